@@ -1,0 +1,301 @@
+using System.Globalization;
+using Moirai.Ground;
+using Moirai.Wakers;
+
+namespace Moirai.Timers;
+
+/// <summary>The waits that time ends: a wheel, the gate around it, and a driver that turns it by a <see cref="TimeProvider"/>.</summary>
+/// <remarks>
+/// A node is linked, unlinked and claimed only under the gate, and resumed after it. So at every moment exactly one of these holds for
+/// a timed wait: it is linked, or somebody has claimed it. <see cref="Count"/> is the number of timed waits, not an estimate.
+/// <para>Reading the clock, setting the driver and resuming waiters happen outside the gate: a provider is foreign code.</para>
+/// </remarks>
+internal sealed class TimerQueue : IWaitQueue, IDisposable
+{
+    // How many nodes are touched under one hold of the gate, so that those who want to insert are not starved.
+    private const int Budget = 4096;
+
+    // How many nodes a gauge looks at under the gate.
+    private const int GaugeScan = 256;
+
+    private readonly TimerDriver _driver;
+    private readonly TimerWheel _wheel = new();
+
+    // The provider's timestamp at which the queue began; its frequency.
+    private readonly long _epoch;
+    private readonly long _frequency;
+
+    // Under it: everything below, the wheel, and the links of the nodes in it.
+    private SpinGate _gate;
+
+    // The time for which the driver is set, or will set itself before it sleeps: 0 when a turn is sure to come, Never when none is
+    // needed. Written under the gate; the driver reads it outside.
+    private long _planned = TimerWheel.Never;
+
+    // Written once, under the gate.
+    private bool _disposed;
+
+    // Gauges, written under the gate by turns; read by anyone.
+    private long _lastLag;
+    private long _maxLag;
+    private long _fired;
+
+    public TimerQueue(TimeProvider provider)
+        : this(provider, ThreadDriver.DefaultIdle)
+    {
+    }
+
+    /// <summary>For tests: with the time after which the thread of an empty queue ends.</summary>
+    internal TimerQueue(TimeProvider provider, TimeSpan idle)
+    {
+        ArgumentNullException.ThrowIfNull(provider);
+        Provider = provider;
+        _frequency = provider.TimestampFrequency;
+        _epoch = provider.GetTimestamp();
+        _driver = ReferenceEquals(provider, TimeProvider.System) ? new ThreadDriver(this, idle) : new ProviderDriver(this);
+    }
+
+    public TimeProvider Provider { get; }
+
+    /// <summary>The time since the queue began, in units of 100 ns, rounded down.</summary>
+    public long Now
+    {
+        get
+        {
+            long passed = Provider.GetTimestamp() - _epoch;
+            if (passed <= 0)
+            {
+                return 0;
+            }
+
+            if (_frequency == TimeSpan.TicksPerSecond)
+            {
+                return passed;
+            }
+
+            // Whole numbers, not the double of TimeProvider.GetElapsedTime: exact for centuries. The usual clock counts nanoseconds.
+            return _frequency == TimeSpan.TicksPerSecond * 100
+                ? passed / 100
+                : (long)Int128.Min(long.MaxValue - 1, (Int128)passed * TimeSpan.TicksPerSecond / _frequency);
+        }
+    }
+
+    /// <summary>How many entries are linked: how many timed waits there are.</summary>
+    public int Count => _wheel.Count;
+
+    /// <summary>How many entries have fired and won their wait, ever.</summary>
+    public long Fired => Volatile.Read(ref _fired);
+
+    /// <summary>How late the last entry fired, in units of 100 ns.</summary>
+    public long LastLag => Volatile.Read(ref _lastLag);
+
+    /// <summary>How late the latest entry ever fired, in units of 100 ns.</summary>
+    public long MaxLag => Volatile.Read(ref _maxLag);
+
+    /// <summary>The earliest deadline, in units of 100 ns since the queue began; null when nothing will ever be due. When
+    /// hundreds of entries share the first slot of the wheel, the time of the slot.</summary>
+    public long? NextDue
+    {
+        get
+        {
+            _gate.Enter();
+            _wheel.TryEarliestDue(GaugeScan, out long due);
+            _gate.Exit();
+            return due == TimerWheel.Never ? null : due;
+        }
+    }
+
+    /// <summary>By how much the oldest linked entry is overdue, in units of 100 ns; 0 when none is. As exact as <see cref="NextDue"/>.</summary>
+    public long OldestOverdue => NextDue is { } due ? Math.Max(0, Now - due) : 0;
+
+    /// <summary>What turns the wheel. For tests.</summary>
+    internal TimerDriver Driver => _driver;
+
+    /// <summary>The time for which the driver has to be set. Read by the driver.</summary>
+    internal long Planned => Volatile.Read(ref _planned);
+
+    /// <summary>The deadline of a wait that begins now. Saturates; <see cref="Timeout.InfiniteTimeSpan"/> never ends.</summary>
+    /// <param name="delay">Not negative: the caller has validated it.</param>
+    public long DueIn(TimeSpan delay)
+    {
+        if (delay == Timeout.InfiniteTimeSpan)
+        {
+            return TimerWheel.Never;
+        }
+
+        // Now is rounded down. On a clock finer than our unit one more makes sure that nobody can measure less than the delay.
+        long now = Now + (_frequency > TimeSpan.TicksPerSecond ? 1 : 0);
+        long ticks = Math.Max(0, delay.Ticks);
+        return ticks >= TimerWheel.Never - now ? TimerWheel.Never : now + ticks;
+    }
+
+    /// <summary>Links the node, to be resumed at <paramref name="due"/>, if the wait that <paramref name="armed"/> names is not claimed yet.</summary>
+    /// <remarks>
+    /// A deadline in the past fires at the driver's next turn, at once. The last thing that a waiter does: when this has linked the
+    /// node, the waiter may be running again already.
+    /// <para>Called with no gate held: a driver may have to be set, and a provider's timer is foreign code, which may even fire before
+    /// this returns.</para>
+    /// </remarks>
+    /// <returns>False, with nothing touched, when somebody else has claimed the wait meanwhile.</returns>
+    /// <exception cref="ObjectDisposedException">The queue has been disposed of. Nothing is linked; the wait is still the caller's.</exception>
+    public bool Arm(WaitNode node, long due, int armed)
+    {
+        bool earlier = false;
+        _gate.Enter();
+        if (_disposed || !node.IsArmed(armed))
+        {
+            bool disposed = _disposed;
+            _gate.Exit();
+            return disposed ? throw new ObjectDisposedException(nameof(TimerQueue), "A wait for time cannot begin: the runtime's "
+                + "timer queue has been disposed of. Begin no waits after the runtime was disposed, or give this work a runtime that outlives it.") : false;
+        }
+
+        node.Due = due;
+        _wheel.Insert(node);
+        long turn = _driver.IsExact ? due : TimerWheel.RoundUp(due);
+        if (turn < _planned)
+        {
+            earlier = true;
+            _planned = _driver.IsExact ? turn : 0;
+        }
+
+        _gate.Exit();
+        if (earlier)
+        {
+            _driver.Plan();
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Never sets the driver, so it may be called under other gates: a turn that finds nothing costs less than setting the
+    /// driver for every wait that ended in time. See <see cref="Replan"/>.</remarks>
+    public void Remove(WaitNode node)
+    {
+        _gate.Enter();
+        _wheel.Remove(node);
+        _gate.Exit();
+    }
+
+    /// <summary>Sets the driver to the earliest deadline that is left, after entries have been removed. Never needed to be right; under
+    /// virtual time it keeps the provider from stopping at a time at which nothing happens any more. Called with no gate held.</summary>
+    public void Replan()
+    {
+        _gate.Enter();
+        bool moved = false;
+        if (_driver.IsExact && !_disposed)
+        {
+            _wheel.TryEarliestDue(int.MaxValue, out long due);
+            moved = due != _planned;
+            _planned = due;
+        }
+
+        _gate.Exit();
+        if (moved)
+        {
+            _driver.Plan();
+        }
+    }
+
+    /// <inheritdoc/>
+    public string DescribeWait(WaitNode node)
+    {
+        long due = node.Due;
+        if (due == TimerWheel.Never)
+        {
+            return "a timer that is never due";
+        }
+
+        long left = due - Now;
+        return left >= 0 ? $"a timer due in {Describe(left)}" : $"a timer overdue by {Describe(-left)}";
+    }
+
+    /// <summary>Stops the driver. Entries that are still linked stay so and never fire: the engine cancels them first.</summary>
+    public void Dispose()
+    {
+        _gate.Enter();
+        _disposed = true;
+        _planned = TimerWheel.Never;
+        _gate.Exit();
+        _driver.Dispose();
+    }
+
+    /// <summary>Resumes all that is due. Called by the driver, with no lock held; harmless at any time and from any thread.</summary>
+    /// <returns>When the next turn is needed.</returns>
+    internal long Turn()
+    {
+        var batch = default(WakeBatch);
+        bool done;
+        long planned;
+        do
+        {
+            long now = Now;
+            var due = default(DueChain);
+            var won = default(DueChain);
+            _gate.Enter();
+            if (_disposed)
+            {
+                _gate.Exit();
+                return TimerWheel.Never;
+            }
+
+            done = _wheel.Advance(now, _driver.IsExact, Budget, ref due);
+            ClaimLocked(now, due.Head, ref won);
+            planned = _planned = done ? NextTurnLocked() : 0;
+            _gate.Exit();
+            Resume(won.Head, ref batch);
+        }
+        while (!done);
+
+        return planned;
+    }
+
+    private static void Resume(WaitNode? node, ref WakeBatch batch)
+    {
+        while (node is not null)
+        {
+            // Read before the node is handed over.
+            WaitNode? next = node.Next;
+            node.Next = null;
+            node.Signal = WaitSignal.Done;
+            node.Resume(ref batch);
+            node = next;
+        }
+
+        batch.Flush();
+    }
+
+    private static string Describe(long ticks) => ticks >= TimeSpan.TicksPerSecond
+        ? string.Create(CultureInfo.InvariantCulture, $"{(double)ticks / TimeSpan.TicksPerSecond:0.#} s")
+        : string.Create(CultureInfo.InvariantCulture, $"{(double)ticks / TimeSpan.TicksPerMillisecond:0.#} ms");
+
+    private void ClaimLocked(long now, WaitNode? node, ref DueChain won)
+    {
+        while (node is not null)
+        {
+            WaitNode? next = node.Next;
+            node.Next = null;
+            if (node.TryClaim())
+            {
+                won.Append(node);
+                _fired++;
+                _lastLag = now - node.Due;
+                _maxLag = Math.Max(_maxLag, _lastLag);
+            }
+
+            node = next;
+        }
+    }
+
+    private long NextTurnLocked()
+    {
+        if (!_driver.IsExact)
+        {
+            return _wheel.NextTurn();
+        }
+
+        _wheel.TryEarliestDue(int.MaxValue, out long due);
+        return due;
+    }
+}
