@@ -1,0 +1,40 @@
+namespace Moirai;
+
+/// <summary>The exact account of a runtime at one moment.</summary>
+/// <param name="Created">Tasks ever created.</param>
+/// <param name="Live">Tasks that have not ended.</param>
+/// <param name="Completed">Tasks that ended with a result.</param>
+/// <param name="Failed">Tasks that ended with an exception.</param>
+/// <param name="Canceled">Tasks that ended because they were asked to.</param>
+/// <param name="OpenScopes">Scopes, pools and collectors that are not closed.</param>
+/// <param name="SlotsInUse">Slots of pools that are held.</param>
+/// <param name="Waiters">Waits for a slot, or for the end of a scope.</param>
+/// <param name="TimerEntries">Entries in the timer queue: one for each delay and each timeout that goes on.</param>
+/// <param name="Ready">Tasks that wait for a thread.</param>
+/// <param name="Steps">Steps run so far: each takes a task from ready to its next wait or its end.</param>
+public sealed record Census(
+    long Created,
+    long Live,
+    long Completed,
+    long Failed,
+    long Canceled,
+    long OpenScopes,
+    long SlotsInUse,
+    long Waiters,
+    long TimerEntries,
+    long Ready,
+    long Steps)
+{
+    /// <summary>Tasks that have ended, whichever way.</summary>
+    public long Ended => Completed + Failed + Canceled;
+
+    /// <summary>Whether every task ever created is accounted for. Holds at any moment.</summary>
+    public bool IsBalanced => Created == Live + Ended;
+
+    /// <summary>Whether nothing is left: no task, no slot, no timer entry, no waiter.</summary>
+    public bool IsEmpty => IsBalanced && Live == 0 && SlotsInUse == 0 && TimerEntries == 0 && Waiters == 0 && Ready == 0;
+
+    /// <summary>One line of numbers.</summary>
+    public override string ToString() => FormattableString.Invariant(
+        $"created {Created} = live {Live} + completed {Completed} + failed {Failed} + canceled {Canceled}; open scopes {OpenScopes}, slots {SlotsInUse}, waiters {Waiters}, timers {TimerEntries}, ready {Ready}");
+}

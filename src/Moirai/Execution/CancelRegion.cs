@@ -1,0 +1,161 @@
+namespace Moirai.Execution;
+
+/// <summary>A stretch of a task's life that can be canceled by itself (a timeout, the body of a scope), or that shields what runs
+/// inside it from cancellation that comes from outside.</summary>
+/// <remarks>The regions of a task form a stack, innermost first, through <see cref="Outer"/>. Only the task's own thread enters and leaves
+/// them; both happen under the task's gate, and so does <see cref="Expire"/>: once a region is left, its expiry can no longer touch the
+/// task. Cancellation is level-triggered: every wait inside an expired region throws, until the region is left.</remarks>
+internal abstract class CancelRegion
+{
+    private readonly ManagedTask _task;
+
+    // All below: written under the task's gate.
+    private bool _active;
+    private CancellationTokenSource? _source;
+
+    private protected CancelRegion(ManagedTask task, bool isShield)
+    {
+        _task = task;
+        IsShield = isShield;
+    }
+
+    internal bool IsShield { get; }
+
+    internal ManagedTask Task => _task;
+
+    /// <summary>The enclosing region. Written under the gate.</summary>
+    internal CancelRegion? Outer { get; private set; }
+
+    /// <summary>Why it expired; null while it has not. Written under the gate, once.</summary>
+    internal CancelCause? Cause { get; private set; }
+
+    /// <summary>Whether what runs inside has been told that the region expired: a wait threw, or a token was canceled.</summary>
+    internal bool WasDelivered { get; private set; }
+
+    internal void Enter()
+    {
+        ref var gate = ref _task.Gate;
+        gate.Enter();
+        TaskExtras extras = _task.ExtrasLocked();
+        Outer = extras.Regions;
+        extras.Regions = this;
+        _active = true;
+        gate.Exit();
+    }
+
+    /// <summary>Leaves the region. Harmless when it was left before.</summary>
+    internal void Leave()
+    {
+        ref var gate = ref _task.Gate;
+        gate.Enter();
+        if (_active)
+        {
+            _active = false;
+            TaskExtras extras = _task.ExtrasLocked();
+            bool anyExpired = false;
+            CancelRegion? inner = null;
+            for (CancelRegion? region = extras.Regions; region is not null; region = region.Outer)
+            {
+                if (ReferenceEquals(region, this))
+                {
+                    // Usually the innermost; a shield that is disposed out of order is taken out from where it is.
+                    if (inner is null)
+                    {
+                        extras.Regions = Outer;
+                    }
+                    else
+                    {
+                        inner.Outer = Outer;
+                    }
+                }
+                else
+                {
+                    anyExpired |= region.Cause is not null;
+                    inner = region;
+                }
+            }
+
+            if (!anyExpired)
+            {
+                _task.ClearFlagLocked(TaskFlags.RegionExpired);
+            }
+        }
+
+        gate.Exit();
+    }
+
+    /// <summary>Cancels what runs inside. Harmless when the region was left.</summary>
+    /// <param name="cause">Why.</param>
+    /// <returns>False when the region was left or had expired.</returns>
+    internal bool Expire(CancelCause cause)
+    {
+        ref var gate = ref _task.Gate;
+        gate.Enter();
+        if (!_active || Cause is not null)
+        {
+            gate.Exit();
+            return false;
+        }
+
+        Cause = cause;
+        _task.SetFlagLocked(TaskFlags.RegionExpired);
+        Interlocked.MemoryBarrier(); // the flag before the look at the word; Park does the same the other way round
+        Frame? leaf = IsReachedFrom(_task.ExtrasLocked().Regions) ? Cancellation.ClaimLocked(_task) : null;
+        CancellationTokenSource[]? sources = Cancellation.SourcesLocked(_task, outermost: this);
+        WasDelivered |= sources is not null;
+        gate.Exit();
+        Cancellation.Deliver(_task, leaf, sources);
+        return true;
+    }
+
+    /// <summary>A wait is about to throw <paramref name="cause"/>. By the task's own thread.</summary>
+    internal void NoteDelivery(CancelCause cause) => WasDelivered |= ReferenceEquals(Cause, cause);
+
+    /// <summary>The task has ended inside the region: takes back whatever the region still has elsewhere, such as a timer entry.</summary>
+    internal virtual void Abandon()
+    {
+    }
+
+    /// <summary>The token of what runs inside; canceled when the region expires, or when something outside cancels and no shield is in between.</summary>
+    internal CancellationToken Token
+    {
+        get
+        {
+            ref var gate = ref _task.Gate;
+            gate.Enter();
+            _source ??= new CancellationTokenSource();
+            CancellationTokenSource source = _source;
+            bool canceled = _active && Cancellation.FindFrom(_task, this) is not null;
+            gate.Exit();
+            if (canceled)
+            {
+                source.Cancel();
+            }
+
+            return source.Token;
+        }
+    }
+
+    internal CancellationTokenSource? Source => _source;
+
+    private bool IsReachedFrom(CancelRegion? innermost)
+    {
+        for (CancelRegion? region = innermost; region is not null; region = region.Outer)
+        {
+            if (ReferenceEquals(region, this))
+            {
+                return true;
+            }
+
+            if (region.IsShield)
+            {
+                return false;
+            }
+        }
+
+        return false;
+    }
+}
+
+/// <summary>What a shield puts around the code inside it.</summary>
+internal sealed class ShieldRegion(ManagedTask task) : CancelRegion(task, isShield: true);

@@ -1,0 +1,172 @@
+using System.Diagnostics.CodeAnalysis;
+using Moirai.Wakers;
+
+namespace Moirai.Execution;
+
+/// <summary>How cancellation reaches a task.</summary>
+/// <remarks>
+/// Three things happen, in this order: the flag is set and the wait claimed, under the task's gate; the claimed frame is taken out of its
+/// queue and made ready; then, with no lock held, tokens are canceled and the scopes that the task opened are.
+/// <para>The race with a task that is about to wait: the canceller writes the flag, then looks at the state; the waiter writes its state, then
+/// looks at the flag; both with a full fence in between. So at least one of them sees the other, and the claim lets only one act.</para>
+/// </remarks>
+internal static class Cancellation
+{
+    internal static CancelCause Cause(CancelKind kind, Engine engine, string? reason, string? source = null, Exception? error = null) =>
+        new(kind, source ?? ManagedTask.Current?.Title ?? "code outside managed tasks", reason, engine.Provider.GetUtcNow(), error);
+
+    /// <summary>Cancels one task and the scopes it has opened.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="cause">Why.</param>
+    /// <param name="withGroup">The task is canceled with its whole group, which keeps the cause.</param>
+    internal static bool Cancel(ManagedTask task, CancelCause cause, bool withGroup = false)
+    {
+        ref var gate = ref task.Gate;
+        gate.Enter();
+        if (task.IsEnded || task.IsCancelRequested)
+        {
+            gate.Exit();
+            return false;
+        }
+
+        if (!withGroup)
+        {
+            task.ExtrasLocked().Cause = cause;
+        }
+
+        task.SetFlagLocked(TaskFlags.CancelRequested);
+        Interlocked.MemoryBarrier(); // the flag before the look at the word
+        Frame? leaf = FindLocked(task) is null ? null : ClaimLocked(task);
+        CancellationTokenSource[]? sources = SourcesLocked(task, outermost: null);
+        TaskGroup? groups = task.Extras?.Groups;
+        gate.Exit();
+
+        Deliver(task, leaf, sources);
+        while (groups is not null)
+        {
+            TaskGroup? next = groups.NextOfOpener;
+            if (!groups.IsShielded)
+            {
+                groups.Cancel(cause);
+            }
+
+            groups = next;
+        }
+
+        return true;
+    }
+
+    /// <summary>The cause that the running task has to obey now: the outermost one that no shield keeps out.</summary>
+    internal static CancelCause? Find(ManagedTask task)
+    {
+        task.Gate.Enter();
+        CancelCause? cause = FindLocked(task);
+        task.Gate.Exit();
+        return cause;
+    }
+
+    internal static CancelCause? FindFrom(ManagedTask task, CancelRegion? innermost)
+    {
+        CancelCause? found = null;
+        for (CancelRegion? region = innermost; region is not null; region = region.Outer)
+        {
+            found = region.Cause ?? found;
+            if (region.IsShield)
+            {
+                return found;
+            }
+        }
+
+        return task.CancelCause ?? found;
+    }
+
+    /// <summary>Claims the current wait if cancellation may interrupt it. Under the gate: the task cannot end or park anew meanwhile.</summary>
+    internal static Frame? ClaimLocked(ManagedTask task)
+    {
+        // Read before the claim: afterwards the task belongs to us and Leaf still names the frame that waits.
+        return task.Word.TryInterrupt() ? task.Leaf : null;
+    }
+
+    /// <summary>The token sources that a cancellation from <paramref name="outermost"/> reaches (null: from outside the task).</summary>
+    internal static CancellationTokenSource[]? SourcesLocked(ManagedTask task, CancelRegion? outermost)
+    {
+        List<CancellationTokenSource>? found = null;
+        for (CancelRegion? region = task.Extras?.Regions; region is not null; region = region.Outer)
+        {
+            if (region.Source is { } source)
+            {
+                (found ??= []).Add(source);
+            }
+
+            if (ReferenceEquals(region, outermost))
+            {
+                return found?.ToArray();
+            }
+
+            if (region.IsShield)
+            {
+                found = null; // what lies further in is kept out by this shield
+            }
+        }
+
+        if (outermost is null && task.TokenSource is { } own)
+        {
+            if (found is null)
+            {
+                return [own];
+            }
+
+            found.Add(own);
+        }
+
+        return found?.ToArray();
+    }
+
+    /// <summary>Wakes the claimed frame, then cancels the tokens. Under no lock.</summary>
+    internal static void Deliver(ManagedTask task, Frame? leaf, CancellationTokenSource[]? sources)
+    {
+        if (leaf is not null)
+        {
+            ((IWaitQueue)leaf.Queue!).Remove(leaf);
+            leaf.Signal = WaitSignal.Canceled;
+            task.Engine.Executor.Enqueue(leaf);
+        }
+
+        if (sources is null)
+        {
+            return;
+        }
+
+        foreach (CancellationTokenSource source in sources)
+        {
+            try
+            {
+                source.Cancel();
+            }
+            catch (AggregateException error)
+            {
+                task.Engine.Publish(new RuntimeEvent(
+                    RuntimeEventKind.CancelCallbackFailed,
+                    $"A callback registered on the token of {task.Title} threw while the task was being canceled: {error.InnerException?.Message}",
+                    task.Id,
+                    error));
+            }
+        }
+    }
+
+    /// <summary>Throws what a canceled wait throws.</summary>
+    [DoesNotReturn]
+    internal static void Throw(ManagedTask task)
+    {
+        CancelCause cause = Find(task) ?? Cause(CancelKind.Requested, task.Engine, null);
+        for (CancelRegion? region = task.Extras?.Regions; region is not null; region = region.Outer)
+        {
+            region.NoteDelivery(cause);
+        }
+
+        throw new ManagedTaskCanceledException($"{task.Title} was {cause}.", task.Id, cause, task.TokenSource?.Token ?? default);
+    }
+
+    private static CancelCause? FindLocked(ManagedTask task) =>
+        task.HasCancelFlags ? FindFrom(task, task.Extras?.Regions) : null;
+}

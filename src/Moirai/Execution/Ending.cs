@@ -1,0 +1,103 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.ExceptionServices;
+using Moirai.Lifecycle;
+using Moirai.Wakers;
+
+namespace Moirai.Execution;
+
+/// <summary>The one place where tasks end.</summary>
+internal static class Ending
+{
+    /// <summary>The root frame returned or threw.</summary>
+    internal static void End(ManagedTask task, Frame root, Exception? error)
+    {
+        TaskEvent how;
+        if (error is null)
+        {
+            how = TaskEvent.Complete;
+            task.TakeResult(root);
+        }
+        else if (error is OperationCanceledException && task.IsCancelRequested)
+        {
+            how = TaskEvent.Cancel;
+            error = null;
+        }
+        else
+        {
+            how = TaskEvent.Fail; // also for a cancellation that came from elsewhere
+        }
+
+        Finish(task, root, how, error);
+    }
+
+    /// <summary>The task was canceled before its first step: the body never runs.</summary>
+    internal static void EndUnstarted(ManagedTask task, Frame root, TaskState state)
+    {
+        System.Diagnostics.Debug.Assert(task.State == state, "only a task that has not started is ended unstarted");
+        Finish(task, root, TaskEvent.Cancel, null);
+    }
+
+    private static void Finish(ManagedTask task, Frame root, TaskEvent how, Exception? error)
+    {
+        root.Release();
+
+        // The second line of defence: whatever the body did, no region of an ended task can fire, and no timer entry of one stays linked.
+        for (CancelRegion? region = task.Extras?.Regions; region is not null; region = region.Outer)
+        {
+            region.Abandon();
+        }
+
+        WaitNode? joiners = task.Finish(how, error);
+        if (joiners is not null)
+        {
+            task.MarkObserved(); // before the group looks whether somebody is there to be told
+        }
+
+        task.Group.Ended(task, how, error);
+        if (joiners is not null)
+        {
+            var batch = default(WakeBatch);
+            while (joiners is not null)
+            {
+                WaitNode? next = joiners.Next;
+                joiners.Next = null;
+                joiners.Resume(ref batch);
+                joiners = next;
+            }
+
+            batch.Flush();
+        }
+    }
+}
+
+/// <summary>How an outcome is handed to who asks for it.</summary>
+internal static class Outcomes
+{
+    /// <summary>Throws the failure of a failed task as it was thrown, and a cancellation as such.</summary>
+    internal static void ThrowIfNotCompleted(ManagedTask task)
+    {
+        switch (task.State)
+        {
+            case TaskState.Completed:
+                return;
+            case TaskState.Failed:
+                ExceptionDispatchInfo.Throw(task.Exception!);
+                return;
+            case TaskState.Canceled:
+                throw CanceledError(task);
+            default:
+                ThrowNotEnded(task);
+                return;
+        }
+    }
+
+    internal static ManagedTaskCanceledException CanceledError(ManagedTask task)
+    {
+        CancelCause cause = task.CancelCause ?? Cancellation.Cause(CancelKind.Requested, task.Engine, null);
+        return new ManagedTaskCanceledException($"{task.Title} was {cause}.", task.Id, cause);
+    }
+
+    [DoesNotReturn]
+    private static void ThrowNotEnded(ManagedTask task) => throw new InvalidOperationException(
+        $"{task.Title} has not ended (it is {task.State}, waiting for {task.DescribeWait()}). Await the handle; do not call GetResult on a task that runs.");
+}

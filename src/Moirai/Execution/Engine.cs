@@ -1,0 +1,73 @@
+using Moirai.Timers;
+
+namespace Moirai.Execution;
+
+/// <summary>What a runtime is made of, seen from below: executor, timers, and the group at the root of all its tasks.</summary>
+/// <remarks>Safe from any thread. The public <see cref="TaskRuntime"/> is the roof over it.</remarks>
+internal sealed class Engine
+{
+    private static readonly Lock s_defaultGate = new();
+    private static Engine? s_default;
+
+    private readonly Action<RuntimeEvent> _publish;
+    private volatile bool _stopped;
+
+    internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish)
+    {
+        Name = name;
+        Executor = executor;
+        Provider = provider;
+        Timers = new TimerQueue(provider);
+        _publish = publish;
+        Root = new TaskGroup(this, name, parent: null, opener: null);
+        Housekeeping = new TaskGroup(this, name, parent: null, opener: null);
+        executor.Attach(this);
+    }
+
+    internal string Name { get; }
+
+    internal Executor Executor { get; }
+
+    internal TimeProvider Provider { get; }
+
+    internal TimerQueue Timers { get; }
+
+    /// <summary>Detached tasks live here, and every scope and pool below it.</summary>
+    internal TaskGroup Root { get; }
+
+    /// <summary>Waits that plain code began on a scope or pool. Not in the census, and open also while the runtime stops.</summary>
+    internal TaskGroup Housekeeping { get; }
+
+    /// <summary>No new work is taken any more.</summary>
+    internal bool IsStopped
+    {
+        get => _stopped;
+        set => _stopped = value;
+    }
+
+    /// <summary>The engine for those who want no runtime of their own: on the thread pool, under the system clock, never stopped.</summary>
+    internal static Engine Default
+    {
+        get
+        {
+            if (Volatile.Read(ref s_default) is { } existing)
+            {
+                return existing;
+            }
+
+            lock (s_defaultGate)
+            {
+                return s_default ??= new Engine("default", new ThreadPoolExecutor(), TimeProvider.System, DefaultPublish ?? (static _ => { }));
+            }
+        }
+    }
+
+    /// <summary>Set by the roof before the default engine is made: where its events go.</summary>
+    internal static Action<RuntimeEvent>? DefaultPublish { get; set; }
+
+    /// <summary>The engine of the current task, else the default one.</summary>
+    internal static Engine Ambient => ManagedTask.Current?.Engine ?? Default;
+
+    /// <summary>Tells the operator. Never throws.</summary>
+    internal void Publish(RuntimeEvent what) => _publish(what);
+}

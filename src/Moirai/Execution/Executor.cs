@@ -1,0 +1,38 @@
+using Moirai.Execution;
+using Moirai.Wakers;
+
+namespace Moirai;
+
+/// <summary>Where ready tasks run. One executor serves one runtime.</summary>
+/// <remarks>Not for derivation outside Moirai: take <see cref="ThreadPoolExecutor"/> or <see cref="LocalExecutor"/>.</remarks>
+public abstract class Executor : IReadySink
+{
+    private Engine? _engine;
+
+    private protected Executor()
+    {
+    }
+
+    /// <summary>How many ready tasks wait for a thread. Exact at rest, else a moment old.</summary>
+    public abstract int ReadyCount { get; }
+
+    /// <summary>How many steps were run since the executor was made: each takes a task from ready to its next wait or its end. Exact at rest.</summary>
+    public abstract long StepCount { get; }
+
+    internal Engine Engine => _engine ?? throw new InvalidOperationException("This executor serves no runtime yet: pass it to a TaskRuntime in TaskRuntimeOptions.Executor.");
+
+    internal void Attach(Engine engine)
+    {
+        if (Interlocked.CompareExchange(ref _engine, engine, null) is { } other)
+        {
+            throw new InvalidOperationException($"This executor already serves runtime '{other.Name}'. Make one executor for each runtime.");
+        }
+    }
+
+    /// <summary>Takes a ready frame. The caller gives the task up with this.</summary>
+    internal abstract void Enqueue(Frame frame);
+
+    internal abstract void EnqueueChain(WaitNode head, WaitNode tail, int count);
+
+    void IReadySink.EnqueueChain(WaitNode head, WaitNode tail, int count) => EnqueueChain(head, tail, count);
+}

@@ -1,0 +1,154 @@
+using Moirai.Lifecycle;
+using Moirai.Wakers;
+
+namespace Moirai.Execution;
+
+/// <summary>What has become of a frame. Written by the thread that runs the task.</summary>
+internal static class FramePhase
+{
+    /// <summary>Built, neither spawned nor awaited.</summary>
+    public const int Cold = 0;
+
+    /// <summary>The root of a spawned task that has not made its first step.</summary>
+    public const int Spawned = 1;
+
+    /// <summary>Has made a step.</summary>
+    public const int Started = 2;
+
+    /// <summary>Returned; its result waits in the frame for who awaits it.</summary>
+    public const int Returned = 3;
+
+    /// <summary>Threw.</summary>
+    public const int Threw = 4;
+
+    /// <summary>Its outcome was taken.</summary>
+    public const int Taken = 5;
+}
+
+/// <summary>The heap object behind one running async <c>Future</c> method: its state machine, and the seat in which it waits.</summary>
+/// <remarks>
+/// Who holds a frame strongly: the frame it calls (through <see cref="Caller"/>), and of the innermost one whatever can wake it. What
+/// merely knows of the task (handle, scope, registry) holds the <see cref="ManagedTask"/>.
+/// <para>All fields are written by the thread that runs the task, before it gives the task up.</para>
+/// </remarks>
+internal abstract class Frame : WaitNode
+{
+    // The task in which the frame runs. Null while the frame is cold.
+    internal ManagedTask? Owner;
+
+    // The frame that awaits this one, in the same task. Null for a task's root.
+    internal Frame? Caller;
+
+    // The execution context in which the next step runs. Null is the empty one.
+    internal ExecutionContext? Context;
+
+    /// <summary>Runs to the next suspension or to the end. Never throws: what the body throws goes to <see cref="Throw"/>.</summary>
+    internal abstract void MoveNext();
+
+    /// <summary>Lets go of the locals. Called once, by the task's thread, when the frame has returned or thrown, or will never run.</summary>
+    internal abstract void Release();
+
+    /// <summary>The method whose frame this is, for names and messages.</summary>
+    internal abstract string Method { get; }
+
+    /// <summary>The group in which the frame runs when plain code awaits it; null: the root of the current engine.</summary>
+    internal virtual TaskGroup? Home => null;
+
+    /// <summary>Spawns this cold frame as a task of its own, for plain code that awaits it.</summary>
+    internal ManagedTask SpawnDetached() =>
+        SpawnInto(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0));
+
+    internal virtual ManagedTask SpawnInto(TaskGroup group, TaskLabel label) => Spawning.Spawn(group, this, label, token: null);
+
+    /// <summary>A task that has failed with <paramref name="refused"/> and was never entered anywhere.</summary>
+    internal ManagedTask MakeRefused(Exception refused)
+    {
+        ManagedTask task = MakeTask(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0));
+        task.Word.Move(TaskEvent.Enqueue);
+        task.Word.Move(TaskEvent.Start);
+        task.Finish(TaskEvent.Fail, refused);
+        Owner = task;
+        Phase = FramePhase.Taken;
+        return task;
+    }
+
+    private protected virtual ManagedTask MakeTask(TaskGroup group, TaskLabel label) => new(StepContext.Current.NextId(), group, label);
+
+    /// <summary>The body returned; a result, if there is one, has been stored.</summary>
+    internal void Return()
+    {
+        Phase = FramePhase.Returned;
+        StepContext context = StepContext.Current;
+        if (Caller is { } caller)
+        {
+            context.Next = caller;
+        }
+        else
+        {
+            context.RootEnded = true;
+        }
+    }
+
+    /// <summary>The body threw. The error travels to the caller through the thread's context: the caller is resumed next, on this thread.</summary>
+    internal void Throw(Exception error)
+    {
+        Phase = FramePhase.Threw;
+        StepContext context = StepContext.Current;
+        context.Error = error;
+        if (Caller is { } caller)
+        {
+            context.Next = caller;
+        }
+        else
+        {
+            context.RootEnded = true;
+        }
+    }
+
+    /// <summary>Makes this cold frame a part of the caller's task; the stepper runs it next, when the caller has unwound.</summary>
+    internal void StartUnder(Frame caller)
+    {
+        Owner = caller.Owner;
+        Caller = caller;
+        Context = caller.Context;
+        Phase = FramePhase.Started;
+        StepContext.Current.Next = this;
+    }
+
+    internal override bool IsArmed(int armed) => Owner!.Word.IsArmed(armed);
+
+    internal override bool TryClaim() => Owner!.Word.TryWake();
+
+    internal override void Resume(ref WakeBatch batch) => batch.Add(Owner!.Engine.Executor, this);
+
+    internal sealed override void GoOn()
+    {
+        Owner!.Word.Move(TaskEvent.Start);
+        StepContext.Current.Next = this;
+    }
+
+    /// <summary>The continuation that foreign awaitables get. A second call, or one that comes when the frame no longer waits on foreign code, is
+    /// ignored.</summary>
+    internal void WakeFromForeign()
+    {
+        ManagedTask task = Owner!;
+        if (ReferenceEquals(task.Leaf, this) && task.Word.TryWakeForeign())
+        {
+            task.Engine.Executor.Enqueue(this);
+        }
+    }
+
+    public override string ToString() => Method;
+}
+
+/// <summary>A frame whose body returns a value.</summary>
+internal abstract class Frame<T> : Frame
+{
+    // Written by the body's last step; read by who awaits it, or moved to the handle when the task ends.
+    internal T Result = default!;
+
+    internal sealed override ManagedTask SpawnInto(TaskGroup group, TaskLabel label) => Spawning.Spawn(group, this, label, token: null);
+
+    private protected sealed override ManagedTask MakeTask(TaskGroup group, TaskLabel label) =>
+        new ManagedTask<T>(StepContext.Current.NextId(), group, label);
+}

@@ -1,0 +1,166 @@
+using Moirai.Execution;
+using Moirai.Wakers;
+
+namespace Moirai;
+
+/// <summary>Runs tasks on whichever single thread drives it, until nothing is ready: for embedding, UI loops, simulation and tests.</summary>
+/// <remarks>
+/// Nothing runs unless a thread is inside <see cref="RunUntilStalled"/> or <see cref="RunUntil"/>; only one may be at a time. Tasks may be spawned and woken from any thread;
+/// they run on the driving one, in the order in which they became ready. Plain <c>async Task</c> code that a task calls continues on the
+/// thread pool as ever; the task itself comes back here.
+/// </remarks>
+public sealed class LocalExecutor : Executor
+{
+    private readonly ReadyQueue _queue = new();
+
+    // Pulsed when something is pushed that nobody was bound to pop.
+    private readonly object _arrived = new();
+
+    // The managed id of the driving thread, 0 when there is none. Interlocked.
+    private int _driver;
+
+    // Written by the driving thread.
+    private long _steps;
+
+    /// <inheritdoc/>
+    public override int ReadyCount => _queue.Count;
+
+    /// <inheritdoc/>
+    public override long StepCount => Volatile.Read(ref _steps);
+
+    /// <summary>Steps every ready task, and those that become ready meanwhile, until none is.</summary>
+    /// <returns>How many steps were run.</returns>
+    /// <exception cref="InvalidOperationException">Another thread drives this executor, or a task on it calls this.</exception>
+    public long RunUntilStalled()
+    {
+        Begin();
+        try
+        {
+            return Drain(long.MaxValue);
+        }
+        finally
+        {
+            End();
+        }
+    }
+
+    /// <summary>Steps one ready task.</summary>
+    /// <returns>False when none was ready.</returns>
+    /// <exception cref="InvalidOperationException">Another thread drives this executor, or a task on it calls this.</exception>
+    public bool RunOneStep()
+    {
+        Begin();
+        try
+        {
+            return Drain(1) == 1;
+        }
+        finally
+        {
+            End();
+        }
+    }
+
+    /// <summary>Drives the executor, sleeping when nothing is ready, until <paramref name="task"/> has ended. Its outcome is in the task.</summary>
+    /// <param name="task">A task; one that only something else can wake, on a runtime under virtual time, keeps this waiting for ever.</param>
+    /// <param name="cancellationToken">Ends the waiting; the task goes on when the executor is driven again.</param>
+    /// <exception cref="InvalidOperationException">Another thread drives this executor, or a task on it calls this.</exception>
+    /// <exception cref="OperationCanceledException">The token was canceled.</exception>
+    public void RunUntil(ManagedTask task, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        Begin();
+        try
+        {
+            using CancellationTokenRegistration wake = cancellationToken.UnsafeRegister(static state => ((LocalExecutor)state!).Pulse(), this);
+            while (true)
+            {
+                Drain(long.MaxValue);
+                if (task.IsEnded)
+                {
+                    return;
+                }
+
+                lock (_arrived)
+                {
+                    // A push between the drain and here has put the queue on duty, which is seen; a later one pulses.
+                    while (!_queue.IsServed)
+                    {
+                        cancellationToken.ThrowIfCancellationRequested();
+                        Monitor.Wait(_arrived);
+                    }
+                }
+            }
+        }
+        finally
+        {
+            End();
+        }
+    }
+
+    internal override void Enqueue(Frame frame) => EnqueueChain(frame, frame, 1);
+
+    internal override void EnqueueChain(WaitNode head, WaitNode tail, int count)
+    {
+        if (_queue.Push(head, tail, count))
+        {
+            Pulse();
+        }
+    }
+
+    /// <summary>Drives the executor unless somebody does already.</summary>
+    internal void TryRunUntilStalled()
+    {
+        if (Interlocked.CompareExchange(ref _driver, Environment.CurrentManagedThreadId, 0) == 0)
+        {
+            try
+            {
+                Drain(long.MaxValue);
+            }
+            finally
+            {
+                End();
+            }
+        }
+    }
+
+    private void Pulse()
+    {
+        lock (_arrived)
+        {
+            Monitor.PulseAll(_arrived);
+        }
+    }
+
+    private long Drain(long most)
+    {
+        StepContext context = StepContext.Current;
+        object? outerShard = context.Shard;
+        context.Shard = null;
+        ExecutionContext clean = ExecutionContext.Capture() ?? throw new InvalidOperationException(
+            "The flow of the execution context is suppressed on this thread; drive a LocalExecutor outside ExecutionContext.SuppressFlow.");
+        long steps = 0;
+        _queue.TryServe();
+        while (steps < most && _queue.Pop(leaveIfEmpty: true) is { } frame)
+        {
+            Stepper.Run(frame, context, clean);
+            steps++;
+            _steps++;
+        }
+
+        context.Shard = outerShard;
+        return steps;
+    }
+
+    private void Begin()
+    {
+        int driver = Interlocked.CompareExchange(ref _driver, Environment.CurrentManagedThreadId, 0);
+        if (driver != 0)
+        {
+            throw new InvalidOperationException(driver == Environment.CurrentManagedThreadId
+                ? $"A task on this LocalExecutor ({ManagedTask.Current?.Title ?? "unknown"}) tried to drive the executor it runs on. Await instead."
+                : "Another thread drives this LocalExecutor already. One thread at a time may.");
+        }
+    }
+
+    private void End() => Volatile.Write(ref _driver, 0);
+}

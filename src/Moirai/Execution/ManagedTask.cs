@@ -1,0 +1,396 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+using Moirai.Ground;
+using Moirai.Lifecycle;
+using Moirai.Wakers;
+
+namespace Moirai;
+
+/// <summary>A spawned computation: identity, name, state, outcome, place in the tree. The handle that users keep, await and cancel.</summary>
+/// <remarks>
+/// All members are safe from any thread. A handle that is kept keeps the outcome; the locals of the body are released the moment
+/// the task ends. Awaiting it, any number of times and from any code, waits for the end and then returns the result, throws the failure as it
+/// was thrown, or throws <see cref="ManagedTaskCanceledException"/> for a canceled task.
+/// </remarks>
+[DebuggerDisplay("{ToString(),nq}")]
+public class ManagedTask : IWaitQueue
+{
+    // State and ticket. Moved by the owner of the task; see LifecycleWord.
+    internal LifecycleWord Word;
+
+    // Guards Flags, _tail, _extras and what hangs on them. Taken by whoever cancels, joins or ends the task.
+    private SpinGate _gate;
+
+    // Written under the gate; read by anyone.
+    private volatile TaskFlags _flags;
+
+    // The group in which the task lives. Written once, before the task is published.
+    internal readonly TaskGroup Group;
+
+    // Neighbours in the group's list. Written under the group's gate.
+    internal ManagedTask? NextInGroup;
+    internal ManagedTask? PrevInGroup;
+
+    // The innermost frame while the task is blocked or ready; where cancellation finds the wait. Written by the owner, cleared at the end.
+    internal Frame? Leaf;
+
+    // Name and spawn site. Written once, before the task is published.
+    private readonly TaskLabel _label;
+
+    // Until the end: the first of the waiting joiners, a ring in which First.Prev is the last. From the end on: the exception, if it failed.
+    // Written under the gate.
+    private object? _tail;
+
+    // Null, the task's CancellationTokenSource, or TaskExtras when there is more. Written under the gate.
+    private object? _extras;
+
+    internal ManagedTask(TaskId id, TaskGroup group, TaskLabel label)
+    {
+        Id = id;
+        Group = group;
+        _label = label;
+    }
+
+    /// <summary>The identity, unique in the process.</summary>
+    public TaskId Id { get; }
+
+    /// <summary>The name given at the spawn, else the name of the scope or pool it lives in.</summary>
+    public string Name => _label.Name ?? Group.Name;
+
+    /// <summary>Where it was spawned, as <c>file:line</c>.</summary>
+    public string SpawnSite => _label.Site;
+
+    /// <summary>Where it is in its life. Read without a lock; the answer may be old when it arrives, except that an end is final.</summary>
+    public TaskState State => Word.State;
+
+    /// <summary>Whether it has completed, failed or been canceled.</summary>
+    public bool IsEnded => LifecycleTable.IsEnded(Word.State);
+
+    /// <summary>The exception of a failed task; null while it runs and for other outcomes.</summary>
+    public Exception? Exception => IsEnded ? _tail as Exception : null;
+
+    /// <summary>Who asked the task to stop, why and when; null when nobody did. A task that was asked may still complete or fail.</summary>
+    public CancelCause? CancelCause => (_flags & TaskFlags.CancelRequested) == 0
+        ? null
+        : (_extras as TaskExtras)?.Cause ?? Group.Cause;
+
+    /// <summary>The task whose code runs on the current thread; null outside the steps of managed tasks.</summary>
+    /// <remarks>Inside an <c>async Future</c> method it is always there. Inside plain <c>async Task</c> code it is there until the first await
+    /// that suspends.</remarks>
+    public static ManagedTask? Current => StepContext.Existing?.Task;
+
+    /// <summary>The token for foreign code that the current task calls: canceled when the task is, or when the timeout or scope that the code runs under ends it.</summary>
+    /// <remarks>Made at the first question. Under a shield it is not canceled by what comes from outside. <see cref="CancellationToken.None"/> outside managed tasks.</remarks>
+    public static CancellationToken CurrentToken => Current is { } task
+        ? task.Extras?.Regions?.Token ?? task.Token
+        : CancellationToken.None;
+
+    /// <summary>Keeps cancellation that comes from outside away from the current task until the shield is disposed. See <see cref="CancelShield"/>.</summary>
+    /// <remarks>Outside managed tasks there is nothing to keep away, and it does nothing.</remarks>
+    public static CancelShield Shield() => new(Current);
+
+    internal Engine Engine => Group.Engine;
+
+    internal bool IsCancelRequested => (_flags & TaskFlags.CancelRequested) != 0;
+
+    internal bool HasCancelFlags => (_flags & (TaskFlags.CancelRequested | TaskFlags.RegionExpired)) != 0;
+
+    /// <summary>Whether the task is inside a shield now. Asked by its own thread.</summary>
+    internal bool IsShielded
+    {
+        get
+        {
+            for (CancelRegion? region = Extras?.Regions; region is not null; region = region.Outer)
+            {
+                if (region.IsShield)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>Whether somebody has looked at the outcome.</summary>
+    internal bool IsObserved => (_flags & TaskFlags.Observed) != 0;
+
+    internal ref SpinGate Gate => ref _gate;
+
+    /// <summary>Asks the task, and every scope opened in it, to stop. Returns at once; await the task to see it ended.</summary>
+    /// <remarks>A task that waits in one of Moirai's waits is woken and its await throws; a task in foreign code sees it by its token.
+    /// A body that has not begun never begins. The first cause wins; a task that has ended keeps its outcome. Callbacks registered on the task's token
+    /// run on the calling thread.</remarks>
+    /// <param name="reason">Why, for whoever looks at <see cref="CancelCause"/> later.</param>
+    /// <returns>False when the task had already ended or was already asked.</returns>
+    public bool Cancel(string? reason = null) =>
+        Cancellation.Cancel(this, Cancellation.Cause(CancelKind.Requested, Engine, reason));
+
+    /// <summary>Awaits the end, and gives the outcome.</summary>
+    public ManagedTaskAwaiter GetAwaiter() => new(this);
+
+    /// <summary>A <see cref="Task"/> that ends as this task ends, for code that wants one. Each call makes a new one.</summary>
+    public Task AsTask() => JoinAsTaskAsync(this);
+
+    /// <summary>Id, name and state: <c>#17 'reconcile' (Blocked)</c>.</summary>
+    public override string ToString() => $"{Id} '{Name}' ({State})";
+
+    /// <summary>Id and name, for messages.</summary>
+    internal string Title => $"{Id} '{Name}'";
+
+    /// <summary>What the task waits for now, for messages.</summary>
+    internal string DescribeWait()
+    {
+        TaskState state = Word.State;
+        if (state != TaskState.Blocked)
+        {
+            return state switch
+            {
+                TaskState.Ready => "a thread",
+                TaskState.Running => "nothing (it is running)",
+                TaskState.Created => "its start",
+                _ => "nothing (it has ended)",
+            };
+        }
+
+        return Leaf is { } leaf ? DescribeWait(leaf) : "something that has just arrived";
+    }
+
+    internal static string DescribeWait(Frame leaf) => leaf.Queue is IWaitQueue queue
+        ? queue.DescribeWait(leaf)
+        : $"a foreign awaitable in {leaf.Method}";
+
+    /// <summary>Moves the outcome from the root frame into the handle. Before the end is published.</summary>
+    internal virtual void TakeResult(Frame root)
+    {
+    }
+
+    internal void MarkObserved()
+    {
+        if ((_flags & TaskFlags.Observed) == 0)
+        {
+            SetFlag(TaskFlags.Observed);
+        }
+    }
+
+    internal void SetFlag(TaskFlags flag)
+    {
+        _gate.Enter();
+        _flags |= flag;
+        _gate.Exit();
+    }
+
+    /// <summary>Under the gate, or before the task is published.</summary>
+    internal void SetFlagLocked(TaskFlags flag) => _flags |= flag;
+
+    /// <summary>Under the gate.</summary>
+    internal void ClearFlagLocked(TaskFlags flag) => _flags &= ~flag;
+
+    internal TaskExtras? Extras => _extras as TaskExtras;
+
+    /// <summary>Under the gate.</summary>
+    internal TaskExtras ExtrasLocked()
+    {
+        if (_extras is TaskExtras extras)
+        {
+            return extras;
+        }
+
+        extras = new TaskExtras { Cts = _extras as CancellationTokenSource };
+        _extras = extras;
+        return extras;
+    }
+
+    /// <summary>The source of the task's token if anybody has asked for the token. Under the gate, or by who waits for no race.</summary>
+    internal CancellationTokenSource? TokenSource => _extras as CancellationTokenSource ?? (_extras as TaskExtras)?.Cts;
+
+    /// <summary>Gives a new task its token source, before it is published.</summary>
+    internal void AdoptToken(CancellationTokenSource source) => _extras = source;
+
+    /// <summary>The task's token; made at the first question.</summary>
+    internal CancellationToken Token
+    {
+        get
+        {
+            _gate.Enter();
+            CancellationTokenSource? source = TokenSource;
+            if (source is null)
+            {
+                source = new CancellationTokenSource();
+                if (_extras is TaskExtras extras)
+                {
+                    extras.Cts = source;
+                }
+                else
+                {
+                    _extras = source;
+                }
+            }
+
+            bool canceled = IsCancelRequested;
+            _gate.Exit();
+            if (canceled)
+            {
+                source.Cancel(); // nobody can have registered a callback before the canceller could see the source
+            }
+
+            return source.Token;
+        }
+    }
+
+    /// <summary>Publishes the end: state and outcome. Joiners whose wait could be claimed come back as a chain.</summary>
+    internal WaitNode? Finish(TaskEvent how, Exception? error)
+    {
+        WaitNode? winners = null;
+        _gate.Enter();
+        var first = _tail as WaitNode;
+        _tail = error;
+        _extras = _extras is TaskExtras { Cause: not null } kept ? kept.CauseOnly() : null;
+        Leaf = null;
+        Word.Move(how);
+        if (first is not null)
+        {
+            WaitNode? last = null;
+            WaitNode? node = first;
+            first.Prev!.Next = null;
+            while (node is not null)
+            {
+                WaitNode? next = node.Next;
+                node.IsLinked = false;
+                node.Next = node.Prev = null;
+                if (node.TryClaim())
+                {
+                    if (last is null)
+                    {
+                        winners = node;
+                    }
+                    else
+                    {
+                        last.Next = node;
+                    }
+
+                    last = node;
+                }
+
+                node = next;
+            }
+        }
+
+        _gate.Exit();
+        return winners;
+    }
+
+    /// <summary>Seats a joiner, who has armed its wait.</summary>
+    internal void Join(WaitNode node, int armed)
+    {
+        _gate.Enter();
+        if (!node.IsArmed(armed))
+        {
+            _gate.Exit();
+            return;
+        }
+
+        if (IsEnded)
+        {
+            bool claimed = node.TryClaim();
+            _gate.Exit();
+            if (claimed)
+            {
+                node.GoOn();
+            }
+
+            return;
+        }
+
+        node.IsLinked = true;
+        if (_tail is WaitNode first)
+        {
+            node.Prev = first.Prev;
+            node.Next = first;
+            first.Prev!.Next = node;
+            first.Prev = node;
+        }
+        else
+        {
+            node.Next = node.Prev = node;
+            _tail = node;
+        }
+
+        _gate.Exit();
+    }
+
+    void IWaitQueue.Remove(WaitNode node)
+    {
+        _gate.Enter();
+        if (node.IsLinked)
+        {
+            if (ReferenceEquals(node.Next, node))
+            {
+                _tail = null;
+            }
+            else
+            {
+                node.Prev!.Next = node.Next;
+                node.Next!.Prev = node.Prev;
+                if (ReferenceEquals(_tail, node))
+                {
+                    _tail = node.Next;
+                }
+            }
+
+            node.IsLinked = false;
+            node.Next = node.Prev = null;
+        }
+
+        _gate.Exit();
+    }
+
+    string IWaitQueue.DescribeWait(WaitNode node) => $"the end of {Title}";
+
+    private static async Task JoinAsTaskAsync(ManagedTask task) => await task;
+}
+
+/// <summary>A spawned computation that gives a value. See <see cref="ManagedTask"/>.</summary>
+/// <typeparam name="T">What the body returns.</typeparam>
+public sealed class ManagedTask<T> : ManagedTask
+{
+    // Written once before the end is published; read after.
+    private T _result = default!;
+
+    internal ManagedTask(TaskId id, TaskGroup group, TaskLabel label)
+        : base(id, group, label)
+    {
+    }
+
+    /// <summary>The result of a completed task.</summary>
+    /// <exception cref="InvalidOperationException">The task has not ended yet: await it.</exception>
+    /// <exception cref="ManagedTaskCanceledException">The task was canceled.</exception>
+    /// <remarks>A failed task throws its exception here.</remarks>
+    public T Result
+    {
+        get
+        {
+            if (!IsEnded)
+            {
+                throw new InvalidOperationException($"{Title} has not ended (it is {State}, waiting for {DescribeWait()}); await the handle instead of reading Result.");
+            }
+
+            MarkObserved();
+            Outcomes.ThrowIfNotCompleted(this);
+            return _result;
+        }
+    }
+
+    /// <summary>Awaits the end, and gives the result.</summary>
+    public new ManagedTaskAwaiter<T> GetAwaiter() => new(this);
+
+    /// <summary>A <see cref="Task{TResult}"/> that ends as this task ends, for code that wants one. Each call makes a new one.</summary>
+    public new Task<T> AsTask() => JoinAsTaskAsync(this);
+
+    internal T ResultUnchecked => _result;
+
+    internal override void TakeResult(Frame root) => _result = Unsafe.As<Frame<T>>(root).Result;
+
+    private static async Task<T> JoinAsTaskAsync(ManagedTask<T> task) => await task;
+}

@@ -1,0 +1,97 @@
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+
+namespace Moirai;
+
+/// <summary>Awaits the end of a <see cref="ManagedTask"/>. Made for the compiler.</summary>
+public readonly struct ManagedTaskAwaiter : ICriticalNotifyCompletion, IFrameAwaiter
+{
+    private readonly ManagedTask _task;
+
+    internal ManagedTaskAwaiter(ManagedTask task) => _task = task;
+
+    /// <summary>Whether the task has ended.</summary>
+    public bool IsCompleted => Joining.IsEnded(_task);
+
+    /// <summary>Returns when the task completed; throws its failure or its cancellation.</summary>
+    /// <exception cref="ManagedTaskCanceledException">The task was canceled, or the task that waits is.</exception>
+    /// <exception cref="InvalidOperationException">The task has not ended.</exception>
+    public void GetResult() => Joining.TakeOutcome(_task);
+
+    /// <inheritdoc/>
+    public void OnCompleted(Action continuation) => Joining.Register(_task, continuation, flowContext: true);
+
+    /// <inheritdoc/>
+    public void UnsafeOnCompleted(Action continuation) => Joining.Register(_task, continuation, flowContext: false);
+
+    void IFrameAwaiter.Suspend(Frame frame) => Joining.Suspend(_task, frame);
+}
+
+/// <summary>Awaits the end of a <see cref="ManagedTask{T}"/>. Made for the compiler.</summary>
+/// <typeparam name="T">What the task gives.</typeparam>
+public readonly struct ManagedTaskAwaiter<T> : ICriticalNotifyCompletion, IFrameAwaiter
+{
+    private readonly ManagedTask<T> _task;
+
+    internal ManagedTaskAwaiter(ManagedTask<T> task) => _task = task;
+
+    /// <inheritdoc cref="ManagedTaskAwaiter.IsCompleted"/>
+    public bool IsCompleted => Joining.IsEnded(_task);
+
+    /// <summary>The result of a completed task; throws the failure or the cancellation of another.</summary>
+    /// <exception cref="ManagedTaskCanceledException">The task was canceled, or the task that waits is.</exception>
+    /// <exception cref="InvalidOperationException">The task has not ended.</exception>
+    public T GetResult()
+    {
+        Joining.TakeOutcome(_task);
+        return _task.ResultUnchecked;
+    }
+
+    /// <inheritdoc/>
+    public void OnCompleted(Action continuation) => Joining.Register(_task, continuation, flowContext: true);
+
+    /// <inheritdoc/>
+    public void UnsafeOnCompleted(Action continuation) => Joining.Register(_task, continuation, flowContext: false);
+
+    void IFrameAwaiter.Suspend(Frame frame) => Joining.Suspend(_task, frame);
+}
+
+/// <summary>What both awaiters do.</summary>
+internal static class Joining
+{
+    internal static bool IsEnded(ManagedTask task)
+    {
+        if (task.IsEnded)
+        {
+            return true;
+        }
+
+        if (ReferenceEquals(ManagedTask.Current, task))
+        {
+            throw new InvalidOperationException($"{task.Title} awaits its own end, which would never come. Await another task, or return instead.");
+        }
+
+        return false;
+    }
+
+    internal static void TakeOutcome(ManagedTask task)
+    {
+        Park.TakeSignal();
+        task.MarkObserved();
+        Outcomes.ThrowIfNotCompleted(task);
+    }
+
+    internal static void Register(ManagedTask task, Action continuation, bool flowContext)
+    {
+        ArgumentNullException.ThrowIfNull(continuation);
+        task.Join(new CallbackNode(continuation, flowContext), armed: 0);
+    }
+
+    internal static void Suspend(ManagedTask task, Frame frame)
+    {
+        if (Park.Begin(frame, task, out int armed))
+        {
+            task.Join(frame, armed);
+        }
+    }
+}

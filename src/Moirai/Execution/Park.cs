@@ -1,0 +1,145 @@
+using Moirai.Lifecycle;
+using Moirai.Wakers;
+
+namespace Moirai.Execution;
+
+/// <summary>Implemented by the awaiters of Moirai's own waits. The builders call it in place of <c>OnCompleted</c>, so that the frame itself
+/// takes the seat and no continuation is allocated.</summary>
+internal interface IFrameAwaiter
+{
+    /// <summary>Seats the frame, or lets it go on. The last thing that the frame's thread does: afterwards the frame may run elsewhere.</summary>
+    void Suspend(Frame frame);
+}
+
+/// <summary>The one door to sleep. Every wait of a managed task passes here, so every wait can be counted, shown, blamed and canceled.</summary>
+internal static class Park
+{
+    /// <summary>Arms a wait of the running task in <paramref name="queue"/>. The caller then hands the frame to the queue and touches nothing
+    /// more.</summary>
+    /// <returns>False when there is nothing to register: the task is being canceled, and goes on or was already taken over.</returns>
+    internal static bool Begin(Frame frame, IWaitQueue queue, out int armed)
+    {
+        ManagedTask task = frame.Owner!;
+        frame.Queue = queue;
+        frame.Signal = WaitSignal.Done;
+        task.Leaf = frame;
+        armed = task.Word.Park(interruptible: true);
+
+        // Park was a full fence. A canceller that set its flag before it is seen here; one that sets it after sees the armed word.
+        if (task.HasCancelFlags && Cancellation.Find(task) is not null)
+        {
+            if (task.Word.TryWake(armed))
+            {
+                frame.Signal = WaitSignal.Canceled;
+                frame.GoOn();
+            }
+
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Gives way: the task goes to the end of the ready queue. A cancellation point like every wait.</summary>
+    internal static void Yield(Frame frame)
+    {
+        ManagedTask task = frame.Owner!;
+        if (task.HasCancelFlags && Cancellation.Find(task) is not null)
+        {
+            frame.Signal = WaitSignal.Canceled;
+            StepContext.Current.Next = frame;
+            return;
+        }
+
+        frame.Signal = WaitSignal.Done;
+        task.Leaf = frame;
+        task.Word.Move(TaskEvent.Yield);
+        task.Engine.Executor.Enqueue(frame);
+    }
+
+    /// <summary>Arms a wait on code that is not ours: cancellation does not interrupt it, the task's token does.</summary>
+    internal static int BeginForeign(Frame frame)
+    {
+        ManagedTask task = frame.Owner!;
+        frame.Signal = WaitSignal.Done;
+        task.Leaf = frame;
+        return task.Word.Park(interruptible: false);
+    }
+
+    /// <summary>Called by an awaiter's <c>GetResult</c>: throws if the wait that has just ended was ended by cancellation.</summary>
+    /// <exception cref="ManagedTaskCanceledException">It was.</exception>
+    internal static WaitSignal TakeSignal()
+    {
+        if (StepContext.Existing?.Frame is not { } frame || frame.Signal == WaitSignal.Done)
+        {
+            return WaitSignal.Done;
+        }
+
+        WaitSignal signal = frame.Signal;
+        frame.Signal = WaitSignal.Done;
+        if (signal == WaitSignal.Canceled)
+        {
+            Cancellation.Throw(frame.Owner!);
+        }
+
+        return signal;
+    }
+}
+
+/// <summary>Waits of frames on awaitables that know nothing of Moirai.</summary>
+internal static class ForeignWait
+{
+    internal static void Suspend<TAwaiter>(Frame frame, ref TAwaiter awaiter)
+        where TAwaiter : System.Runtime.CompilerServices.ICriticalNotifyCompletion
+    {
+        Action continuation = Continuation(frame);
+        int armed = Park.BeginForeign(frame);
+        try
+        {
+            awaiter.UnsafeOnCompleted(continuation);
+        }
+        catch
+        {
+            TakeBack(frame, armed);
+            throw;
+        }
+    }
+
+    internal static void SuspendSafe<TAwaiter>(Frame frame, ref TAwaiter awaiter)
+        where TAwaiter : System.Runtime.CompilerServices.INotifyCompletion
+    {
+        Action continuation = Continuation(frame);
+        int armed = Park.BeginForeign(frame);
+        try
+        {
+            awaiter.OnCompleted(continuation);
+        }
+        catch
+        {
+            TakeBack(frame, armed);
+            throw;
+        }
+    }
+
+    // One delegate a frame, kept in the frame while no wait of ours takes its place.
+    private static Action Continuation(Frame frame)
+    {
+        if (frame.Queue is Action cached)
+        {
+            return cached;
+        }
+
+        Action made = frame.WakeFromForeign;
+        frame.Queue = made;
+        return made;
+    }
+
+    // The awaiter refused the registration: the exception goes to the body, at its await.
+    private static void TakeBack(Frame frame, int armed)
+    {
+        if (frame.Owner!.Word.TryWake(armed))
+        {
+            frame.Owner.Word.Move(TaskEvent.Start);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using Moirai.Lifecycle;
+
+namespace Moirai.Execution;
+
+/// <summary>The one place where tasks are admitted: register, then start.</summary>
+/// <remarks>A task is entered into its group before it can run, and its end always takes it out: so none can end before it is entered and stay
+/// for ever.</remarks>
+internal static class Spawning
+{
+    /// <summary>Spawns a cold frame into a group.</summary>
+    /// <exception cref="InvalidOperationException">The group is closed, or the frame is not cold. Nothing has run, nothing is kept.</exception>
+    internal static ManagedTask Spawn(TaskGroup group, Frame root, TaskLabel label, CancellationTokenSource? token)
+    {
+        ThrowIfNotCold(root);
+        var task = new ManagedTask(StepContext.Current.NextId(), group, label);
+        Launch(task, root, token);
+        return task;
+    }
+
+    /// <inheritdoc cref="Spawn(TaskGroup, Frame, TaskLabel, CancellationTokenSource)"/>
+    internal static ManagedTask<T> Spawn<T>(TaskGroup group, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    {
+        ManagedTask<T> task = Create(group, root, label);
+        Launch(task, root, token);
+        return task;
+    }
+
+    /// <summary>Makes a task that is not entered anywhere yet.</summary>
+    internal static ManagedTask<T> Create<T>(TaskGroup group, Frame<T> root, TaskLabel label)
+    {
+        ThrowIfNotCold(root);
+        return new ManagedTask<T>(StepContext.Current.NextId(), group, label);
+    }
+
+    internal static void ThrowIfNotCold(Frame frame)
+    {
+        if (frame.Phase != FramePhase.Cold)
+        {
+            ThrowNotCold(frame);
+        }
+    }
+
+    /// <summary>Enters a task into its group and starts it.</summary>
+    internal static void Launch(ManagedTask task, Frame root, CancellationTokenSource? token)
+    {
+        if (token is not null)
+        {
+            task.AdoptToken(token);
+        }
+
+        task.Group.Enter(task); // the last thing that can refuse
+        root.Owner = task;
+        root.Context = ExecutionContext.Capture();
+        root.Phase = FramePhase.Spawned;
+        if (task.IsCancelRequested)
+        {
+            token?.Cancel();
+            Ending.EndUnstarted(task, root, TaskState.Created);
+            return;
+        }
+
+        task.Leaf = root;
+        task.Word.Move(TaskEvent.Enqueue);
+        task.Engine.Executor.Enqueue(root);
+    }
+
+    private static void ThrowNotCold(Frame frame)
+    {
+        string owner = frame.Owner is { } task ? $" as {task.Title}" : string.Empty;
+        string what = frame.Phase switch
+        {
+            FramePhase.Spawned or FramePhase.Started => $"is already running{owner}",
+            _ => $"has already run{owner}",
+        };
+        throw new InvalidOperationException(
+            $"The future of {frame.Method} {what}. A future runs once: call the method again for another run, or keep the ManagedTask and await that, which may be done any number of times.");
+    }
+}

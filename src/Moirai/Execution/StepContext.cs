@@ -1,0 +1,55 @@
+namespace Moirai.Execution;
+
+/// <summary>What the current thread is stepping. One per thread; read and written by that thread alone.</summary>
+internal sealed class StepContext
+{
+    private const int IdBlock = 32;
+
+    [ThreadStatic]
+    private static StepContext? t_current;
+
+    private static long s_nextIds = 1;
+
+    // The task and the frame whose code runs now; null outside managed tasks.
+    internal ManagedTask? Task;
+    internal Frame? Frame;
+
+    // What the stepper runs after the current frame has unwound: a callee, a caller, or the same frame again.
+    internal Frame? Next;
+
+    // The root frame of the task has returned or thrown.
+    internal bool RootEnded;
+
+    // The exception of the frame that has just thrown, on its way to its caller.
+    internal Exception? Error;
+
+    // The ready queue that this thread drains, if it drains one.
+    internal object? Shard;
+
+    private long _id;
+    private long _idsLeft;
+
+    internal static StepContext Current => t_current ??= new StepContext();
+
+    /// <summary>The current thread's context if it ever stepped a task; for questions that must not allocate.</summary>
+    internal static StepContext? Existing => t_current;
+
+    internal TaskId NextId()
+    {
+        if (_idsLeft == 0)
+        {
+            _id = Interlocked.Add(ref s_nextIds, IdBlock) - IdBlock;
+            _idsLeft = IdBlock;
+        }
+
+        _idsLeft--;
+        return new TaskId(_id++);
+    }
+
+    internal Exception TakeError()
+    {
+        Exception error = Error ?? new InvalidOperationException("A Moirai future failed without an error. Please report this.");
+        Error = null;
+        return error;
+    }
+}

@@ -1,0 +1,78 @@
+using Moirai.Lifecycle;
+
+namespace Moirai.Execution;
+
+/// <summary>The one place where tasks are stepped.</summary>
+/// <remarks>
+/// Frames call and return through this loop and never through the machine's stack: a frame that awaits a cold future returns, and
+/// the loop runs the callee; a frame that ends returns, and the loop runs its caller. So neither depth of calls nor the length of a
+/// chain of synchronous completions can overflow a stack.
+/// </remarks>
+internal static class Stepper
+{
+    /// <summary>Runs a ready task until it parks, yields or ends.</summary>
+    /// <param name="frame">The frame that was made ready. The caller owns the task.</param>
+    /// <param name="context">The current thread's context.</param>
+    /// <param name="clean">the execution context to leave the thread in.</param>
+    internal static void Run(Frame frame, StepContext context, ExecutionContext clean)
+    {
+        ManagedTask task = frame.Owner!;
+        if (frame.Phase == FramePhase.Spawned)
+        {
+            if (task.IsCancelRequested)
+            {
+                Ending.EndUnstarted(task, frame, TaskState.Ready);
+                return;
+            }
+
+            frame.Phase = FramePhase.Started;
+        }
+
+        task.Word.Move(TaskEvent.Start);
+
+        // A step can run inside another one: a body may drive a local executor.
+        ManagedTask? outerTask = context.Task;
+        Frame? outerFrame = context.Frame;
+        bool outerEnded = context.RootEnded;
+        context.Task = task;
+        context.RootEnded = false;
+
+        Frame? next = frame;
+        ExecutionContext? current = clean;
+        do
+        {
+            frame = next;
+            context.Frame = frame;
+            context.Next = null;
+            ExecutionContext wanted = frame.Context ?? clean;
+            if (!ReferenceEquals(wanted, current))
+            {
+                ExecutionContext.Restore(wanted);
+            }
+
+            frame.MoveNext();
+
+            // From here on the task may belong to another thread, unless the context says that it goes on or has ended.
+            next = context.Next;
+            current = ExecutionContext.Capture();
+        }
+        while (next is not null);
+
+        bool ended = context.RootEnded;
+        context.RootEnded = outerEnded;
+        context.Task = outerTask;
+        context.Frame = outerFrame;
+        context.Next = null;
+        if (!ReferenceEquals(current, clean))
+        {
+            ExecutionContext.Restore(clean);
+        }
+
+        if (ended)
+        {
+            Exception? error = context.Error;
+            context.Error = null;
+            Ending.End(task, frame, error);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+namespace Moirai.Execution;
+
+/// <summary>What is known of a task beside its state. Written under the task's gate.</summary>
+[Flags]
+internal enum TaskFlags : byte
+{
+    None = 0,
+
+    /// <summary>Somebody asked it to stop. Never cleared.</summary>
+    CancelRequested = 1,
+
+    /// <summary>A cancel region of the task has expired. Cleared when the last such region is left.</summary>
+    RegionExpired = 2,
+
+    /// <summary>Somebody has looked at the outcome, or was told of it.</summary>
+    Observed = 4,
+}
+
+/// <summary>What few tasks need: made when the first of it is needed. Every field is written under the task's gate.</summary>
+internal sealed class TaskExtras
+{
+    // The source of the token that the body sees.
+    internal CancellationTokenSource? Cts;
+
+    // The cause of a cancellation that concerned this task alone; a task canceled with its group finds it there.
+    internal CancelCause? Cause;
+
+    // The innermost cancel region that the task is in.
+    internal CancelRegion? Regions;
+
+    // The scopes that the task has opened and that are not closed.
+    internal TaskGroup? Groups;
+
+    /// <summary>What is left of this after the end.</summary>
+    internal TaskExtras CauseOnly() => Cts is null && Regions is null && Groups is null ? this : new TaskExtras { Cause = Cause };
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+
+namespace Moirai.Execution;
+
+/// <summary>A task's name and spawn site. Shared by all tasks spawned at one place under one name.</summary>
+internal sealed class TaskLabel
+{
+    private const int CacheSize = 256;
+
+    // Entries are replaced as a whole, by anyone; a lost race costs one more label.
+    private static readonly TaskLabel?[] s_cache = new TaskLabel?[CacheSize];
+
+    private readonly string? _given;
+    private readonly string _method;
+    private readonly string _file;
+    private readonly int _line;
+
+    private TaskLabel(string? given, string method, string? name, string file, int line)
+    {
+        _given = given;
+        _method = method;
+        Name = name;
+        _file = file;
+        _line = line;
+    }
+
+    /// <summary>The name given at the spawn, else the method that was spawned; null for a lambda, which is called after its scope.</summary>
+    internal string? Name { get; }
+
+    internal string Site => _file.Length == 0
+        ? "unknown"
+        : string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(_file)}:{_line}");
+
+    /// <summary>The label for a spawn site. Names that are literals cost a look into a small table; others cost an object a task.</summary>
+    /// <param name="given">The name given at the spawn.</param>
+    /// <param name="method">The method of the root frame.</param>
+    /// <param name="body">The delegate that was spawned when the root frame only calls it.</param>
+    /// <param name="file">The file of the spawn site.</param>
+    /// <param name="line">Its line.</param>
+    internal static TaskLabel Of(string? given, string method, Delegate? body, string file, int line)
+    {
+        ref TaskLabel? entry = ref s_cache[(line ^ (file.Length << 3)) & (CacheSize - 1)];
+        TaskLabel? label = Volatile.Read(ref entry);
+        if (label is not null && ReferenceEquals(label._given, given) && label._line == line && ReferenceEquals(label._file, file)
+            && ReferenceEquals(label._method, method))
+        {
+            return label;
+        }
+
+        string? name = given ?? MethodName.Spoken(body is null ? method : MethodName.Of(body.Method.Name));
+        label = new TaskLabel(given, method, name, file, line);
+        Volatile.Write(ref entry, label);
+        return label;
+    }
+}
+
+/// <summary>Turns the compiler's names back into those that people wrote.</summary>
+internal static class MethodName
+{
+    internal const string LambdaIn = "a lambda in ";
+
+    /// <summary><c>&lt;CountAsync&gt;d__5</c> is CountAsync; <c>&lt;Run&gt;b__0_1</c> is a lambda in Run; <c>&lt;Run&gt;g__Local|0_0</c> is Local.</summary>
+    internal static string Of(string compiled)
+    {
+        if (compiled.Length == 0 || compiled[0] != '<')
+        {
+            return compiled;
+        }
+
+        int close = compiled.LastIndexOf('>');
+        if (close <= 1 || close + 1 >= compiled.Length)
+        {
+            return compiled;
+        }
+
+        string inner = compiled[1..close];
+        string rest = compiled[(close + 1)..];
+        switch (rest[0])
+        {
+            case 'd':
+                return Of(inner);
+            case 'b':
+                return LambdaIn + Of(inner);
+            case 'g' when rest.IndexOf("__", StringComparison.Ordinal) is var from and >= 0:
+                int bar = rest.IndexOf('|', StringComparison.Ordinal);
+                return bar > from ? rest[(from + 2)..bar] : rest[(from + 2)..];
+            default:
+                return inner;
+        }
+    }
+
+    /// <summary>The name if it is one that a person gave; null for lambdas.</summary>
+    internal static string? Spoken(string method) => method.StartsWith(LambdaIn, StringComparison.Ordinal) ? null : method;
+}

@@ -1,0 +1,261 @@
+using Moirai.Execution;
+using Moirai.Ground;
+using Moirai.Wakers;
+
+namespace Moirai;
+
+/// <summary>Runs tasks on the .NET thread pool, shared with everything else in the process. The default.</summary>
+/// <remarks>
+/// There is one ready queue for each processor, and for each queue a pump: a work item of the thread pool that steps what is ready, one
+/// task after the other, helps itself from the other queues when its own is empty, and gives its thread back now and then. The pool keeps
+/// counting threads and compensating for blocked ones. A body that blocks its thread strands nobody: the other pumps take what waits behind it,
+/// and a monitor sends for more pumps when all are stuck.
+/// </remarks>
+public sealed class ThreadPoolExecutor : Executor
+{
+    // A pump sends for a helper when this many frames wait behind it: fewer are run sooner than a thread is woken.
+    private const int HelpThreshold = 16;
+    private const int MostStolen = 64;
+
+    private readonly Pump[] _pumps;
+    private readonly int _mask;
+
+    // Pumps that run or were sent for, the spare ones included. Interlocked.
+    private int _activePumps;
+
+    // Set by who asks the monitor to watch, cleared by the monitor when it stops.
+    private int _watched;
+
+    // 1 while a spare pump was sent for and has not begun. Interlocked.
+    private int _spareWaiting;
+
+    // Steps of spare pumps that have gone. Interlocked.
+    private long _spareSteps;
+
+    /// <summary>Makes an executor with a ready queue for each processor.</summary>
+    public ThreadPoolExecutor()
+    {
+        int shards = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount);
+        _mask = shards - 1;
+        _pumps = new Pump[shards];
+        for (int i = 0; i < shards; i++)
+        {
+            _pumps[i] = new Pump(this, new ReadyQueue(), isSpare: false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override int ReadyCount
+    {
+        get
+        {
+            int count = 0;
+            foreach (Pump pump in _pumps)
+            {
+                count += pump.Queue.Count;
+            }
+
+            return count;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override long StepCount
+    {
+        get
+        {
+            long steps = Interlocked.Read(ref _spareSteps);
+            foreach (Pump pump in _pumps)
+            {
+                steps += Volatile.Read(ref pump.Steps);
+            }
+
+            return steps;
+        }
+    }
+
+    internal override void Enqueue(Frame frame) => EnqueueChain(frame, frame, 1);
+
+    internal override void EnqueueChain(WaitNode head, WaitNode tail, int count)
+    {
+        Pump pump = StepContext.Existing?.Shard is Pump own && ReferenceEquals(own.Executor, this) && !own.IsSpare
+            ? own
+            : _pumps[Environment.CurrentManagedThreadId & _mask];
+        if (pump.Queue.Push(head, tail, count))
+        {
+            Send(pump);
+        }
+        else if (pump.Queue.Count >= HelpThreshold && Volatile.Read(ref _activePumps) < _pumps.Length)
+        {
+            SendHelper(pump);
+        }
+    }
+
+    /// <summary>Sends for an idle pump, which will find its own queue empty and take from the others.</summary>
+    private void SendHelper(Pump busy)
+    {
+        foreach (Pump pump in _pumps)
+        {
+            if (!ReferenceEquals(pump, busy) && pump.TryBeginHelp())
+            {
+                Send(pump);
+                return;
+            }
+        }
+    }
+
+    private void Send(Pump pump)
+    {
+        Interlocked.Increment(ref _activePumps);
+        if (Volatile.Read(ref _watched) == 0 && Interlocked.Exchange(ref _watched, 1) == 0)
+        {
+            PumpMonitor.Watch(this);
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(pump, preferLocal: false);
+    }
+
+    /// <summary>Looks for pumps that are stuck in one step while frames wait behind them. Called by the monitor alone.</summary>
+    /// <returns>False when nothing is going on here any more.</returns>
+    internal bool Inspect()
+    {
+        bool stuck = false;
+        foreach (Pump pump in _pumps)
+        {
+            long steps = Volatile.Read(ref pump.Steps);
+            stuck |= steps == pump.StepsSeen && pump.Queue.Count > 0;
+            pump.StepsSeen = steps;
+        }
+
+        if (stuck)
+        {
+            foreach (Pump pump in _pumps)
+            {
+                if (pump.TryBeginHelp())
+                {
+                    Send(pump);
+                    return true;
+                }
+            }
+
+            // All are on duty and one does not get on. One pump more, unless one is still waiting for a thread of the pool; it ends when it finds
+            // nothing to do.
+            if (Interlocked.CompareExchange(ref _spareWaiting, 1, 0) == 0)
+            {
+                Send(new Pump(this, _pumps[0].Queue, isSpare: true));
+            }
+        }
+
+        return Volatile.Read(ref _activePumps) > 0;
+    }
+
+    /// <summary>The monitor stops watching; the next pump that is sent for asks it again.</summary>
+    /// <returns>True when work came in between and the monitor has to go on.</returns>
+    internal bool EndWatch()
+    {
+        Interlocked.Exchange(ref _watched, 0);
+        return Volatile.Read(ref _activePumps) > 0 && Interlocked.Exchange(ref _watched, 1) == 0;
+    }
+
+    /// <summary>One worker's loop over a ready queue.</summary>
+    private sealed class Pump(ThreadPoolExecutor executor, ReadyQueue queue, bool isSpare) : IThreadPoolWorkItem
+    {
+        private const int StepsBetweenLooksAtTheClock = 64;
+        private const long QuantumMilliseconds = 15;
+
+        // Written by the pump's thread; read by anyone. Two threads never run one pump at a time.
+        internal long Steps;
+
+        // Written by the monitor.
+        internal long StepsSeen = -1;
+
+        internal ThreadPoolExecutor Executor => executor;
+
+        internal ReadyQueue Queue => queue;
+
+        internal bool IsSpare => isSpare;
+
+        internal bool TryBeginHelp() => queue.TryServe();
+
+        public void Execute()
+        {
+            if (isSpare)
+            {
+                Volatile.Write(ref executor._spareWaiting, 0);
+            }
+
+            StepContext context = StepContext.Current;
+            object? outerShard = context.Shard;
+            context.Shard = this;
+            ExecutionContext clean = ExecutionContext.Capture()!;
+            long until = Clock.CoarseMilliseconds + QuantumMilliseconds;
+            int budget = StepsBetweenLooksAtTheClock;
+            bool helpSent = false;
+            while (Next() is { } frame)
+            {
+                if (!helpSent && queue.Count >= HelpThreshold && Volatile.Read(ref executor._activePumps) < executor._pumps.Length)
+                {
+                    helpSent = true;
+                    executor.SendHelper(this);
+                }
+
+                Stepper.Run(frame, context, clean);
+                Steps++;
+                if (--budget == 0)
+                {
+                    budget = StepsBetweenLooksAtTheClock;
+                    if (Clock.CoarseMilliseconds >= until)
+                    {
+                        // Others of the process have work too. The pump stays on duty, behind them.
+                        context.Shard = outerShard;
+                        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                        return;
+                    }
+                }
+            }
+
+            context.Shard = outerShard;
+            Interlocked.Decrement(ref executor._activePumps);
+            if (isSpare)
+            {
+                Interlocked.Add(ref executor._spareSteps, Steps);
+            }
+        }
+
+        private Frame? Next()
+        {
+            if (isSpare)
+            {
+                return Steal();
+            }
+
+            return queue.Pop(leaveIfEmpty: false) ?? Steal() ?? queue.Pop(leaveIfEmpty: true);
+        }
+
+        private Frame? Steal()
+        {
+            foreach (Pump other in executor._pumps)
+            {
+                if (ReferenceEquals(other, this))
+                {
+                    continue;
+                }
+
+                int taken = other.Queue.StealHalf(isSpare ? 1 : MostStolen, out WaitNode? head, out WaitNode? tail);
+                if (taken > 0)
+                {
+                    var first = (Frame)head!;
+                    if (taken > 1)
+                    {
+                        queue.Push(first.Next!, tail!, taken - 1);
+                        first.Next = null;
+                    }
+
+                    return first;
+                }
+            }
+
+            return null;
+        }
+    }
+}

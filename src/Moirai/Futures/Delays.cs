@@ -1,0 +1,146 @@
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+
+namespace Moirai;
+
+public readonly partial struct Future
+{
+    /// <summary>Waits. The entry in the timer queue lives in the waiting frame: nothing is allocated.</summary>
+    /// <param name="delay">How long; zero goes on at once; <see cref="Timeout.InfiniteTimeSpan"/> waits for cancellation; any length up to
+    /// <see cref="TimeSpan.MaxValue"/> is fine. It never ends early, and usually ends within about a millisecond.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The delay is negative.</exception>
+    /// <remarks>A cancellation point. Await the result once, inside a managed task (its runtime's clock counts) or in plain <c>async</c> code (then
+    /// the default runtime's).</remarks>
+    public static DelayAwaitable Delay(TimeSpan delay)
+    {
+        if (delay < TimeSpan.Zero && delay != Timeout.InfiniteTimeSpan)
+        {
+            ThrowNegative(delay);
+        }
+
+        return new DelayAwaitable(delay);
+    }
+
+    /// <summary>Gives way to other ready tasks. A cancellation point.</summary>
+    public static YieldAwaitable Yield() => default;
+
+    private static void ThrowNegative(TimeSpan delay)
+    {
+        string who = ManagedTask.Current is { } task ? $"{task.Title} asked" : "Somebody asked";
+        throw new ArgumentOutOfRangeException(nameof(delay), delay,
+            $"{who} for a negative delay. Clamp a computed delay to zero, or pass Timeout.InfiniteTimeSpan to wait for ever.");
+    }
+}
+
+/// <summary>What <see cref="Future.Delay"/> returns: await it.</summary>
+public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
+{
+    private readonly TimeSpan _delay;
+
+    internal DelayAwaitable(TimeSpan delay) => _delay = delay;
+
+    /// <summary>Called by the compiler.</summary>
+    public Awaiter GetAwaiter() => new(_delay);
+
+    /// <summary>The delay as a future, to be spawned, timed or collected.</summary>
+    public Future AsFuture() => FutureOf(this);
+
+    /// <summary>The delay as a future, to be spawned, timed or collected.</summary>
+    public static implicit operator Future(DelayAwaitable delay) => delay.AsFuture();
+
+    /// <summary>Whether both wait equally long.</summary>
+    public bool Equals(DelayAwaitable other) => _delay == other._delay;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is DelayAwaitable other && Equals(other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => _delay.GetHashCode();
+
+    /// <summary>Whether both wait equally long.</summary>
+    public static bool operator ==(DelayAwaitable left, DelayAwaitable right) => left.Equals(right);
+
+    /// <summary>Whether they wait differently long.</summary>
+    public static bool operator !=(DelayAwaitable left, DelayAwaitable right) => !left.Equals(right);
+
+    private static async Future FutureOf(DelayAwaitable delay) => await delay;
+
+    /// <summary>Made for the compiler.</summary>
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    {
+        private readonly TimeSpan _delay;
+
+        internal Awaiter(TimeSpan delay) => _delay = delay;
+
+        /// <summary>Whether there is nothing to wait for.</summary>
+        public bool IsCompleted => _delay == TimeSpan.Zero;
+
+        /// <summary>Returns when the time is over.</summary>
+        /// <exception cref="ManagedTaskCanceledException">The waiting task was canceled.</exception>
+        public void GetResult() => Park.TakeSignal();
+
+        /// <inheritdoc/>
+        public void OnCompleted(Action continuation) => Register(continuation, flowContext: true);
+
+        /// <inheritdoc/>
+        public void UnsafeOnCompleted(Action continuation) => Register(continuation, flowContext: false);
+
+        void IFrameAwaiter.Suspend(Frame frame)
+        {
+            var timers = frame.Owner!.Engine.Timers;
+            long due = timers.DueIn(_delay);
+            if (Park.Begin(frame, timers, out int armed))
+            {
+                timers.Arm(frame, due, armed);
+            }
+        }
+
+        private void Register(Action continuation, bool flowContext)
+        {
+            ArgumentNullException.ThrowIfNull(continuation);
+            var timers = Engine.Ambient.Timers;
+            timers.Arm(new CallbackNode(continuation, flowContext), timers.DueIn(_delay), armed: 0);
+        }
+    }
+}
+
+/// <summary>What <see cref="Future.Yield"/> returns: await it.</summary>
+public readonly struct YieldAwaitable : IEquatable<YieldAwaitable>
+{
+    /// <summary>Called by the compiler.</summary>
+    public Awaiter GetAwaiter() => default;
+
+    /// <summary>All are equal.</summary>
+    public bool Equals(YieldAwaitable other) => true;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is YieldAwaitable;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => 0;
+
+    /// <summary>All are equal.</summary>
+    public static bool operator ==(YieldAwaitable left, YieldAwaitable right) => true;
+
+    /// <summary>None are unequal.</summary>
+    public static bool operator !=(YieldAwaitable left, YieldAwaitable right) => false;
+
+    /// <summary>Made for the compiler.</summary>
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    {
+        /// <summary>Always false: it gives way.</summary>
+        public bool IsCompleted => false;
+
+        /// <summary>Returns when it is the task's turn again.</summary>
+        /// <exception cref="ManagedTaskCanceledException">The task was canceled.</exception>
+        public void GetResult() => Park.TakeSignal();
+
+        /// <inheritdoc/>
+        public void OnCompleted(Action continuation) => new CallbackNode(continuation, flowContext: true).GoOn();
+
+        /// <inheritdoc/>
+        public void UnsafeOnCompleted(Action continuation) => new CallbackNode(continuation, flowContext: false).GoOn();
+
+        void IFrameAwaiter.Suspend(Frame frame) => Park.Yield(frame);
+    }
+}

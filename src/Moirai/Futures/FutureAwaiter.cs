@@ -1,0 +1,120 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using Moirai.Execution;
+
+namespace Moirai;
+
+/// <summary>Awaits a <see cref="Future"/>. Made for the compiler.</summary>
+public readonly struct FutureAwaiter : ICriticalNotifyCompletion, IFrameAwaiter
+{
+    private readonly Frame _frame;
+
+    internal FutureAwaiter(Frame frame) => _frame = frame;
+
+    /// <summary>Always false: a future that is awaited has yet to run.</summary>
+    /// <exception cref="InvalidOperationException">It was spawned or awaited before.</exception>
+    public bool IsCompleted => FutureAwait.IsCompleted(_frame);
+
+    /// <summary>Returns when the future returned; throws what it threw.</summary>
+    public void GetResult() => FutureAwait.TakeOutcome(_frame);
+
+    /// <inheritdoc/>
+    public void OnCompleted(Action continuation) => FutureAwait.Detach(_frame, continuation, flowContext: true);
+
+    /// <inheritdoc/>
+    public void UnsafeOnCompleted(Action continuation) => FutureAwait.Detach(_frame, continuation, flowContext: false);
+
+    void IFrameAwaiter.Suspend(Frame frame) => _frame.StartUnder(frame);
+}
+
+/// <summary>Awaits a <see cref="Future{T}"/>. Made for the compiler.</summary>
+/// <typeparam name="T">What the future gives.</typeparam>
+public readonly struct FutureAwaiter<T> : ICriticalNotifyCompletion, IFrameAwaiter
+{
+    private readonly Frame<T> _frame;
+
+    internal FutureAwaiter(Frame<T> frame) => _frame = frame;
+
+    /// <inheritdoc cref="FutureAwaiter.IsCompleted"/>
+    public bool IsCompleted => FutureAwait.IsCompleted(_frame);
+
+    /// <summary>What the future gave; throws what it threw.</summary>
+    public T GetResult()
+    {
+        FutureAwait.TakeOutcome(_frame);
+        return _frame.Caller is null ? ((ManagedTask<T>)_frame.Owner!).ResultUnchecked : _frame.Result;
+    }
+
+    /// <inheritdoc/>
+    public void OnCompleted(Action continuation) => FutureAwait.Detach(_frame, continuation, flowContext: true);
+
+    /// <inheritdoc/>
+    public void UnsafeOnCompleted(Action continuation) => FutureAwait.Detach(_frame, continuation, flowContext: false);
+
+    void IFrameAwaiter.Suspend(Frame frame) => _frame.StartUnder(frame);
+}
+
+/// <summary>What both awaiters do.</summary>
+internal static class FutureAwait
+{
+    internal static bool IsCompleted(Frame frame)
+    {
+        Spawning.ThrowIfNotCold(frame);
+        return false;
+    }
+
+    internal static void TakeOutcome(Frame frame)
+    {
+        if (frame.Caller is null)
+        {
+            if (frame.Owner is not { } task)
+            {
+                throw new InvalidOperationException(
+                    $"The future of {frame.Method} has not run: a future is cold, and GetResult does not start it. Await it, or spawn it and await the handle; from synchronous code use TaskRuntime.Run.");
+            }
+
+            Joining.TakeOutcome(task);
+            return;
+        }
+
+        if (!TryTakeOutcome(frame, out Exception? error))
+        {
+            ExceptionDispatchInfo.Throw(error);
+        }
+    }
+
+    /// <summary>Takes the outcome of a frame that was called, and lets go of its locals.</summary>
+    /// <returns>False when it threw.</returns>
+    internal static bool TryTakeOutcome(Frame frame, [NotNullWhen(false)] out Exception? error)
+    {
+        int phase = frame.Phase;
+        if (phase is not (FramePhase.Returned or FramePhase.Threw))
+        {
+            throw new InvalidOperationException($"The future of {frame.Method} has no outcome to take: it is still running, or was awaited before. A future is awaited once.");
+        }
+
+        frame.Phase = FramePhase.Taken;
+        frame.Release();
+        error = phase == FramePhase.Threw ? StepContext.Current.TakeError() : null;
+        return error is null;
+    }
+
+    /// <summary>Plain async code awaits the future: it becomes a detached task.</summary>
+    internal static void Detach(Frame frame, Action continuation, bool flowContext)
+    {
+        ArgumentNullException.ThrowIfNull(continuation);
+        ManagedTask task;
+        try
+        {
+            task = frame.SpawnDetached();
+        }
+        catch (InvalidOperationException refused)
+        {
+            // Thrown from here it would end the process, so it becomes the outcome that the await throws.
+            task = frame.MakeRefused(refused);
+        }
+
+        Joining.Register(task, continuation, flowContext);
+    }
+}

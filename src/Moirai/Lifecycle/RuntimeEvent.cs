@@ -1,0 +1,24 @@
+namespace Moirai;
+
+/// <summary>What a <see cref="RuntimeEvent"/> tells of. The numbers are stable.</summary>
+public enum RuntimeEventKind
+{
+    /// <summary>An operation was not done within its time.</summary>
+    TimedOut = 1,
+
+    /// <summary>A task failed and nobody was there to be told: a detached task, or a scope that was left without a join.</summary>
+    UnobservedFailure = 2,
+
+    /// <summary>A callback that was registered on a task's cancellation token threw.</summary>
+    CancelCallbackFailed = 3,
+
+    /// <summary>The runtime was stopped and some tasks had not ended when the time for it was over.</summary>
+    StopIncomplete = 4,
+}
+
+/// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>
+/// <param name="Kind">What it tells of.</param>
+/// <param name="Message">The whole story in a sentence or two, for a human.</param>
+/// <param name="Task">The task concerned; 0 when there is none.</param>
+/// <param name="Error">The exception concerned, if there is one.</param>
+public sealed record RuntimeEvent(RuntimeEventKind Kind, string Message, TaskId Task, Exception? Error = null);

@@ -1,0 +1,183 @@
+using Moirai.Execution;
+using Moirai.Ground;
+using Moirai.Lifecycle;
+using Moirai.Wakers;
+
+namespace Moirai.Results;
+
+/// <summary>The tasks of a collector, in the order in which they were added and in the order in which they ended.</summary>
+/// <remarks>Written under the gate. One reader waits at a time.</remarks>
+internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
+{
+    private readonly List<ManagedTask<T>> _added = [];
+    private readonly Queue<ManagedTask<T>> _ended = new();
+
+    // Filled as far as outcomes are given out one by one.
+    private readonly Dictionary<ManagedTask<T>, int> _indexes = [];
+    private SpinGate _gate;
+    private WaitQueue _readers;
+    private int _given;
+
+    internal int Added
+    {
+        get
+        {
+            _gate.Enter();
+            int count = _added.Count;
+            _gate.Exit();
+            return count;
+        }
+    }
+
+    internal ManagedTask<T> Spawn(TaskGroup group, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    {
+        ManagedTask<T> task = Spawning.Create(group, root, label);
+        _gate.Enter();
+        _added.Add(task); // before it can end
+        _gate.Exit();
+        try
+        {
+            Spawning.Launch(task, root, token);
+        }
+        catch (InvalidOperationException)
+        {
+            _gate.Enter();
+            _added.Remove(task);
+            _gate.Exit();
+            throw;
+        }
+
+        return task;
+    }
+
+    /// <summary>The next task that ended; null when every task that was added has been given out.</summary>
+    internal async Future<ManagedTask<T>?> NextAsync()
+    {
+        while (true)
+        {
+            if (TryNext(out ManagedTask<T>? task))
+            {
+                return task;
+            }
+
+            await new Next(this);
+        }
+    }
+
+    internal IReadOnlyList<T> ResultsInOrder()
+    {
+        var results = new T[_added.Count];
+        for (int i = 0; i < results.Length; i++)
+        {
+            results[i] = _added[i].ResultUnchecked;
+        }
+
+        return results;
+    }
+
+    internal TaskOutcome<T>[] OutcomesInOrder()
+    {
+        var outcomes = new TaskOutcome<T>[_added.Count];
+        for (int i = 0; i < outcomes.Length; i++)
+        {
+            outcomes[i] = new TaskOutcome<T>(i, _added[i]);
+        }
+
+        return outcomes;
+    }
+
+    internal TaskOutcome<T> OutcomeOf(ManagedTask<T> task)
+    {
+        _gate.Enter();
+        for (int i = _indexes.Count; i < _added.Count; i++)
+        {
+            _indexes[_added[i]] = i;
+        }
+
+        int index = _indexes[task];
+        _gate.Exit();
+        return new TaskOutcome<T>(index, task);
+    }
+
+    void IEndListener.TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
+    {
+        task.MarkObserved();
+        _gate.Enter();
+        _ended.Enqueue((ManagedTask<T>)task);
+        WaitNode? reader = _readers.Head is null ? null : _readers.ClaimFirst();
+        _gate.Exit();
+        if (reader is not null)
+        {
+            var batch = default(WakeBatch);
+            reader.Resume(ref batch);
+            batch.Flush();
+        }
+    }
+
+    void IWaitQueue.Remove(WaitNode node)
+    {
+        _gate.Enter();
+        _readers.Remove(node);
+        _gate.Exit();
+    }
+
+    string IWaitQueue.DescribeWait(WaitNode node) => $"the next outcome of '{name}'";
+
+    private bool TryNext(out ManagedTask<T>? task)
+    {
+        _gate.Enter();
+        bool any = _ended.TryDequeue(out task);
+        if (any)
+        {
+            _given++;
+        }
+
+        bool all = !any && _given == _added.Count;
+        _gate.Exit();
+        return any || all;
+    }
+
+    private void Seat(WaitNode node, int armed)
+    {
+        bool claimed = false;
+        _gate.Enter();
+        if (node.IsArmed(armed))
+        {
+            if (_ended.Count > 0 || _given == _added.Count)
+            {
+                claimed = node.TryClaim();
+            }
+            else
+            {
+                _readers.Append(node);
+            }
+        }
+
+        _gate.Exit();
+        if (claimed)
+        {
+            node.GoOn();
+        }
+    }
+
+    private readonly struct Next(EndQueue<T> queue) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+    {
+        public bool IsCompleted => false;
+
+        public Next GetAwaiter() => this;
+
+        public void GetResult() => Park.TakeSignal();
+
+        public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+        public void UnsafeOnCompleted(Action continuation) => queue.Seat(new CallbackNode(continuation, flowContext: false), armed: 0);
+
+        public void Suspend(Frame frame)
+        {
+            if (Park.Begin(frame, queue, out int armed))
+            {
+                queue.Seat(frame, armed);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using Moirai.Results;
+
+namespace Moirai;
+
+/// <summary>Timeouts over anything awaitable.</summary>
+/// <remarks>
+/// A timed operation that is not done in time fails with <see cref="TaskTimeoutException"/>, and <see cref="TaskRuntimeOptions.OnEvent"/> is told. An operation that ends before leaves nothing in the timer
+/// queue, from that moment on. A time of zero or less is over at the operation's first wait; <see cref="Timeout.InfiniteTimeSpan"/> never ends; there is no upper limit.
+/// <para>A future runs on as a part of its task: at the deadline its wait throws, and its clean-up runs before the timeout is thrown. Foreign code inside
+/// it is reached by <see cref="ManagedTask.CurrentToken"/>, or by the token that the delegate form is given; foreign code that heeds no token is waited for. A <see cref="Task"/> that is timed is not stopped: only
+/// the wait for it ends.</para>
+/// </remarks>
+public static class FutureTimeouts
+{
+    /// <summary>Runs a future that has to end in time.</summary>
+    /// <param name="future">The operation; cold.</param>
+    /// <param name="within">The time allowed.</param>
+    /// <exception cref="TaskTimeoutException">From the await: it did not end in time.</exception>
+    public static Future WithTimeout(this Future future, TimeSpan within) => new(new TimeoutFrame<bool>(future.Frame, within));
+
+    /// <inheritdoc cref="WithTimeout(Future, TimeSpan)"/>
+    public static Future<T> WithTimeout<T>(this Future<T> future, TimeSpan within) => new(new TimeoutFrame<T>(future.Frame, within));
+
+    /// <summary>Waits for a delay that has to end in time.</summary>
+    /// <inheritdoc cref="WithTimeout(Future, TimeSpan)"/>
+    public static Future WithTimeout(this DelayAwaitable future, TimeSpan within) => future.AsFuture().WithTimeout(within);
+
+    /// <summary>Waits for a slot that has to be free in time; otherwise nothing is spawned.</summary>
+    /// <param name="spawn">The spawn.</param>
+    /// <param name="within">The time allowed; zero or less looks once.</param>
+    /// <exception cref="TaskTimeoutException">From the await: no slot was free in time.</exception>
+    public static Future<ManagedTask> WithTimeout(this PoolSpawn spawn, TimeSpan within) => spawn.AsFuture().WithTimeout(within);
+
+    /// <inheritdoc cref="WithTimeout(PoolSpawn, TimeSpan)"/>
+    public static Future<ManagedTask<T>> WithTimeout<T>(this PoolSpawn<T> spawn, TimeSpan within) => spawn.AsFuture().WithTimeout(within);
+
+    /// <summary>Waits for a task that has to end in time. When it does not, the task runs on; only this wait ends.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="within">The time allowed.</param>
+    /// <exception cref="TaskTimeoutException">From the await: it did not end in time.</exception>
+    public static Future WithTimeout(this ManagedTask task, TimeSpan within)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        return JoinAsync(task).WithTimeout(within);
+    }
+
+    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
+    public static Future<T> WithTimeout<T>(this ManagedTask<T> task, TimeSpan within)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        return JoinAsync(task).WithTimeout(within);
+    }
+
+    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
+    public static Future WithTimeout(this Task task, TimeSpan within)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        return WaitAsync(task).WithTimeout(within);
+    }
+
+    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
+    public static Future<T> WithTimeout<T>(this Task<T> task, TimeSpan within)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        return WaitAsync(task).WithTimeout(within);
+    }
+
+    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
+    public static Future WithTimeout(this ValueTask task, TimeSpan within) => task.AsTask().WithTimeout(within);
+
+    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
+    public static Future<T> WithTimeout<T>(this ValueTask<T> task, TimeSpan within) => task.AsTask().WithTimeout(within);
+
+    private static async Future JoinAsync(ManagedTask task) => await task;
+
+    private static async Future<T> JoinAsync<T>(ManagedTask<T> task) => await task;
+
+    private static async Future WaitAsync(Task task)
+    {
+        await new TaskWaitAwaitable(task);
+        await task.ConfigureAwait(false);
+    }
+
+    private static async Future<T> WaitAsync<T>(Task<T> task)
+    {
+        await new TaskWaitAwaitable(task);
+        return await task.ConfigureAwait(false);
+    }
+}

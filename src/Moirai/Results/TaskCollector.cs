@@ -1,0 +1,226 @@
+using Moirai.Execution;
+using Moirai.Futures;
+using Moirai.Results;
+
+namespace Moirai;
+
+/// <summary>Gathers the outcomes of a set of tasks: all, some with their errors, the first, or one after the other as they end.</summary>
+/// <remarks>
+/// Tasks start when they are added and live inside the scope the collector was made for. A failure of one does not fail that scope: it is an outcome, and the collector says
+/// what becomes of it. The collecting call ends the collection: it returns when every task that was added has ended, so nothing is left behind; adding afterwards throws.
+/// <para>Tasks may be added from any thread; one caller collects.</para>
+/// </remarks>
+/// <typeparam name="T">What the tasks give.</typeparam>
+public sealed partial class TaskCollector<T> : IAsyncDisposable
+{
+    private readonly EndQueue<T> _ended;
+    private readonly TaskGroup _group;
+    private int _collecting;
+
+    /// <summary>Makes a collector inside a scope.</summary>
+    /// <param name="scope">The scope that waits for whatever is added.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="InvalidOperationException">The scope is closed.</exception>
+    public TaskCollector(TaskScope scope, string name = "collector")
+    {
+        ArgumentNullException.ThrowIfNull(scope);
+        ArgumentNullException.ThrowIfNull(name);
+        _group = TaskGroup.Open(scope.Group, name, opener: null);
+        _ended = new EndQueue<T>(name);
+        _group.Listener = _ended;
+    }
+
+    /// <summary>The name, for messages and dumps.</summary>
+    public string Name => _group.Name;
+
+    /// <summary>How many tasks were added.</summary>
+    public int Count => _ended.Added;
+
+    /// <summary>Waits for all. The first failure cancels the rest, which is waited for, and is thrown; so is a task that was canceled by somebody else.</summary>
+    /// <returns>The results in the order in which the tasks were added; empty when none was.</returns>
+    /// <exception cref="TaskScopeException">More than one failed; a single failure is thrown as it is.</exception>
+    /// <exception cref="InvalidOperationException">The collection is over.</exception>
+    public async Future<IReadOnlyList<T>> CollectAsync()
+    {
+        BeginCollecting();
+        List<Exception>? failures = null;
+        ManagedTaskCanceledException? canceled = null;
+        try
+        {
+            while (await _ended.NextAsync() is { } task)
+            {
+                if (task.State == TaskState.Failed)
+                {
+                    (failures ??= []).Add(task.Exception!);
+                    CancelRest(CancelKind.ScopeFailed, task.Exception);
+                }
+                else if (task.State == TaskState.Canceled && failures is null && canceled is null)
+                {
+                    canceled = Outcomes.CanceledError(task);
+                    CancelRest(CancelKind.ScopeFailed, canceled);
+                }
+            }
+        }
+        finally
+        {
+            await EndAsync();
+        }
+
+        if (failures is { Count: 1 })
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failures[0]);
+        }
+
+        if (failures is not null)
+        {
+            throw new TaskScopeException(Name, failures);
+        }
+
+        if (canceled is not null)
+        {
+            throw canceled;
+        }
+
+        return _ended.ResultsInOrder();
+    }
+
+    /// <summary>Waits for all, whatever becomes of each, or until the time is over; then the rest is canceled and waited for.</summary>
+    /// <param name="within">The time allowed; <see cref="Timeout.InfiniteTimeSpan"/> (and null) waits for all.</param>
+    /// <returns>Results, errors and those not finished, with their indexes.</returns>
+    /// <exception cref="InvalidOperationException">The collection is over.</exception>
+    public async Future<PartialResults<T>> CollectPartialAsync(TimeSpan? within = null)
+    {
+        BeginCollecting();
+        bool inTime = true;
+        try
+        {
+            try
+            {
+                await DrainAsync().WithTimeout(within ?? Timeout.InfiniteTimeSpan);
+            }
+            catch (TaskTimeoutException)
+            {
+                inTime = false; // what had not ended by now counts as unfinished
+                CancelRest(CancelKind.NoLongerNeeded, null);
+            }
+        }
+        finally
+        {
+            await EndAsync();
+        }
+
+        return new PartialResults<T>(_ended.OutcomesInOrder(), inTime);
+    }
+
+    /// <summary>Waits for the first that completes; the rest is canceled and waited for. Failures count only when none completes.</summary>
+    /// <exception cref="TaskScopeException">More than one failed and none completed; a single failure is thrown as it is.</exception>
+    /// <exception cref="InvalidOperationException">Nothing was added, or the collection is over.</exception>
+    public async Future<T> CollectFirstAsync()
+    {
+        BeginCollecting();
+        ManagedTask<T>? winner = null;
+        List<Exception> failures = [];
+        try
+        {
+            while (winner is null && await _ended.NextAsync() is { } task)
+            {
+                if (task.State == TaskState.Completed)
+                {
+                    winner = task;
+                    CancelRest(CancelKind.NoLongerNeeded, null);
+                }
+                else
+                {
+                    failures.Add(task.Exception ?? Outcomes.CanceledError(task));
+                }
+            }
+        }
+        finally
+        {
+            await EndAsync();
+        }
+
+        if (winner is not null)
+        {
+            return winner.ResultUnchecked;
+        }
+
+        switch (failures.Count)
+        {
+            case 0:
+                throw new InvalidOperationException($"'{Name}' was asked for the first of no tasks. Add at least one before collecting.");
+            case 1:
+                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failures[0]);
+                break;
+        }
+
+        throw new TaskScopeException(Name, failures);
+    }
+
+    /// <summary>Gives the outcomes one after the other, as the tasks end: <c>await foreach (TaskOutcome&lt;T&gt; o in collector.AsCompleted())</c>.</summary>
+    /// <remarks>More tasks may be added while it goes on; it is over when every task that was added has been given out. Leaving it early cancels the rest when the collector is disposed.</remarks>
+    public CompletedOutcomes<T> AsCompleted() => new(_ended);
+
+    /// <summary>Cancels what still runs and waits for it. After a collection there is nothing left to do.</summary>
+    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync());
+
+    /// <inheritdoc/>
+    ValueTask IAsyncDisposable.DisposeAsync() => new(DisposeAsync().AsTask());
+
+    private ManagedTask<T> Spawn(Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    {
+        if (Volatile.Read(ref _collecting) != 0)
+        {
+            throw new InvalidOperationException($"'{Name}' has begun to collect: a task added now would not be in the results. Add all tasks first, or use AsCompleted.");
+        }
+
+        return _ended.Spawn(_group, root, label, token);
+    }
+
+    private void BeginCollecting()
+    {
+        if (Interlocked.Exchange(ref _collecting, 1) != 0)
+        {
+            throw new InvalidOperationException($"'{Name}' was collected already. A collector gives its outcomes once.");
+        }
+    }
+
+    private async Future DisposeCoreAsync()
+    {
+        Volatile.Write(ref _collecting, 1);
+        await EndAsync();
+    }
+
+    private async Future DrainAsync()
+    {
+        while (await _ended.NextAsync() is not null)
+        {
+            // each outcome stays with its task
+        }
+    }
+
+    private void CancelRest(CancelKind kind, Exception? error) =>
+        _group.Cancel(Cancellation.Cause(kind, _group.Engine, null, $"collector '{Name}'", error));
+
+    /// <summary>Whatever happened: nothing is left behind.</summary>
+    private async Future EndAsync()
+    {
+        using CancelShield shield = ManagedTask.Shield();
+        if (_group.Live > 0)
+        {
+            CancelRest(CancelKind.NoLongerNeeded, null);
+        }
+
+        while (!_group.TryClose(out TaskGroup? left))
+        {
+            TaskGroup busy = left ?? _group;
+            if (left is not null)
+            {
+                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"collector '{Name}'"));
+            }
+
+            await new EmptyAwaitable(busy);
+            left?.TryClose(out _);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using Moirai.Execution;
+using Moirai.Wakers;
+
+namespace Moirai.Results;
+
+/// <summary>The stretch of a task's life that has to be over in time. Its timer entry is the frame that times it.</summary>
+internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRegion(task, isShield: false)
+{
+    /// <summary>What the task was waiting for when the time was over.</summary>
+    internal string WaitedFor { get; private set; } = "nothing";
+
+    internal void TimeIsOver(string operation, TimeSpan within)
+    {
+        CancelCause cause = Cancellation.Cause(CancelKind.TimedOut, Task.Engine, null, $"the timeout of {operation}");
+        WaitedFor = Task.DescribeWait(); // before the expiry, which lets the task go on
+        Expire(cause);
+    }
+
+    internal override void Abandon() => Task.Engine.Timers.Remove(entry);
+}
+
+/// <summary>Runs one future under a timeout, inside the task that awaits it.</summary>
+/// <remarks>
+/// The entry in the timer queue is this frame, so a timeout allocates no timer. It is taken out the moment the future has ended, however it ended.
+/// States: 0 (no timer), armed, over. The move from armed to over is claimed by the timer under the wheel's gate; what the timer then does happens inside the task's region, which cannot be touched any more once
+/// it was left. So a timer that fires while the future ends, or after, harms nothing.
+/// </remarks>
+internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
+{
+    private const int Armed = 1;
+    private const int Over = 2;
+
+    private TimeoutRegion? _region;
+
+    // Moved by the task's thread and, from Armed, by the timer; interlocked.
+    private int _timer;
+
+    internal override string Method => inner.Method;
+
+    internal override void MoveNext()
+    {
+        if (_region is { } region)
+        {
+            Finish(region);
+            return;
+        }
+
+        Context = ExecutionContext.Capture();
+        ManagedTask task = Owner!;
+        _region = region = new TimeoutRegion(task, this);
+        region.Enter();
+        if (within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan)
+        {
+            _timer = Over;
+            region.TimeIsOver(Operation(), within);
+        }
+        else if (within != Timeout.InfiniteTimeSpan)
+        {
+            Volatile.Write(ref _timer, Armed);
+            task.Engine.Timers.Arm(this, task.Engine.Timers.DueIn(within), armed: 0);
+        }
+
+        inner.StartUnder(this);
+    }
+
+    internal override bool IsArmed(int armed) => Volatile.Read(ref _timer) == Armed;
+
+    internal override bool TryClaim() => Interlocked.CompareExchange(ref _timer, Over, Armed) == Armed;
+
+    internal override void Resume(ref WakeBatch batch) => _region!.TimeIsOver(Operation(), within);
+
+    internal override void Release() => inner.Release();
+
+    private string Operation() => $"{inner.Method} in {Owner!.Title}";
+
+    private void Finish(TimeoutRegion region)
+    {
+        Owner!.Engine.Timers.Remove(this);
+        region.Leave();
+        bool returned = FutureAwait.TryTakeOutcome(inner, out Exception? error);
+        if (region.Cause is { } cause && TimedOut(region, cause, returned, error))
+        {
+            var timeout = new TaskTimeoutException(Operation(), within, region.WaitedFor, Owner!.Id, error);
+            Owner.Engine.Publish(new RuntimeEvent(RuntimeEventKind.TimedOut, timeout.Message, Owner.Id, timeout));
+            Throw(timeout);
+        }
+        else if (returned)
+        {
+            if (inner is Frame<T> typed)
+            {
+                Result = typed.Result;
+            }
+
+            Return();
+        }
+        else
+        {
+            Throw(error!);
+        }
+    }
+
+    // A body that was told that its time is over and returned a value all the same has timed out; one that threw an error of its own has
+    // failed with that. One that was ready before it could be told keeps its value, so that nothing it made is lost.
+    private bool TimedOut(TimeoutRegion region, CancelCause cause, bool returned, Exception? error)
+    {
+        if (returned)
+        {
+            return region.WasDelivered;
+        }
+
+        return error is ManagedTaskCanceledException canceled
+            ? ReferenceEquals(canceled.Cause, cause)
+            : error is OperationCanceledException && !Owner!.IsCancelRequested;
+    }
+}

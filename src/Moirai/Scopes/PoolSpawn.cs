@@ -1,0 +1,179 @@
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+using Moirai.Wakers;
+
+namespace Moirai;
+
+/// <summary>A spawn that waits for a slot; await it to get the handle. Nothing happens before.</summary>
+public readonly struct PoolSpawn : IEquatable<PoolSpawn>
+{
+    private readonly TaskPool _pool;
+    private readonly Frame _root;
+    private readonly TaskLabel _label;
+    private readonly CancellationTokenSource? _token;
+
+    internal PoolSpawn(TaskPool pool, Frame root, TaskLabel label, CancellationTokenSource? token)
+    {
+        _pool = pool;
+        _root = root;
+        _label = label;
+        _token = token;
+    }
+
+    /// <summary>Called by the compiler.</summary>
+    public Awaiter GetAwaiter() => new(this);
+
+    /// <summary>The spawn as a future, to be timed or awaited elsewhere.</summary>
+    public Future<ManagedTask> AsFuture() => FutureOf(this);
+
+    /// <summary>Whether both are the same spawn.</summary>
+    public bool Equals(PoolSpawn other) => ReferenceEquals(_root, other._root);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is PoolSpawn other && Equals(other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(_root);
+
+    /// <summary>Whether both are the same spawn.</summary>
+    public static bool operator ==(PoolSpawn left, PoolSpawn right) => left.Equals(right);
+
+    /// <summary>Whether they are different spawns.</summary>
+    public static bool operator !=(PoolSpawn left, PoolSpawn right) => !left.Equals(right);
+
+    private static async Future<ManagedTask> FutureOf(PoolSpawn spawn) => await spawn;
+
+    /// <summary>Made for the compiler.</summary>
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    {
+        private readonly PoolSpawn _spawn;
+
+        internal Awaiter(PoolSpawn spawn) => _spawn = spawn;
+
+        /// <summary>Whether a slot was free; if so, it is taken.</summary>
+        public bool IsCompleted => SlotWait.TryTake(_spawn._pool, _spawn._root);
+
+        /// <summary>Spawns the task into the slot that was taken.</summary>
+        /// <exception cref="ManagedTaskCanceledException">The waiting task was canceled; nothing was spawned.</exception>
+        /// <exception cref="InvalidOperationException">The pool takes no work any more, or the future was run before.</exception>
+        public ManagedTask GetResult()
+        {
+            SlotWait.TakeSignal(_spawn._pool, _spawn._root);
+            return _spawn._pool.SpawnHolding(_spawn._root, _spawn._label, _spawn._token);
+        }
+
+        /// <inheritdoc/>
+        public void OnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._root, continuation, flowContext: true);
+
+        /// <inheritdoc/>
+        public void UnsafeOnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._root, continuation, flowContext: false);
+
+        void IFrameAwaiter.Suspend(Frame frame) => SlotWait.Suspend(_spawn._pool, frame);
+    }
+}
+
+/// <summary>A spawn that waits for a slot; await it to get the handle. Nothing happens before.</summary>
+/// <typeparam name="T">What the task gives.</typeparam>
+public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
+{
+    private readonly TaskPool _pool;
+    private readonly Frame<T> _root;
+    private readonly TaskLabel _label;
+    private readonly CancellationTokenSource? _token;
+
+    internal PoolSpawn(TaskPool pool, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    {
+        _pool = pool;
+        _root = root;
+        _label = label;
+        _token = token;
+    }
+
+    /// <summary>Called by the compiler.</summary>
+    public Awaiter GetAwaiter() => new(this);
+
+    /// <inheritdoc cref="PoolSpawn.AsFuture"/>
+    public Future<ManagedTask<T>> AsFuture() => FutureOf(this);
+
+    /// <summary>Whether both are the same spawn.</summary>
+    public bool Equals(PoolSpawn<T> other) => ReferenceEquals(_root, other._root);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is PoolSpawn<T> other && Equals(other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(_root);
+
+    /// <summary>Whether both are the same spawn.</summary>
+    public static bool operator ==(PoolSpawn<T> left, PoolSpawn<T> right) => left.Equals(right);
+
+    /// <summary>Whether they are different spawns.</summary>
+    public static bool operator !=(PoolSpawn<T> left, PoolSpawn<T> right) => !left.Equals(right);
+
+    private static async Future<ManagedTask<T>> FutureOf(PoolSpawn<T> spawn) => await spawn;
+
+    /// <summary>Made for the compiler.</summary>
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    {
+        private readonly PoolSpawn<T> _spawn;
+
+        internal Awaiter(PoolSpawn<T> spawn) => _spawn = spawn;
+
+        /// <inheritdoc cref="PoolSpawn.Awaiter.IsCompleted"/>
+        public bool IsCompleted => SlotWait.TryTake(_spawn._pool, _spawn._root);
+
+        /// <inheritdoc cref="PoolSpawn.Awaiter.GetResult"/>
+        public ManagedTask<T> GetResult()
+        {
+            SlotWait.TakeSignal(_spawn._pool, _spawn._root);
+            return _spawn._pool.SpawnHolding(_spawn._root, _spawn._label, _spawn._token);
+        }
+
+        /// <inheritdoc/>
+        public void OnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._root, continuation, flowContext: true);
+
+        /// <inheritdoc/>
+        public void UnsafeOnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._root, continuation, flowContext: false);
+
+        void IFrameAwaiter.Suspend(Frame frame) => SlotWait.Suspend(_spawn._pool, frame);
+    }
+}
+
+/// <summary>What both awaiters do. The cold root of the task to be carries the answer to waiters in plain code.</summary>
+internal static class SlotWait
+{
+    internal static bool TryTake(TaskPool pool, Frame root)
+    {
+        Spawning.ThrowIfNotCold(root);
+        return pool.Slots.TryTake();
+    }
+
+    internal static void TakeSignal(TaskPool pool, Frame root)
+    {
+        WaitSignal signal = Park.TakeSignal();
+        if (signal == WaitSignal.Done)
+        {
+            signal = root.Signal;
+            root.Signal = WaitSignal.Done;
+        }
+
+        if (signal == WaitSignal.Closed)
+        {
+            throw pool.Slots.ClosedError();
+        }
+    }
+
+    internal static void Register(TaskPool pool, Frame root, Action continuation, bool flowContext)
+    {
+        ArgumentNullException.ThrowIfNull(continuation);
+        pool.Slots.Wait(new CallbackNode(continuation, flowContext, answer: root), armed: 0);
+    }
+
+    internal static void Suspend(TaskPool pool, Frame frame)
+    {
+        if (Park.Begin(frame, pool.Slots, out int armed))
+        {
+            pool.Slots.Wait(frame, armed);
+        }
+    }
+}

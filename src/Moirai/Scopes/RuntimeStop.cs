@@ -1,0 +1,101 @@
+using Moirai.Execution;
+
+namespace Moirai.Scopes;
+
+/// <summary>The order of a shutdown: stop intake, drain, cancel, report.</summary>
+internal static class RuntimeStop
+{
+    internal static async Task<StopReport> RunAsync(Engine engine, TimeSpan drain, TimeSpan cancel)
+    {
+        engine.IsStopped = true;
+        engine.Root.StopIntake();
+
+        using var clock = new Budget(engine.Provider);
+        bool ended = await WaitEmptyAsync(engine, clock, drain).ConfigureAwait(false);
+        if (!ended)
+        {
+            engine.Root.Cancel(Cancellation.Cause(CancelKind.RuntimeStopped, engine, null, $"runtime '{engine.Name}'"));
+            ended = await WaitEmptyAsync(engine, clock, cancel).ConfigureAwait(false);
+        }
+
+        List<ManagedTask> left = [];
+        engine.Root.CollectTasks(left);
+        var totals = default(GroupTotals);
+        engine.Root.AddTotals(ref totals);
+        var report = new StopReport(
+            engine.Name,
+            totals.Counts.Completed,
+            totals.Counts.Failed,
+            totals.Counts.Canceled,
+            [.. left.Where(static task => !task.IsEnded).Select(static task => new LeftTask(task.Id, task.Name, task.State, task.SpawnSite, task.DescribeWait()))]);
+        if (report.Left.Count > 0)
+        {
+            engine.Publish(new RuntimeEvent(RuntimeEventKind.StopIncomplete, report.ToString(), report.Left[0].Id));
+        }
+        else
+        {
+            engine.Timers.Dispose();
+        }
+
+        return report;
+    }
+
+    private static async Task<bool> WaitEmptyAsync(Engine engine, Budget clock, TimeSpan budget)
+    {
+        clock.Start(budget);
+        while (engine.Root.FirstBusy() is { } busy)
+        {
+            Drive(engine);
+            if (engine.Root.FirstBusy() is null)
+            {
+                return true;
+            }
+
+            var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            busy.JoinEmpty(new CallbackNode(ended.SetResult, flowContext: false), armed: 0);
+            await Task.WhenAny(ended.Task, clock.Over).ConfigureAwait(false);
+            if (!ended.Task.IsCompleted)
+            {
+                return engine.Root.FirstBusy() is null;
+            }
+        }
+
+        return true;
+    }
+
+    // A local executor runs only when somebody drives it; while its runtime is stopped, that is who stops it.
+    private static void Drive(Engine engine)
+    {
+        if (engine.Executor is LocalExecutor local)
+        {
+            local.TryRunUntilStalled();
+        }
+    }
+
+    /// <summary>A timer that leaves nothing behind: it is disposed with its owner.</summary>
+    private sealed class Budget(TimeProvider provider) : IDisposable
+    {
+        private ITimer? _timer;
+        private TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal Task Over => _over.Task;
+
+        internal void Start(TimeSpan budget)
+        {
+            _timer?.Dispose();
+            _over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (budget == TimeSpan.Zero)
+            {
+                _over.SetResult();
+                return;
+            }
+
+            if (budget != Timeout.InfiniteTimeSpan)
+            {
+                _timer = provider.CreateTimer(static state => ((TaskCompletionSource)state!).TrySetResult(), _over, budget, Timeout.InfiniteTimeSpan);
+            }
+        }
+
+        public void Dispose() => _timer?.Dispose();
+    }
+}

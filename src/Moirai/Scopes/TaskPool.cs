@@ -1,0 +1,159 @@
+using System.Diagnostics;
+using Moirai.Execution;
+using Moirai.Futures;
+
+namespace Moirai;
+
+/// <summary>At most N tasks at a time, under one name: slots, a scope for the tasks that hold them, and an exact account.</summary>
+/// <remarks>
+/// A task holds its slot from its admission until it has ended, whichever way it ends. Admission and removal take constant time. A failing task touches no other: whoever
+/// awaits its handle sees the failure. Safe from any thread.
+/// <para><see cref="DrainAsync"/> leaves in peace; disposing without it cancels what still runs and waits for it.</para>
+/// </remarks>
+[DebuggerDisplay("{ToString(),nq}")]
+public sealed partial class TaskPool : IAsyncDisposable
+{
+    private readonly TaskGroup _group;
+    private readonly TaskSlotManager _slots;
+
+    internal TaskPool(TaskGroup parent, string name, int maxTasks, ManagedTask? opener)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        _slots = new TaskSlotManager(maxTasks, name);
+        _group = TaskGroup.Open(parent, name, opener);
+        _group.Slots = _slots;
+    }
+
+    /// <summary>The name, for messages and dumps.</summary>
+    public string Name => _group.Name;
+
+    /// <summary>How many tasks may live at once.</summary>
+    public int MaxTasks => _slots.MaxTasks;
+
+    /// <summary>How many tasks live now. Exact, and never above <see cref="MaxTasks"/>.</summary>
+    public long ActiveCount => _group.Live;
+
+    /// <summary>How many wait to be admitted.</summary>
+    public int WaitingCount => _slots.Waiting;
+
+    /// <summary>How many tasks were ever admitted, and how they ended.</summary>
+    public PoolCounts Counts
+    {
+        get
+        {
+            GroupCounts counts = _group.Counts;
+            return new PoolCounts(counts.Created, counts.Live, counts.Completed, counts.Failed, counts.Canceled);
+        }
+    }
+
+    /// <summary>Asks every task of the pool to stop, and takes no more. Returns at once.</summary>
+    /// <param name="reason">Why, for whoever looks at a cause later.</param>
+    /// <returns>False when it had been canceled, or had closed.</returns>
+    public bool Cancel(string? reason = null)
+    {
+        bool first = _group.Cancel(Cancellation.Cause(CancelKind.Requested, _group.Engine, reason));
+        _slots.Close();
+        return first;
+    }
+
+    /// <summary>Takes no more work, waits until every task has ended, and closes the pool. Those who wait for a slot are refused.</summary>
+    /// <remarks>When the task that waits is canceled, or timed (<c>.WithTimeout(…)</c>), the wait ends and the pool goes on draining.</remarks>
+    /// <exception cref="InvalidOperationException">A task of the pool itself waits here: it would wait for its own end.</exception>
+    public Future DrainAsync() => Homed.In(_group.Engine.Housekeeping, DrainCoreAsync());
+
+    private async Future DrainCoreAsync()
+    {
+        ThrowIfInside("drains");
+        _slots.Close();
+        while (!_group.TryClose(out TaskGroup? left))
+        {
+            if (left is null)
+            {
+                await new EmptyAwaitable(_group);
+            }
+            else
+            {
+                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"pool '{Name}'"));
+                await new EmptyAwaitable(left);
+                left.TryClose(out _);
+            }
+        }
+    }
+
+    /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do.</summary>
+    /// <exception cref="InvalidOperationException">A task of the pool itself disposes it. The pool is unchanged.</exception>
+    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync());
+
+    private async Future DisposeCoreAsync()
+    {
+        ThrowIfInside("disposes");
+        if (_group.Live > 0)
+        {
+            _group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"pool '{Name}'"));
+        }
+
+        using var shield = new CancelShield(ManagedTask.Current);
+        await DrainCoreAsync();
+    }
+
+    /// <inheritdoc/>
+    ValueTask IAsyncDisposable.DisposeAsync() => new(DisposeAsync().AsTask());
+
+    /// <summary>Name and occupation.</summary>
+    public override string ToString() => $"pool '{Name}' ({ActiveCount} of {MaxTasks} active, {WaitingCount} waiting)";
+
+    internal TaskSlotManager Slots => _slots;
+
+    internal ManagedTask SpawnHolding(Frame root, TaskLabel label, CancellationTokenSource? token)
+    {
+        try
+        {
+            return Spawning.Spawn(_group, root, label, token);
+        }
+        catch (InvalidOperationException)
+        {
+            _slots.Return(); // nothing was entered, so nothing will give it back
+            throw;
+        }
+    }
+
+    internal ManagedTask<T> SpawnHolding<T>(Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    {
+        try
+        {
+            return Spawning.Spawn(_group, root, label, token);
+        }
+        catch (InvalidOperationException)
+        {
+            _slots.Return();
+            throw;
+        }
+    }
+
+    private bool TryTakeSlot()
+    {
+        if (_slots.TryTake())
+        {
+            return true;
+        }
+
+        return _slots.IsClosed ? throw _slots.ClosedError() : false;
+    }
+
+    private void ThrowIfInside(string verb)
+    {
+        if (ManagedTask.Current is { } task && task.Group.IsInside(_group))
+        {
+            throw new InvalidOperationException(
+                $"{task.Title} {verb} pool '{Name}', in which it runs itself, and would wait for its own end. Cancel the pool instead, and leave the waiting to whoever owns it.");
+        }
+    }
+}
+
+/// <summary>The account of a pool: <c>Created == Live + Completed + Failed + Canceled</c>.</summary>
+/// <param name="Created">Tasks admitted so far.</param>
+/// <param name="Live">Tasks that have not ended.</param>
+/// <param name="Completed">Tasks that ended with a result.</param>
+/// <param name="Failed">Tasks that ended with an exception.</param>
+/// <param name="Canceled">Tasks that ended because they were asked to.</param>
+public readonly record struct PoolCounts(long Created, long Live, long Completed, long Failed, long Canceled);

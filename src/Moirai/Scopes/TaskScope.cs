@@ -1,0 +1,323 @@
+using System.Diagnostics;
+using Moirai.Execution;
+using Moirai.Futures;
+using Moirai.Ground;
+using Moirai.Lifecycle;
+
+namespace Moirai;
+
+/// <summary>What a scope does when one of its tasks fails.</summary>
+public enum ScopePolicy
+{
+    /// <summary>The first failure cancels the other tasks and the body, and is thrown when all have ended.</summary>
+    CancelOnFailure,
+
+    /// <summary>A failure touches nobody else; whoever awaits the failed task sees it, else <see cref="TaskRuntimeOptions.OnEvent"/> is told.</summary>
+    Isolate,
+}
+
+/// <summary>A set of tasks that none outlives: nobody leaves the scope before all of its tasks have ended.</summary>
+/// <remarks>
+/// Made by <see cref="TaskRuntime.RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy)"/>, the form to prefer, or by
+/// <see cref="TaskRuntime.OpenScope"/> for an object that owns a scope: then <see cref="JoinAsync"/> leaves in peace, and disposing without a join cancels what still runs and waits for it.
+/// <para>Safe from any thread. A task of the scope may spawn others into it, also while it is being joined; when the last has ended the
+/// scope is closed and spawning throws. A scope is used once.</para>
+/// </remarks>
+[DebuggerDisplay("{ToString(),nq}")]
+public sealed partial class TaskScope : IAsyncDisposable, IEndListener
+{
+    private readonly ScopePolicy _policy;
+    private SpinGate _gate;
+
+    // In the order in which they came, each exception once. Written under the gate.
+    private List<Exception>? _failures;
+
+    // The body's stretch of the opener's life, which a failing task cancels; null for scopes without a body. Written under the gate.
+    private BodyRegion? _body;
+
+    // Somebody has been, or will be, thrown the failures.
+    private volatile bool _joined;
+
+    internal TaskScope(TaskGroup parent, string name, ScopePolicy policy, ManagedTask? opener)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        _policy = policy;
+        Group = TaskGroup.Open(parent, name, opener);
+        Group.Listener = this;
+    }
+
+    /// <summary>The name, for messages and dumps.</summary>
+    public string Name => Group.Name;
+
+    /// <summary>How many of its tasks have not ended.</summary>
+    public long LiveCount => Group.Live;
+
+    /// <summary>Whether all has ended and no task may begin here any more.</summary>
+    public bool IsClosed => Group.IsClosed;
+
+    /// <summary>Who canceled the scope and why; null when nobody did.</summary>
+    public CancelCause? CancelCause => Group.Cause;
+
+    /// <summary>Canceled when the scope is; for foreign code that works for the scope as a whole.</summary>
+    public CancellationToken CancellationToken => Group.Token;
+
+    internal TaskGroup Group { get; }
+
+    /// <summary>Asks every task of the scope, and of the scopes opened inside, to stop. Returns at once.</summary>
+    /// <param name="reason">Why, for whoever looks at a cause later.</param>
+    /// <returns>False when it had been canceled, or had closed.</returns>
+    public bool Cancel(string? reason = null) => Group.Cancel(Cancellation.Cause(CancelKind.Requested, Group.Engine, reason));
+
+    /// <summary>Waits until every task has ended, and closes the scope. Throws what failed.</summary>
+    /// <remarks>When the task that waits is canceled, it cancels the scope, waits for its end, and then throws.</remarks>
+    /// <exception cref="TaskScopeException">More than one task failed; a single failure is thrown as it is.</exception>
+    /// <exception cref="InvalidOperationException">A task of the scope itself waits here: it would wait for its own end.</exception>
+    public Future JoinAsync() => Homed.In(Group.Engine.Housekeeping, JoinCoreAsync());
+
+    private async Future JoinCoreAsync()
+    {
+        ThrowIfInside("joins");
+        _joined = true;
+        Exception? interrupted = await WaitEmptyAsync();
+        await CloseAsync();
+        ThrowFailures(interrupted);
+    }
+
+    /// <summary>Leaves the scope: cancels what still runs, waits until all has ended, and closes it. After a join there is nothing left to do.</summary>
+    /// <remarks>Does not throw the failures of tasks, since it may run while an exception of the body is on its way: <see cref="TaskRuntimeOptions.OnEvent"/> is told of
+    /// those that no join has thrown. Disposing again does nothing.</remarks>
+    /// <exception cref="InvalidOperationException">A task of the scope itself disposes it: it would wait for its own end. The scope is unchanged.</exception>
+    public Future DisposeAsync() => Homed.In(Group.Engine.Housekeeping, DisposeCoreAsync());
+
+    private async Future DisposeCoreAsync()
+    {
+        ThrowIfInside("disposes");
+        if (Group.Live > 0)
+        {
+            Group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, Group.Engine, null, $"scope '{Name}'"));
+        }
+
+        await CloseAsync();
+        TellUnobserved();
+    }
+
+    /// <inheritdoc/>
+    ValueTask IAsyncDisposable.DisposeAsync() => new(DisposeAsync().AsTask());
+
+    /// <summary>Name and number of live tasks.</summary>
+    public override string ToString() => $"scope '{Name}' ({(IsClosed ? "closed" : $"{LiveCount} live")})";
+
+    /// <summary>Runs a body in the current task, inside a new scope, and leaves the scope when all in it has ended.</summary>
+    internal static async Future<T> RunAsync<TState, T>(
+        Engine engine, string name, ScopePolicy policy, TState state, Func<TState, TaskScope, Future<T>> body)
+    {
+        ManagedTask owner = ManagedTask.Current ?? throw new InvalidOperationException("A scope's body runs in a managed task. Please report this.");
+        var scope = new TaskScope(ReferenceEquals(owner.Engine, engine) ? owner.Group : engine.Root, name, policy, owner) { _joined = true };
+        var region = new BodyRegion(owner);
+        region.Enter();
+        scope.Attend(region);
+        T result = default!;
+        Exception? thrown = null;
+        try
+        {
+            result = await body(state, scope);
+        }
+        catch (Exception error) // it is thrown again below, together with what else failed
+        {
+            thrown = error;
+            scope.BodyThrew(error);
+        }
+
+        Exception? interrupted = await scope.WaitEmptyAsync();
+        region.Leave();
+        await scope.CloseAsync();
+        scope.ThrowFailures(IsOwn(thrown, region) ? interrupted : thrown ?? interrupted);
+        return result;
+    }
+
+    void IEndListener.TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
+    {
+        if (error is null)
+        {
+            return;
+        }
+
+        if (_policy == ScopePolicy.Isolate)
+        {
+            Unobserved.TellIfUnseen(task, error, $"scope '{Name}', which isolates failures");
+            return;
+        }
+
+        task.MarkObserved();
+        AddFailure(error);
+        CancelCause cause = Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', where {task.Title} failed,", error);
+        Group.Cancel(cause);
+        _gate.Enter();
+        BodyRegion? body = _body;
+        _gate.Exit();
+        body?.Expire(cause);
+    }
+
+    private static bool IsOwn(Exception? thrown, CancelRegion region) =>
+        thrown is ManagedTaskCanceledException canceled && region.Cause is { } cause && ReferenceEquals(canceled.Cause, cause);
+
+    private void Attend(BodyRegion body)
+    {
+        _gate.Enter();
+        _body = body;
+        _gate.Exit();
+    }
+
+    private void BodyThrew(Exception error)
+    {
+        if (error is not OperationCanceledException)
+        {
+            AddFailure(error);
+        }
+
+        Group.Cancel(error is ManagedTaskCanceledException canceled
+            ? canceled.Cause
+            : Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', whose body failed,", error));
+    }
+
+    private void AddFailure(Exception error)
+    {
+        _gate.Enter();
+        _failures ??= [];
+        if (!_failures.Contains(error))
+        {
+            _failures.Add(error);
+        }
+
+        _gate.Exit();
+    }
+
+    /// <summary>Waits for the tasks. A cancellation of the waiting task cancels them; its exception comes back.</summary>
+    private async Future<Exception?> WaitEmptyAsync()
+    {
+        try
+        {
+            while (Group.Live > 0)
+            {
+                await new EmptyAwaitable(Group);
+            }
+
+            return null;
+        }
+        catch (ManagedTaskCanceledException error)
+        {
+            Group.Cancel(error.Cause);
+            return error;
+        }
+    }
+
+    /// <summary>Waits, whatever happens, until nothing lives here and in the scopes opened inside, and closes.</summary>
+    private async Future CloseAsync()
+    {
+        using var shield = new CancelShield(ManagedTask.Current);
+        await CloseGroupAsync(Group);
+    }
+
+    private static async Future CloseGroupAsync(TaskGroup group)
+    {
+        while (!group.TryClose(out TaskGroup? left))
+        {
+            if (left is null)
+            {
+                await new EmptyAwaitable(group);
+            }
+            else
+            {
+                // A scope or pool that was opened inside and never left by its owner.
+                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, group.Engine, null, $"scope '{group.Name}'"));
+                await CloseGroupAsync(left);
+            }
+        }
+    }
+
+    private void ThrowFailures(Exception? otherwise)
+    {
+        if (_failures is { } failures)
+        {
+            if (failures.Count == 1)
+            {
+                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failures[0]);
+            }
+
+            throw new TaskScopeException(Name, failures);
+        }
+
+        if (otherwise is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(otherwise);
+        }
+    }
+
+    private void TellUnobserved()
+    {
+        if (_joined || _failures is not { } failures)
+        {
+            return;
+        }
+
+        _joined = true;
+        foreach (Exception error in failures)
+        {
+            Group.Engine.Publish(new RuntimeEvent(
+                RuntimeEventKind.UnobservedFailure,
+                $"A task of scope '{Name}' failed and nobody saw it, since the scope was left without a join: {error.GetType().Name}: {error.Message}",
+                default,
+                error));
+        }
+    }
+
+    private void ThrowIfInside(string verb)
+    {
+        if (ManagedTask.Current is { } task && task.Group.IsInside(Group))
+        {
+            throw new InvalidOperationException(
+                $"{task.Title} {verb} scope '{Name}', in which it runs itself, and would wait for its own end. Cancel the scope instead, and leave the waiting to whoever opened it.");
+        }
+    }
+}
+
+/// <summary>The stretch of a task's life in which it runs the body of a scope.</summary>
+internal sealed class BodyRegion(ManagedTask task) : CancelRegion(task, isShield: false);
+
+/// <summary>Waits inside a managed task until a group is empty.</summary>
+internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+{
+    public bool IsCompleted => group.Live == 0;
+
+    public EmptyAwaitable GetAwaiter() => this;
+
+    public void GetResult() => Park.TakeSignal();
+
+    public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+    public void UnsafeOnCompleted(Action continuation) => group.JoinEmpty(new CallbackNode(continuation, flowContext: false), armed: 0);
+
+    public void Suspend(Frame frame)
+    {
+        if (Park.Begin(frame, group, out int armed))
+        {
+            group.JoinEmpty(frame, armed);
+        }
+    }
+}
+
+/// <summary>Tells of failures that nobody is there to see.</summary>
+internal static class Unobserved
+{
+    internal static void TellIfUnseen(ManagedTask task, Exception error, string where)
+    {
+        if (!task.IsObserved)
+        {
+            task.Group.Engine.Publish(new RuntimeEvent(
+                RuntimeEventKind.UnobservedFailure,
+                $"{task.Title}, spawned at {task.SpawnSite} into {where}, failed: {error.GetType().Name}: {error.Message}",
+                task.Id,
+                error));
+        }
+    }
+}

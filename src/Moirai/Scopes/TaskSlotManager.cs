@@ -1,0 +1,232 @@
+using Moirai.Execution;
+using Moirai.Ground;
+using Moirai.Wakers;
+
+namespace Moirai;
+
+/// <summary>At most N at a time: hands out slots, first come first served, and takes each back once.</summary>
+/// <remarks>
+/// Safe from any thread. A pool has one, whose slots its tasks hold from their admission to their end. By itself it bounds anything else:
+/// <c>using SlotLease lease = await slots.AcquireAsync();</c>.
+/// <para>Invariants: <c>InUse + free == MaxTasks</c>; nobody waits while a slot is free; a slot that is given back while somebody waits is handed to the first
+/// in line and is never free in between, so nobody can overtake.</para>
+/// </remarks>
+public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
+{
+    private SpinGate _gate;
+
+    // All below: written under the gate.
+    private WaitQueue _waiters;
+    private int _free;
+    private bool _closed;
+
+    /// <summary>Makes a manager with all slots free.</summary>
+    /// <param name="maxTasks">How many slots there are; at least 1.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Fewer than one slot.</exception>
+    public TaskSlotManager(int maxTasks, string name = "slots")
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (maxTasks < 1)
+        {
+            throw new ArgumentOutOfRangeException(nameof(maxTasks), maxTasks, $"'{name}' needs at least one slot, or nothing could ever run in it.");
+        }
+
+        Name = name;
+        MaxTasks = maxTasks;
+        _free = maxTasks;
+    }
+
+    /// <summary>What messages call it.</summary>
+    public string Name { get; }
+
+    /// <summary>How many slots there are.</summary>
+    public int MaxTasks { get; }
+
+    /// <summary>How many slots are held now. Exact.</summary>
+    public int InUse => MaxTasks - Volatile.Read(ref _free);
+
+    /// <summary>How many wait for a slot now.</summary>
+    public int Waiting
+    {
+        get
+        {
+            _gate.Enter();
+            int count = _waiters.Count;
+            _gate.Exit();
+            return count;
+        }
+    }
+
+    /// <summary>Takes a slot if one is free and nobody waits for one.</summary>
+    /// <param name="lease">The slot; dispose it to give it back.</param>
+    public bool TryAcquire([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SlotLease? lease)
+    {
+        lease = TryTake() ? new SlotLease(this) : null;
+        return lease is not null;
+    }
+
+    /// <summary>Waits for a slot, first come first served. A cancellation point; a canceled or timed-out wait takes no slot.</summary>
+    public async Future<SlotLease> AcquireAsync()
+    {
+        await new SlotAwaitable(this);
+        return new SlotLease(this);
+    }
+
+    internal bool TryTake()
+    {
+        _gate.Enter();
+        bool taken = _free > 0 && !_closed;
+        if (taken)
+        {
+            _free--;
+        }
+
+        _gate.Exit();
+        return taken;
+    }
+
+    internal bool IsClosed => Volatile.Read(ref _closed);
+
+    /// <summary>Seats a waiter, or gives it a slot at once.</summary>
+    internal void Wait(WaitNode node, int armed)
+    {
+        _gate.Enter();
+        if (!node.IsArmed(armed))
+        {
+            _gate.Exit();
+            return;
+        }
+
+        if (_free == 0 && !_closed)
+        {
+            _waiters.Append(node);
+            _gate.Exit();
+            return;
+        }
+
+        bool claimed = node.TryClaim();
+        if (claimed && !_closed)
+        {
+            _free--;
+        }
+
+        WaitSignal signal = _closed ? WaitSignal.Closed : WaitSignal.Done;
+        _gate.Exit();
+        if (claimed)
+        {
+            node.Signal = signal;
+            node.GoOn();
+        }
+    }
+
+    /// <summary>Gives a slot back: to the first in line, else it is free.</summary>
+    internal void Return()
+    {
+        var batch = default(WakeBatch);
+        ReturnSlot(ref batch);
+        batch.Flush();
+    }
+
+    internal void ReturnSlot(ref WakeBatch batch)
+    {
+        _gate.Enter();
+        WaitNode? next = _waiters.Head is null ? null : _waiters.ClaimFirst();
+        if (next is null)
+        {
+            System.Diagnostics.Debug.Assert(_free < MaxTasks, "a slot was given back twice");
+            _free++;
+        }
+
+        _gate.Exit();
+        next?.Resume(ref batch);
+    }
+
+    void ISlotReturn.ReturnSlot(ref WakeBatch batch) => ReturnSlot(ref batch);
+
+    void ISlotReturn.Count(ref long inUse, ref long waiting)
+    {
+        _gate.Enter();
+        inUse += MaxTasks - _free;
+        waiting += _waiters.Count;
+        _gate.Exit();
+    }
+
+    /// <summary>Hands out no slot any more; those who wait are told.</summary>
+    internal void Close()
+    {
+        var batch = default(WakeBatch);
+        _gate.Enter();
+        _closed = true;
+        WaitNode? first = null;
+        while (_waiters.ClaimFirst() is { } node)
+        {
+            node.Next = first;
+            first = node;
+        }
+
+        _gate.Exit();
+        while (first is not null)
+        {
+            WaitNode? next = first.Next;
+            first.Next = null;
+            first.Signal = WaitSignal.Closed;
+            first.Resume(ref batch);
+            first = next;
+        }
+
+        batch.Flush();
+    }
+
+    internal InvalidOperationException ClosedError() =>
+        new($"'{Name}' takes no work any more: it is being drained or has been disposed. Nothing was spawned and no slot is held.");
+
+    void IWaitQueue.Remove(WaitNode node)
+    {
+        _gate.Enter();
+        _waiters.Remove(node);
+        _gate.Exit();
+    }
+
+    string IWaitQueue.DescribeWait(WaitNode node) => $"a slot of '{Name}' ({InUse} of {MaxTasks} in use)";
+}
+
+/// <summary>The right to give one slot back, once. Disposing it again does nothing.</summary>
+public sealed class SlotLease : IDisposable
+{
+    private TaskSlotManager? _slots;
+
+    internal SlotLease(TaskSlotManager slots) => _slots = slots;
+
+    /// <summary>Gives the slot back.</summary>
+    public void Dispose() => Interlocked.Exchange(ref _slots, null)?.Return();
+}
+
+/// <summary>Waits for a slot inside a managed task. What resumes normally holds one.</summary>
+internal readonly struct SlotAwaitable(TaskSlotManager slots) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+{
+    public bool IsCompleted => slots.TryTake();
+
+    public SlotAwaitable GetAwaiter() => this;
+
+    public void GetResult()
+    {
+        if (Park.TakeSignal() == WaitSignal.Closed)
+        {
+            throw slots.ClosedError();
+        }
+    }
+
+    public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+    public void UnsafeOnCompleted(Action continuation) =>
+        throw new NotSupportedException("Slots are awaited inside futures only; TaskSlotManager.AcquireAsync and TaskPool.SpawnAsync serve plain code.");
+
+    public void Suspend(Frame frame)
+    {
+        if (Park.Begin(frame, slots, out int armed))
+        {
+            slots.Wait(frame, armed);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+using System.Diagnostics;
+using Moirai.Execution;
+using Moirai.Futures;
+using Moirai.Lifecycle;
+using Moirai.Scopes;
+using Moirai.Telemetry;
+
+namespace Moirai;
+
+/// <summary>Owns an executor, a timer queue and every task spawned here, from creation to destruction.</summary>
+/// <remarks>
+/// Safe from any thread. Disposing it takes no more work, cancels what runs, waits, and reports what did not end; see <see cref="StopAsync"/>.
+/// <see cref="Default"/> serves those who want none of their own.
+/// </remarks>
+[DebuggerDisplay("{ToString(),nq}")]
+public sealed partial class TaskRuntime : IAsyncDisposable
+{
+    private static readonly Lazy<TaskRuntime> s_default = new(MakeDefault);
+
+    private readonly Engine _engine;
+    private readonly TaskRuntimeOptions? _options;
+
+    // Made once, by the first who stops the runtime; later ones wait for it. Under _stopGate.
+    private readonly Lock _stopGate = new();
+    private Task<StopReport>? _stopping;
+
+    /// <summary>Makes a runtime on the thread pool, under the system clock.</summary>
+    public TaskRuntime()
+        : this(new TaskRuntimeOptions())
+    {
+    }
+
+    /// <summary>Makes a runtime.</summary>
+    /// <param name="options">How; read now, and not again.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A budget of time is negative.</exception>
+    /// <exception cref="InvalidOperationException">The executor serves another runtime.</exception>
+    public TaskRuntime(TaskRuntimeOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options;
+        Action<RuntimeEvent>? onEvent = options.OnEvent;
+        _engine = new Engine(
+            options.Name,
+            options.Executor ?? new ThreadPoolExecutor(),
+            options.TimeProvider,
+            what => EventOutlet.Publish(what, onEvent));
+        _engine.Root.Listener = new DetachedListener();
+    }
+
+    private TaskRuntime(Engine engine)
+    {
+        _engine = engine;
+        _engine.Root.Listener = new DetachedListener();
+    }
+
+    /// <summary>The runtime of those who want none of their own: on the thread pool, under the system clock, never stopped.</summary>
+    /// <remarks>Futures that plain <c>async</c> code awaits outside of any task run here.</remarks>
+    public static TaskRuntime Default => s_default.Value;
+
+    /// <summary>The name, for messages and dumps.</summary>
+    public string Name => _engine.Name;
+
+    /// <summary>Where the tasks run.</summary>
+    public Executor Executor => _engine.Executor;
+
+    /// <summary>The clock of delays and timeouts.</summary>
+    public TimeProvider TimeProvider => _engine.Provider;
+
+    /// <summary>Whether it takes no more work.</summary>
+    public bool IsStopped => _engine.IsStopped;
+
+    internal Engine Engine => _engine;
+
+    /// <summary>Runs a body inside a new scope; returns when the body and all tasks of the scope have ended.</summary>
+    /// <remarks>
+    /// The body runs in the task that awaits this; awaited in plain <c>async</c> code it becomes a task of this runtime. A failing body or task cancels the rest, and is thrown when all have ended:
+    /// one failure as it is, several in a <see cref="TaskScopeException"/>. Tasks of the scope may use the locals of whoever opened it, since none outlives it.
+    /// </remarks>
+    /// <param name="name">What messages and dumps call the scope.</param>
+    /// <param name="body">The body.</param>
+    /// <param name="policy">What a failing task does to the others.</param>
+    /// <typeparam name="T">What the body gives.</typeparam>
+    public Future<T> RunScopeAsync<T>(string name, Func<TaskScope, Future<T>> body, ScopePolicy policy = ScopePolicy.CancelOnFailure)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(body);
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, static (body, scope) => body(scope)));
+    }
+
+    /// <inheritdoc cref="RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy)"/>
+    public Future RunScopeAsync(string name, Func<TaskScope, Future> body, ScopePolicy policy = ScopePolicy.CancelOnFailure)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(body);
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, RunBody));
+
+        static async Future<bool> RunBody(Func<TaskScope, Future> body, TaskScope scope)
+        {
+            await body(scope);
+            return true;
+        }
+    }
+
+    /// <summary>Opens a scope for an object that owns it. Join it to leave in peace; dispose it in any case.</summary>
+    /// <remarks>Opened inside a task of this runtime, it ends with that task's scope at the latest.</remarks>
+    /// <param name="name">What messages and dumps call the scope.</param>
+    /// <param name="policy">What a failing task does to the others.</param>
+    /// <exception cref="ObjectDisposedException">The runtime takes no work any more.</exception>
+    public TaskScope OpenScope(string name, ScopePolicy policy = ScopePolicy.CancelOnFailure)
+    {
+        (TaskGroup parent, ManagedTask? opener) = Here();
+        return new TaskScope(parent, name, policy, opener);
+    }
+
+    /// <summary>Makes a pool: at most <paramref name="maxTasks"/> tasks at a time, under one name.</summary>
+    /// <param name="name">What messages and dumps call the pool.</param>
+    /// <param name="maxTasks">How many tasks may live at once; at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Fewer than one.</exception>
+    /// <exception cref="ObjectDisposedException">The runtime takes no work any more.</exception>
+    public TaskPool CreatePool(string name, int maxTasks)
+    {
+        (TaskGroup parent, ManagedTask? opener) = Here();
+        return new TaskPool(parent, name, maxTasks, opener);
+    }
+
+    /// <summary>Runs a future from synchronous code and waits for its end: for <c>Main</c> and tests.</summary>
+    /// <remarks>On a <see cref="LocalExecutor"/> the calling thread drives it; else the thread is blocked.</remarks>
+    /// <exception cref="InvalidOperationException">Called inside a managed task, which must not block; or the future was run before.</exception>
+    public void Run(Future future)
+    {
+        ManagedTask task = Launch(future.Frame, "run");
+        Outcomes.ThrowIfNotCompleted(task);
+    }
+
+    /// <inheritdoc cref="Run(Future)"/>
+    public T Run<T>(Future<T> future) => ((ManagedTask<T>)Launch(future.Frame, "run")).Result;
+
+    /// <summary>The exact account of everything created here.</summary>
+    /// <remarks>Costs a look at each open scope; nothing is stopped for it. <see cref="Census.IsBalanced"/> holds at any moment; that nothing is left (<see cref="Census.IsEmpty"/>) once all has ended.</remarks>
+    public Census TakeCensus()
+    {
+        var totals = default(GroupTotals);
+        _engine.Root.AddTotals(ref totals);
+        return new Census(
+            totals.Counts.Created,
+            totals.Counts.Live,
+            totals.Counts.Completed,
+            totals.Counts.Failed,
+            totals.Counts.Canceled,
+            totals.OpenGroups - 1,
+            totals.SlotsInUse,
+            totals.Waiters,
+            _engine.Timers.Count,
+            _engine.Executor.ReadyCount,
+            _engine.Executor.StepCount);
+    }
+
+    /// <summary>Takes no more work, lets tasks end, cancels those that have not, and reports those that are left.</summary>
+    /// <remarks>
+    /// Tasks that run may still spawn into scopes of their own; new detached tasks, scopes and pools are refused, and so are spawns into pools. Stopping again, or disposing, waits for the first
+    /// stop and gives its report. The runtime keeps serving what is left, and accounts for it.
+    /// </remarks>
+    /// <param name="drain">How long tasks may end by themselves; zero cancels at once.</param>
+    /// <param name="cancel">How long canceled tasks may take.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A budget is negative.</exception>
+    /// <exception cref="InvalidOperationException">It is <see cref="Default"/>, which is never stopped, or a task of this runtime asks.</exception>
+    public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel)
+    {
+        TaskRuntimeOptions.ThrowIfBad(drain);
+        TaskRuntimeOptions.ThrowIfBad(cancel);
+        if (_options is null)
+        {
+            throw new InvalidOperationException("TaskRuntime.Default serves the whole process and is never stopped. Make a runtime of your own to stop one.");
+        }
+
+        if (ManagedTask.Current is { } task && ReferenceEquals(task.Engine, _engine))
+        {
+            throw new InvalidOperationException($"{task.Title} stops runtime '{Name}', in which it runs itself, and would wait for its own end. Leave that to whoever made the runtime.");
+        }
+
+        lock (_stopGate)
+        {
+            return _stopping ??= RuntimeStop.RunAsync(_engine, drain, cancel);
+        }
+    }
+
+    /// <summary>Stops the runtime with the budgets of its options. See <see cref="StopAsync"/>; what did not end is told to <see cref="TaskRuntimeOptions.OnEvent"/>.</summary>
+    public async ValueTask DisposeAsync() =>
+        await StopAsync(_options?.DrainTimeout ?? default, _options?.CancelTimeout ?? default).ConfigureAwait(false);
+
+    /// <summary>Name and number of live tasks.</summary>
+    public override string ToString() => $"runtime '{Name}' ({TakeCensus().Live} live)";
+
+    private static TaskRuntime MakeDefault()
+    {
+        Engine.DefaultPublish = static what => EventOutlet.Publish(what, onEvent: null);
+        return new TaskRuntime(Engine.Default);
+    }
+
+    private (TaskGroup Parent, ManagedTask? Opener) Here() =>
+        ManagedTask.Current is { } task && ReferenceEquals(task.Engine, _engine) ? (task.Group, task) : (_engine.Root, null);
+
+    private ManagedTask Launch(Frame frame, string name)
+    {
+        if (ManagedTask.Current is { } current)
+        {
+            throw new InvalidOperationException($"{current.Title} would block its thread in TaskRuntime.Run. Await the future instead.");
+        }
+
+        ManagedTask task = frame.SpawnInto(_engine.Root, TaskLabel.Of(name, frame.Method, null, string.Empty, 0));
+        task.MarkObserved();
+        if (_engine.Executor is LocalExecutor local)
+        {
+            local.RunUntil(task);
+        }
+        else
+        {
+            using var ended = new ManualResetEventSlim();
+            task.Join(new CallbackNode(ended.Set, flowContext: false), armed: 0);
+            ended.Wait(CancellationToken.None);
+        }
+
+        return task;
+    }
+
+    /// <summary>Detached tasks have nobody who waits for them.</summary>
+    private sealed class DetachedListener : IEndListener
+    {
+        public void TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
+        {
+            if (error is not null)
+            {
+                Unobserved.TellIfUnseen(task, error, $"runtime '{task.Group.Name}', detached");
+            }
+        }
+    }
+}

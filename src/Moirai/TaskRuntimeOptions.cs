@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+
+namespace Moirai;
+
+/// <summary>How a <see cref="TaskRuntime"/> is made. Read once, when it is made.</summary>
+public sealed class TaskRuntimeOptions
+{
+    /// <summary>The name, for messages, dumps and metrics.</summary>
+    public string Name { get; set; } = "runtime";
+
+    /// <summary>Where tasks run; null for a new <see cref="ThreadPoolExecutor"/>. An executor serves one runtime.</summary>
+    public Executor? Executor { get; set; }
+
+    /// <summary>The clock for delays, timeouts and timestamps. Under the system clock timers are driven by a thread of their own; under any other by that
+    /// provider's timers.</summary>
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    /// <summary>Told of what an operator should know: timeouts, failures that nobody sees, a stop that left something behind.</summary>
+    /// <remarks>Called on the thread that notices, which must not be kept; what it throws goes to the event source <c>Moirai</c>.</remarks>
+    public Action<RuntimeEvent>? OnEvent { get; set; }
+
+    /// <summary>How long <see cref="TaskRuntime.DisposeAsync"/> lets tasks end by themselves before it cancels them. Not negative; zero by default.</summary>
+    public TimeSpan DrainTimeout
+    {
+        get;
+        set
+        {
+            ThrowIfBad(value);
+            field = value;
+        }
+    }
+
+    /// <summary>How long <see cref="TaskRuntime.DisposeAsync"/> waits for canceled tasks before it reports those that are left. Not negative; 30 seconds by default;
+    /// <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</summary>
+    public TimeSpan CancelTimeout
+    {
+        get;
+        set
+        {
+            ThrowIfBad(value);
+            field = value;
+        }
+    } = TimeSpan.FromSeconds(30);
+
+    internal void Validate()
+    {
+        if (Name is null || TimeProvider is null)
+        {
+            throw new InvalidOperationException("TaskRuntimeOptions needs a Name and a TimeProvider.");
+        }
+    }
+
+    internal static void ThrowIfBad(TimeSpan budget, [CallerArgumentExpression(nameof(budget))] string? name = null)
+    {
+        if (budget < TimeSpan.Zero && budget != Timeout.InfiniteTimeSpan)
+        {
+            throw new ArgumentOutOfRangeException(name, budget, "A budget of time is not negative. Use TimeSpan.Zero for none, Timeout.InfiniteTimeSpan for no limit.");
+        }
+    }
+}

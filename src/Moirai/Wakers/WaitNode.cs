@@ -1,0 +1,128 @@
+namespace Moirai.Wakers;
+
+/// <summary>How a wait ended. Written by the party that claimed the wait, before it makes the waiter ready.</summary>
+internal enum WaitSignal : byte
+{
+    /// <summary>What was waited for is there.</summary>
+    Done = 0,
+
+    /// <summary>The task, or a part of it, was canceled: the await throws.</summary>
+    Canceled = 1,
+
+    /// <summary>What was waited for will never be there: it was closed or disposed.</summary>
+    Closed = 2,
+}
+
+/// <summary>A place in which a wait node can be linked, and from which it can be taken out.</summary>
+internal interface IWaitQueue
+{
+    /// <summary>Takes the node out, in O(1). Harmless when it is not, or no longer, linked. After it returns, nobody who works under the
+    /// queue's lock knows the node any more. The caller has claimed the node's wait and passes it on to be resumed.</summary>
+    void Remove(WaitNode node);
+
+    /// <summary>What a waiter here waits for, for messages: <c>a slot of pool 'requests'</c>. Calls no user code, keeps nothing alive.</summary>
+    string DescribeWait(WaitNode node);
+}
+
+/// <summary>One waiter's seat in one queue, timer wheels included. It lives in the frame of who waits, so waiting allocates nothing.</summary>
+/// <remarks>
+/// The protocol, which every queue keeps:
+/// <list type="number">
+/// <item>The waiter sets <see cref="Queue"/>, arms its wait (<see cref="Lifecycle.LifecycleWord.Park"/>), and only then calls the queue,
+/// which takes its lock and links the node if <see cref="IsArmed"/> still holds. The waiter touches nothing after that.</item>
+/// <item>Whoever completes a wait does so under the lock of the queue in which the node is linked: unlink, then
+/// <see cref="TryClaim"/>. If the claim fails, another party has won and the node is forgotten.</item>
+/// <item>Whoever wins elsewhere (cancellation) calls <see cref="IWaitQueue.Remove"/> before the node is resumed.</item>
+/// </list>
+/// So a linked node is always armed, or claimed by somebody who is about to remove it; it can never be armed for another wait
+/// while it is linked, and no queue ever follows a link of a node that has moved on.
+/// </remarks>
+internal abstract class WaitNode
+{
+    // Written under the lock of the queue in which the node is linked; by the owner of the task while it is in none
+    // (Next then links ready queues and batches).
+    internal WaitNode? Next;
+    internal WaitNode? Prev;
+
+    // Where the wait takes place: an IWaitQueue, or the cached continuation of a foreign wait. Written by the waiter before it arms.
+    internal object? Queue;
+
+    // For a queue to use: a timer's deadline, a semaphore's number of permits. Written by the waiter before it arms.
+    internal long Due;
+
+    // Set and cleared under the queue's lock.
+    internal bool IsLinked;
+
+    // Written by whoever claimed the wait; read and reset by the waiter when it runs.
+    internal WaitSignal Signal;
+
+    // For a queue to use while the node is linked: the wheel keeps the slot here.
+    internal short Slot;
+
+    // For whoever derives: frames keep their phase here.
+    internal int Phase;
+
+    /// <summary>Whether the wait that <paramref name="armed"/> names has not been claimed. Asked under the queue's lock before linking.</summary>
+    internal abstract bool IsArmed(int armed);
+
+    /// <summary>Claims the wait. True for exactly one caller a wait.</summary>
+    internal abstract bool TryClaim();
+
+    /// <summary>Lets the waiter go on at once. Called by the waiter's own thread from within its registration, when it found there what
+    /// it was to wait for and claimed its wait itself.</summary>
+    internal abstract void GoOn();
+
+    /// <summary>Makes the waiter ready. Called once, by who claimed, under no lock that the waiter might take.</summary>
+    internal abstract void Resume(ref WakeBatch batch);
+}
+
+/// <summary>Where woken frames go. Declared here, implemented by the executors.</summary>
+internal interface IReadySink
+{
+    /// <summary>Takes a chain of <paramref name="count"/> nodes linked by <see cref="WaitNode.Next"/>.</summary>
+    void EnqueueChain(WaitNode head, WaitNode tail, int count);
+}
+
+/// <summary>Collects what one event wakes, so that a ready queue is locked once for many.</summary>
+internal ref struct WakeBatch
+{
+    private IReadySink? _sink;
+    private WaitNode? _head;
+    private WaitNode? _tail;
+    private int _count;
+
+    public void Add(IReadySink sink, WaitNode node)
+    {
+        if (!ReferenceEquals(_sink, sink))
+        {
+            Flush();
+            _sink = sink;
+        }
+
+        node.Next = null;
+        if (_tail is null)
+        {
+            _head = node;
+        }
+        else
+        {
+            _tail.Next = node;
+        }
+
+        _tail = node;
+        _count++;
+    }
+
+    /// <summary>Hands over what is left. Whoever makes a batch flushes it.</summary>
+    public void Flush()
+    {
+        if (_tail is { } tail)
+        {
+            WaitNode head = _head!;
+            int count = _count;
+            _head = _tail = null;
+            _count = 0;
+            _sink!.EnqueueChain(head, tail, count);
+        }
+    }
+}
