@@ -83,7 +83,7 @@ internal static class Cancellation
     /// <summary>Claims the current wait if cancellation may interrupt it. Under the gate: the task cannot end or park anew meanwhile.</summary>
     internal static Frame? ClaimLocked(ManagedTask task)
     {
-        // Read before the claim: afterwards the task belongs to us and Leaf still names the frame that waits.
+        // Once claimed the task belongs to us, and Leaf still names the frame that waited.
         return task.Word.TryInterrupt() ? task.Leaf : null;
     }
 

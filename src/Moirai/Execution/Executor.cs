@@ -30,7 +30,10 @@ public abstract class Executor : IReadySink
     }
 
     /// <summary>Takes a ready frame. The caller gives the task up with this.</summary>
-    internal abstract void Enqueue(Frame frame);
+    internal void Enqueue(Frame frame) => Enqueue(frame, StepContext.Existing);
+
+    /// <summary>Takes a ready frame from a thread whose context is at hand.</summary>
+    internal abstract void Enqueue(Frame frame, StepContext? context);
 
     internal abstract void EnqueueChain(WaitNode head, WaitNode tail, int count);
 

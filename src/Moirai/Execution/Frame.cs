@@ -78,7 +78,7 @@ internal abstract class Frame : WaitNode
     internal void Return()
     {
         Phase = FramePhase.Returned;
-        StepContext context = StepContext.Current;
+        StepContext context = Owner!.Stepping;
         if (Caller is { } caller)
         {
             context.Next = caller;
@@ -112,7 +112,7 @@ internal abstract class Frame : WaitNode
         Caller = caller;
         Context = caller.Context;
         Phase = FramePhase.Started;
-        StepContext.Current.Next = this;
+        Owner!.Stepping.Next = this;
     }
 
     internal override bool IsArmed(int armed) => Owner!.Word.IsArmed(armed);
@@ -123,8 +123,11 @@ internal abstract class Frame : WaitNode
 
     internal sealed override void GoOn()
     {
-        Owner!.Word.Move(TaskEvent.Start);
-        StepContext.Current.Next = this;
+        ManagedTask task = Owner!;
+        StepContext context = StepContext.Current;
+        task.Word.Move(TaskEvent.Start);
+        task.Place = context;
+        context.Next = this;
     }
 
     /// <summary>The continuation that foreign awaitables get. A second call, or one that comes when the frame no longer waits on foreign code, is
@@ -132,7 +135,7 @@ internal abstract class Frame : WaitNode
     internal void WakeFromForeign()
     {
         ManagedTask task = Owner!;
-        if (ReferenceEquals(task.Leaf, this) && task.Word.TryWakeForeign())
+        if (ReferenceEquals(Volatile.Read(ref task.Place), this) && task.Word.TryWakeForeign())
         {
             task.Engine.Executor.Enqueue(this);
         }

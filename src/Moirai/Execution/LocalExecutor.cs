@@ -97,7 +97,7 @@ public sealed class LocalExecutor : Executor
         }
     }
 
-    internal override void Enqueue(Frame frame) => EnqueueChain(frame, frame, 1);
+    internal override void Enqueue(Frame frame, StepContext? context) => EnqueueChain(frame, frame, 1);
 
     internal override void EnqueueChain(WaitNode head, WaitNode tail, int count)
     {

@@ -16,14 +16,8 @@ namespace Moirai;
 [DebuggerDisplay("{ToString(),nq}")]
 public class ManagedTask : IWaitQueue
 {
-    // State and ticket. Moved by the owner of the task; see LifecycleWord.
-    internal LifecycleWord Word;
-
-    // Guards Flags, _tail, _extras and what hangs on them. Taken by whoever cancels, joins or ends the task.
-    private SpinGate _gate;
-
-    // Written under the gate; read by anyone.
-    private volatile TaskFlags _flags;
+    // State, gate and flags, in eight bytes.
+    private TaskCore _core;
 
     // The group in which the task lives. Written once, before the task is published.
     internal readonly TaskGroup Group;
@@ -32,8 +26,9 @@ public class ManagedTask : IWaitQueue
     internal ManagedTask? NextInGroup;
     internal ManagedTask? PrevInGroup;
 
-    // The innermost frame while the task is blocked or ready; where cancellation finds the wait. Written by the owner, cleared at the end.
-    internal Frame? Leaf;
+    // Where the task is: while it runs the context of the thread that steps it, while it is ready or blocked the frame that goes on, after
+    // the end null. Written by the owner.
+    internal object? Place;
 
     // Name and spawn site. Written once, before the task is published.
     private readonly TaskLabel _label;
@@ -71,7 +66,7 @@ public class ManagedTask : IWaitQueue
     public Exception? Exception => IsEnded ? _tail as Exception : null;
 
     /// <summary>Who asked the task to stop, why and when; null when nobody did. A task that was asked may still complete or fail.</summary>
-    public CancelCause? CancelCause => (_flags & TaskFlags.CancelRequested) == 0
+    public CancelCause? CancelCause => (_core.Flags & TaskFlags.CancelRequested) == 0
         ? null
         : (_extras as TaskExtras)?.Cause ?? Group.Cause;
 
@@ -92,9 +87,9 @@ public class ManagedTask : IWaitQueue
 
     internal Engine Engine => Group.Engine;
 
-    internal bool IsCancelRequested => (_flags & TaskFlags.CancelRequested) != 0;
+    internal bool IsCancelRequested => (_core.Flags & TaskFlags.CancelRequested) != 0;
 
-    internal bool HasCancelFlags => (_flags & (TaskFlags.CancelRequested | TaskFlags.RegionExpired)) != 0;
+    internal bool HasCancelFlags => (_core.Flags & (TaskFlags.CancelRequested | TaskFlags.RegionExpired)) != 0;
 
     /// <summary>Whether the task is inside a shield now. Asked by its own thread.</summary>
     internal bool IsShielded
@@ -114,9 +109,19 @@ public class ManagedTask : IWaitQueue
     }
 
     /// <summary>Whether somebody has looked at the outcome.</summary>
-    internal bool IsObserved => (_flags & TaskFlags.Observed) != 0;
+    internal bool IsObserved => (_core.Flags & TaskFlags.Observed) != 0;
 
-    internal ref SpinGate Gate => ref _gate;
+    /// <summary>Moved by the owner of the task.</summary>
+    internal ref LifecycleWord Word => ref _core.Word;
+
+    /// <summary>Guards the flags, the tail, the extras and what hangs on them. Taken by whoever cancels, joins or ends the task.</summary>
+    internal ref SpinGate Gate => ref _core.Gate;
+
+    /// <summary>The frame that waits or goes on; null while the task runs, and after its end.</summary>
+    internal Frame? Leaf => Volatile.Read(ref Place) as Frame;
+
+    /// <summary>The context of the thread that steps the task. For code that runs inside a step.</summary>
+    internal StepContext Stepping => Unsafe.As<StepContext>(Place!);
 
     /// <summary>Asks the task, and every scope opened in it, to stop. Returns at once; await the task to see it ended.</summary>
     /// <remarks>A task that waits in one of Moirai's waits is woken and its await throws; a task in foreign code sees it by its token.
@@ -168,7 +173,7 @@ public class ManagedTask : IWaitQueue
 
     internal void MarkObserved()
     {
-        if ((_flags & TaskFlags.Observed) == 0)
+        if ((_core.Flags & TaskFlags.Observed) == 0)
         {
             SetFlag(TaskFlags.Observed);
         }
@@ -176,16 +181,16 @@ public class ManagedTask : IWaitQueue
 
     internal void SetFlag(TaskFlags flag)
     {
-        _gate.Enter();
-        _flags |= flag;
-        _gate.Exit();
+        _core.Gate.Enter();
+        _core.Flags |= flag;
+        _core.Gate.Exit();
     }
 
     /// <summary>Under the gate, or before the task is published.</summary>
-    internal void SetFlagLocked(TaskFlags flag) => _flags |= flag;
+    internal void SetFlagLocked(TaskFlags flag) => _core.Flags |= flag;
 
     /// <summary>Under the gate.</summary>
-    internal void ClearFlagLocked(TaskFlags flag) => _flags &= ~flag;
+    internal void ClearFlagLocked(TaskFlags flag) => _core.Flags &= ~flag;
 
     internal TaskExtras? Extras => _extras as TaskExtras;
 
@@ -213,7 +218,7 @@ public class ManagedTask : IWaitQueue
     {
         get
         {
-            _gate.Enter();
+            _core.Gate.Enter();
             CancellationTokenSource? source = TokenSource;
             if (source is null)
             {
@@ -229,7 +234,7 @@ public class ManagedTask : IWaitQueue
             }
 
             bool canceled = IsCancelRequested;
-            _gate.Exit();
+            _core.Gate.Exit();
             if (canceled)
             {
                 source.Cancel(); // nobody can have registered a callback before the canceller could see the source
@@ -243,11 +248,11 @@ public class ManagedTask : IWaitQueue
     internal WaitNode? Finish(TaskEvent how, Exception? error)
     {
         WaitNode? winners = null;
-        _gate.Enter();
+        _core.Gate.Enter();
         var first = _tail as WaitNode;
         _tail = error;
         _extras = _extras is TaskExtras { Cause: not null } kept ? kept.CauseOnly() : null;
-        Leaf = null;
+        Place = null;
         Word.Move(how);
         if (first is not null)
         {
@@ -277,24 +282,24 @@ public class ManagedTask : IWaitQueue
             }
         }
 
-        _gate.Exit();
+        _core.Gate.Exit();
         return winners;
     }
 
     /// <summary>Seats a joiner, who has armed its wait.</summary>
     internal void Join(WaitNode node, int armed)
     {
-        _gate.Enter();
+        _core.Gate.Enter();
         if (!node.IsArmed(armed))
         {
-            _gate.Exit();
+            _core.Gate.Exit();
             return;
         }
 
         if (IsEnded)
         {
             bool claimed = node.TryClaim();
-            _gate.Exit();
+            _core.Gate.Exit();
             if (claimed)
             {
                 node.GoOn();
@@ -317,12 +322,12 @@ public class ManagedTask : IWaitQueue
             _tail = node;
         }
 
-        _gate.Exit();
+        _core.Gate.Exit();
     }
 
     void IWaitQueue.Remove(WaitNode node)
     {
-        _gate.Enter();
+        _core.Gate.Enter();
         if (node.IsLinked)
         {
             if (ReferenceEquals(node.Next, node))
@@ -343,7 +348,7 @@ public class ManagedTask : IWaitQueue
             node.Next = node.Prev = null;
         }
 
-        _gate.Exit();
+        _core.Gate.Exit();
     }
 
     string IWaitQueue.DescribeWait(WaitNode node) => $"the end of {Title}";

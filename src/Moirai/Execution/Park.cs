@@ -22,7 +22,7 @@ internal static class Park
         ManagedTask task = frame.Owner!;
         frame.Queue = queue;
         frame.Signal = WaitSignal.Done;
-        task.Leaf = frame;
+        task.Place = frame;
         armed = task.Word.Park(interruptible: true);
 
         // Park was a full fence. A canceller that set its flag before it is seen here; one that sets it after sees the armed word.
@@ -47,14 +47,15 @@ internal static class Park
         if (task.HasCancelFlags && Cancellation.Find(task) is not null)
         {
             frame.Signal = WaitSignal.Canceled;
-            StepContext.Current.Next = frame;
+            task.Stepping.Next = frame;
             return;
         }
 
         frame.Signal = WaitSignal.Done;
-        task.Leaf = frame;
+        StepContext context = task.Stepping;
+        task.Place = frame;
         task.Word.Move(TaskEvent.Yield);
-        task.Engine.Executor.Enqueue(frame);
+        task.Engine.Executor.Enqueue(frame, context);
     }
 
     /// <summary>Arms a wait on code that is not ours: cancellation does not interrupt it, the task's token does.</summary>
@@ -62,7 +63,7 @@ internal static class Park
     {
         ManagedTask task = frame.Owner!;
         frame.Signal = WaitSignal.Done;
-        task.Leaf = frame;
+        task.Place = frame;
         return task.Word.Park(interruptible: false);
     }
 
@@ -140,6 +141,7 @@ internal static class ForeignWait
         if (frame.Owner!.Word.TryWake(armed))
         {
             frame.Owner.Word.Move(TaskEvent.Start);
+            frame.Owner.Place = StepContext.Current;
         }
     }
 }

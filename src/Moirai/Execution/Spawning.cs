@@ -12,24 +12,26 @@ internal static class Spawning
     internal static ManagedTask Spawn(TaskGroup group, Frame root, TaskLabel label, CancellationTokenSource? token)
     {
         ThrowIfNotCold(root);
-        var task = new ManagedTask(StepContext.Current.NextId(), group, label);
-        Launch(task, root, token);
+        StepContext context = StepContext.Current;
+        var task = new ManagedTask(context.NextId(), group, label);
+        Launch(task, root, token, context);
         return task;
     }
 
     /// <inheritdoc cref="Spawn(TaskGroup, Frame, TaskLabel, CancellationTokenSource)"/>
     internal static ManagedTask<T> Spawn<T>(TaskGroup group, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
     {
-        ManagedTask<T> task = Create(group, root, label);
-        Launch(task, root, token);
+        StepContext context = StepContext.Current;
+        ManagedTask<T> task = Create(group, root, label, context);
+        Launch(task, root, token, context);
         return task;
     }
 
     /// <summary>Makes a task that is not entered anywhere yet.</summary>
-    internal static ManagedTask<T> Create<T>(TaskGroup group, Frame<T> root, TaskLabel label)
+    internal static ManagedTask<T> Create<T>(TaskGroup group, Frame<T> root, TaskLabel label, StepContext context)
     {
         ThrowIfNotCold(root);
-        return new ManagedTask<T>(StepContext.Current.NextId(), group, label);
+        return new ManagedTask<T>(context.NextId(), group, label);
     }
 
     internal static void ThrowIfNotCold(Frame frame)
@@ -41,7 +43,7 @@ internal static class Spawning
     }
 
     /// <summary>Enters a task into its group and starts it.</summary>
-    internal static void Launch(ManagedTask task, Frame root, CancellationTokenSource? token)
+    internal static void Launch(ManagedTask task, Frame root, CancellationTokenSource? token, StepContext context)
     {
         if (token is not null)
         {
@@ -59,9 +61,9 @@ internal static class Spawning
             return;
         }
 
-        task.Leaf = root;
+        task.Place = root;
         task.Word.Move(TaskEvent.Enqueue);
-        task.Engine.Executor.Enqueue(root);
+        task.Engine.Executor.Enqueue(root, context);
     }
 
     private static void ThrowNotCold(Frame frame)

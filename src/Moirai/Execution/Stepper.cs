@@ -29,6 +29,7 @@ internal static class Stepper
         }
 
         task.Word.Move(TaskEvent.Start);
+        task.Place = context;
 
         // A step can run inside another one: a body may drive a local executor.
         ManagedTask? outerTask = context.Task;

@@ -1,3 +1,6 @@
+using Moirai.Ground;
+using Moirai.Lifecycle;
+
 namespace Moirai.Execution;
 
 /// <summary>What is known of a task beside its state. Written under the task's gate.</summary>
@@ -14,6 +17,24 @@ internal enum TaskFlags : byte
 
     /// <summary>Somebody has looked at the outcome, or was told of it.</summary>
     Observed = 4,
+}
+
+/// <summary>The small fields of a task, packed: as fields of their own each would take eight bytes.</summary>
+internal struct TaskCore
+{
+    // State and ticket; see LifecycleWord for who moves it.
+    internal LifecycleWord Word;
+
+    internal SpinGate Gate;
+
+    // Written under the gate; read by anyone.
+    private byte _flags;
+
+    internal TaskFlags Flags
+    {
+        readonly get => (TaskFlags)Volatile.Read(in _flags);
+        set => Volatile.Write(ref _flags, (byte)value);
+    }
 }
 
 /// <summary>What few tasks need: made when the first of it is needed. Every field is written under the task's gate.</summary>

@@ -74,11 +74,13 @@ public sealed class ThreadPoolExecutor : Executor
         }
     }
 
-    internal override void Enqueue(Frame frame) => EnqueueChain(frame, frame, 1);
+    internal override void Enqueue(Frame frame, StepContext? context) => Enqueue(frame, frame, 1, context);
 
-    internal override void EnqueueChain(WaitNode head, WaitNode tail, int count)
+    internal override void EnqueueChain(WaitNode head, WaitNode tail, int count) => Enqueue(head, tail, count, StepContext.Existing);
+
+    private void Enqueue(WaitNode head, WaitNode tail, int count, StepContext? context)
     {
-        Pump pump = StepContext.Existing?.Shard is Pump own && ReferenceEquals(own.Executor, this) && !own.IsSpare
+        Pump pump = context?.Shard is Pump own && ReferenceEquals(own.Executor, this) && !own.IsSpare
             ? own
             : _pumps[Environment.CurrentManagedThreadId & _mask];
         if (pump.Queue.Push(head, tail, count))

@@ -101,7 +101,7 @@ namespace Moirai.Futures
         {
             ManagedTask task = Owner!;
             int armed = task.Word.Peek();
-            if (ReferenceEquals(Volatile.Read(ref task.Leaf), this) && task.Word.TryWake(armed))
+            if (ReferenceEquals(Volatile.Read(ref task.Place), this) && task.Word.TryWake(armed))
             {
                 task.Engine.Executor.Enqueue(this);
             }

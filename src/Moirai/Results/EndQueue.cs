@@ -31,13 +31,14 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
 
     internal ManagedTask<T> Spawn(TaskGroup group, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
     {
-        ManagedTask<T> task = Spawning.Create(group, root, label);
+        StepContext context = StepContext.Current;
+        ManagedTask<T> task = Spawning.Create(group, root, label, context);
         _gate.Enter();
         _added.Add(task); // before it can end
         _gate.Exit();
         try
         {
-            Spawning.Launch(task, root, token);
+            Spawning.Launch(task, root, token, context);
         }
         catch (InvalidOperationException)
         {
