@@ -23,7 +23,7 @@ internal static class Cancellation
     {
         ref var gate = ref task.Gate;
         gate.Enter();
-        if (task.IsEnded || task.IsCancelRequested)
+        if (task.IsEnding || task.IsCancelRequested)
         {
             gate.Exit();
             return false;

@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 using Moirai.Lifecycle;
-using Moirai.Wakers;
 
 namespace Moirai.Execution;
 
@@ -47,26 +46,13 @@ internal static class Ending
             region.Abandon();
         }
 
-        WaitNode? joiners = task.Finish(how, error);
-        if (joiners is not null)
+        if (error is not null)
         {
-            task.MarkObserved(); // before the group looks whether somebody is there to be told
+            task.SettleFailure();
         }
 
-        task.Group.Ended(task, how, error);
-        if (joiners is not null)
-        {
-            var batch = default(WakeBatch);
-            while (joiners is not null)
-            {
-                WaitNode? next = joiners.Next;
-                joiners.Next = null;
-                joiners.Resume(ref batch);
-                joiners = next;
-            }
-
-            batch.Flush();
-        }
+        task.Group.Listener?.TaskEnding(task, how, error);
+        task.Group.Leave(task, how, error);
     }
 }
 

@@ -6,8 +6,8 @@ namespace Moirai.Execution;
 /// <summary>Told when tasks of a group end. Declared here, implemented by scopes and pools.</summary>
 internal interface IEndListener
 {
-    /// <summary>Called once for each task, after its outcome is published and before the group lets it go; by the thread that ended it. Must
-    /// not throw and not block.</summary>
+    /// <summary>Called once for each task, when its outcome is settled and before it is published and the group lets the task go; by the thread
+    /// that ended it. Must not throw and not block.</summary>
     void TaskEnding(ManagedTask task, TaskEvent how, Exception? error);
 }
 
@@ -15,7 +15,8 @@ internal interface IEndListener
 internal interface ISlotReturn
 {
     /// <summary>Called under the group's gate in the moment in which the task leaves, so that nobody sees the one without the other.</summary>
-    void ReturnSlot(ref WakeBatch batch);
+    /// <returns>The waiter that got the slot, already claimed, to be resumed when no lock is held.</returns>
+    WaitNode? ReturnSlot();
 
     /// <summary>Adds to the census how many slots are held and how many wait for one.</summary>
     void Count(ref long inUse, ref long waiting);

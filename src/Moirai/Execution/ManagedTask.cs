@@ -87,6 +87,8 @@ public class ManagedTask : IWaitQueue
 
     internal Engine Engine => Group.Engine;
 
+    internal bool IsEnding => IsEnded || (_core.Flags & TaskFlags.Ending) != 0;
+
     internal bool IsCancelRequested => (_core.Flags & TaskFlags.CancelRequested) != 0;
 
     internal bool HasCancelFlags => (_core.Flags & (TaskFlags.CancelRequested | TaskFlags.RegionExpired)) != 0;
@@ -244,7 +246,15 @@ public class ManagedTask : IWaitQueue
         }
     }
 
-    /// <summary>Publishes the end: state and outcome. Joiners whose wait could be claimed come back as a chain.</summary>
+    /// <summary>The task has failed and is about to say so: nobody can cancel it any more, and those who await it count as having seen it.</summary>
+    internal void SettleFailure()
+    {
+        _core.Gate.Enter();
+        _core.Flags |= _tail is WaitNode ? TaskFlags.Ending | TaskFlags.Observed : TaskFlags.Ending;
+        _core.Gate.Exit();
+    }
+
+    /// <summary>Publishes the end: state and outcome. Joiners whose wait could be claimed come back as a chain. Under the group's gate.</summary>
     internal WaitNode? Finish(TaskEvent how, Exception? error)
     {
         WaitNode? winners = null;

@@ -67,6 +67,17 @@ internal static class Park
         return task.Word.Park(interruptible: false);
     }
 
+    /// <summary>The registration of an armed wait was refused with an exception, which goes to the body, at its await.</summary>
+    internal static void TakeBack(Frame frame, int armed)
+    {
+        ManagedTask task = frame.Owner!;
+        if (task.Word.TryWake(armed))
+        {
+            task.Word.Move(TaskEvent.Start);
+            task.Place = StepContext.Current;
+        }
+    }
+
     /// <summary>Called by an awaiter's <c>GetResult</c>: throws if the wait that has just ended was ended by cancellation.</summary>
     /// <exception cref="ManagedTaskCanceledException">It was.</exception>
     internal static WaitSignal TakeSignal()
@@ -101,7 +112,7 @@ internal static class ForeignWait
         }
         catch
         {
-            TakeBack(frame, armed);
+            Park.TakeBack(frame, armed);
             throw;
         }
     }
@@ -117,7 +128,7 @@ internal static class ForeignWait
         }
         catch
         {
-            TakeBack(frame, armed);
+            Park.TakeBack(frame, armed);
             throw;
         }
     }
@@ -133,15 +144,5 @@ internal static class ForeignWait
         Action made = frame.WakeFromForeign;
         frame.Queue = made;
         return made;
-    }
-
-    // The awaiter refused the registration: the exception goes to the body, at its await.
-    private static void TakeBack(Frame frame, int armed)
-    {
-        if (frame.Owner!.Word.TryWake(armed))
-        {
-            frame.Owner.Word.Move(TaskEvent.Start);
-            frame.Owner.Place = StepContext.Current;
-        }
     }
 }

@@ -17,6 +17,9 @@ internal enum TaskFlags : byte
 
     /// <summary>Somebody has looked at the outcome, or was told of it.</summary>
     Observed = 4,
+
+    /// <summary>It has failed, and the end is about to be published.</summary>
+    Ending = 8,
 }
 
 /// <summary>The small fields of a task, packed: as fields of their own each would take eight bytes.</summary>

@@ -132,12 +132,10 @@ internal sealed partial class TaskGroup : IWaitQueue
         _gate.Exit();
     }
 
-    /// <summary>Takes out a task that has ended. Called once a task, by its end.</summary>
-    internal void Ended(ManagedTask task, TaskEvent how, Exception? error)
+    /// <summary>Takes out a task and publishes its end, in one moment: whoever sees the task ended sees it gone from the group, and its slot free.</summary>
+    /// <remarks>Called once a task, by its end.</remarks>
+    internal void Leave(ManagedTask task, TaskEvent how, Exception? error)
     {
-        Listener?.TaskEnding(task, how, error);
-
-        var batch = default(WakeBatch);
         _gate.Enter();
         if (task.PrevInGroup is { } previous)
         {
@@ -168,15 +166,19 @@ internal sealed partial class TaskGroup : IWaitQueue
                 break;
         }
 
-        Slots?.ReturnSlot(ref batch);
-        WaitNode? joiners = _counts.Live == 0 && _joiners.Head is not null ? ClaimJoinersLocked() : null;
+        WaitNode? admitted = Slots?.ReturnSlot();
+        WaitNode? awaiting = task.Finish(how, error);
+        WaitNode? emptied = _counts.Live == 0 && _joiners.Head is not null ? ClaimJoinersLocked() : null;
         _gate.Exit();
-        if (joiners is not null)
-        {
-            ResumeAll(joiners, ref batch);
-        }
 
-        batch.Flush();
+        if (admitted is not null || awaiting is not null || emptied is not null)
+        {
+            var batch = default(WakeBatch);
+            admitted?.Resume(ref batch);
+            ResumeAll(awaiting, ref batch);
+            ResumeAll(emptied, ref batch);
+            batch.Flush();
+        }
     }
 
     /// <summary>Takes no work from outside any more, here and in the groups that no task has opened; what lives here may go on spawning.</summary>
@@ -296,7 +298,7 @@ internal sealed partial class TaskGroup : IWaitQueue
         return winners;
     }
 
-    private static void ResumeAll(WaitNode first, ref WakeBatch batch)
+    private static void ResumeAll(WaitNode? first, ref WakeBatch batch)
     {
         for (WaitNode? node = first; node is not null;)
         {

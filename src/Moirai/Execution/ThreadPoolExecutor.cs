@@ -14,7 +14,7 @@ namespace Moirai;
 public sealed class ThreadPoolExecutor : Executor
 {
     // A pump sends for a helper when this many frames wait behind it: fewer are run sooner than a thread is woken.
-    private const int HelpThreshold = 16;
+    private const int HelpThreshold = 4;
     private const int MostStolen = 64;
 
     private readonly Pump[] _pumps;
@@ -80,9 +80,7 @@ public sealed class ThreadPoolExecutor : Executor
 
     private void Enqueue(WaitNode head, WaitNode tail, int count, StepContext? context)
     {
-        Pump pump = context?.Shard is Pump own && ReferenceEquals(own.Executor, this) && !own.IsSpare
-            ? own
-            : _pumps[Environment.CurrentManagedThreadId & _mask];
+        Pump pump = context?.Shard is Pump own && ReferenceEquals(own.Executor, this) && !own.IsSpare ? own : Pick();
         if (pump.Queue.Push(head, tail, count))
         {
             Send(pump);
@@ -91,6 +89,26 @@ public sealed class ThreadPoolExecutor : Executor
         {
             SendHelper(pump);
         }
+    }
+
+    /// <summary>For work that comes from outside: a pump that has nothing to do, else always the same one for a thread.</summary>
+    private Pump Pick()
+    {
+        Pump usual = _pumps[Environment.CurrentManagedThreadId & _mask];
+        if (!usual.Queue.IsServed || Volatile.Read(ref _activePumps) >= _pumps.Length)
+        {
+            return usual;
+        }
+
+        foreach (Pump pump in _pumps)
+        {
+            if (!pump.Queue.IsServed)
+            {
+                return pump;
+            }
+        }
+
+        return usual;
     }
 
     /// <summary>Sends for an idle pump, which will find its own queue empty and take from the others.</summary>

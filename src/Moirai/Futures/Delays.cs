@@ -91,7 +91,15 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
             long due = timers.DueIn(_delay);
             if (Park.Begin(frame, timers, out int armed))
             {
-                timers.Arm(frame, due, armed);
+                try
+                {
+                    timers.Arm(frame, due, armed);
+                }
+                catch (ObjectDisposedException)
+                {
+                    Park.TakeBack(frame, armed);
+                    throw;
+                }
             }
         }
 

@@ -57,7 +57,16 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         else if (within != Timeout.InfiniteTimeSpan)
         {
             Volatile.Write(ref _timer, Armed);
-            task.Engine.Timers.Arm(this, task.Engine.Timers.DueIn(within), armed: 0);
+            try
+            {
+                task.Engine.Timers.Arm(this, task.Engine.Timers.DueIn(within), armed: 0);
+            }
+            catch (ObjectDisposedException stopped)
+            {
+                region.Leave();
+                Throw(stopped);
+                return;
+            }
         }
 
         inner.StartUnder(this);

@@ -123,12 +123,15 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
     /// <summary>Gives a slot back: to the first in line, else it is free.</summary>
     internal void Return()
     {
-        var batch = default(WakeBatch);
-        ReturnSlot(ref batch);
-        batch.Flush();
+        if (ReturnSlot() is { } next)
+        {
+            var batch = default(WakeBatch);
+            next.Resume(ref batch);
+            batch.Flush();
+        }
     }
 
-    internal void ReturnSlot(ref WakeBatch batch)
+    internal WaitNode? ReturnSlot()
     {
         _gate.Enter();
         WaitNode? next = _waiters.Head is null ? null : _waiters.ClaimFirst();
@@ -139,10 +142,10 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
         }
 
         _gate.Exit();
-        next?.Resume(ref batch);
+        return next;
     }
 
-    void ISlotReturn.ReturnSlot(ref WakeBatch batch) => ReturnSlot(ref batch);
+    WaitNode? ISlotReturn.ReturnSlot() => ReturnSlot();
 
     void ISlotReturn.Count(ref long inUse, ref long waiting)
     {
