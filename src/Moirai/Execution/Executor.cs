@@ -35,7 +35,8 @@ public abstract class Executor : IReadySink
     /// <summary>Takes a ready frame from a thread whose context is at hand.</summary>
     internal abstract void Enqueue(Frame frame, StepContext? context);
 
-    internal abstract void EnqueueChain(WaitNode head, WaitNode tail, int count);
+    /// <summary>Takes a chain of ready frames.</summary>
+    internal abstract void EnqueueChain(WaitNode head, int count);
 
-    void IReadySink.EnqueueChain(WaitNode head, WaitNode tail, int count) => EnqueueChain(head, tail, count);
+    void IReadySink.EnqueueChain(WaitNode head, int count) => EnqueueChain(head, count);
 }

@@ -97,11 +97,17 @@ public sealed class LocalExecutor : Executor
         }
     }
 
-    internal override void Enqueue(Frame frame, StepContext? context) => EnqueueChain(frame, frame, 1);
-
-    internal override void EnqueueChain(WaitNode head, WaitNode tail, int count)
+    internal override void Enqueue(Frame frame, StepContext? context)
     {
-        if (_queue.Push(head, tail, count))
+        if (_queue.Push(frame))
+        {
+            Pulse();
+        }
+    }
+
+    internal override void EnqueueChain(WaitNode head, int count)
+    {
+        if (_queue.PushChain(head, count))
         {
             Pulse();
         }

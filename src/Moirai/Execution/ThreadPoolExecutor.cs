@@ -1,5 +1,4 @@
 using Moirai.Execution;
-using Moirai.Ground;
 using Moirai.Wakers;
 
 namespace Moirai;
@@ -13,10 +12,6 @@ namespace Moirai;
 /// </remarks>
 public sealed class ThreadPoolExecutor : Executor
 {
-    // A pump sends for a helper when this many frames wait behind it: fewer are run sooner than a thread is woken.
-    private const int HelpThreshold = 4;
-    private const int MostStolen = 64;
-
     private readonly Pump[] _pumps;
     private readonly int _mask;
 
@@ -67,25 +62,35 @@ public sealed class ThreadPoolExecutor : Executor
             long steps = Interlocked.Read(ref _spareSteps);
             foreach (Pump pump in _pumps)
             {
-                steps += Volatile.Read(ref pump.Steps);
+                steps += pump.Steps;
             }
 
             return steps;
         }
     }
 
-    internal override void Enqueue(Frame frame, StepContext? context) => Enqueue(frame, frame, 1, context);
-
-    internal override void EnqueueChain(WaitNode head, WaitNode tail, int count) => Enqueue(head, tail, count, StepContext.Existing);
-
-    private void Enqueue(WaitNode head, WaitNode tail, int count, StepContext? context)
+    internal override void Enqueue(Frame frame, StepContext? context)
     {
-        Pump pump = context?.Shard is Pump own && ReferenceEquals(own.Executor, this) && !own.IsSpare ? own : Pick();
-        if (pump.Queue.Push(head, tail, count))
+        Pump pump = PumpOf(context);
+        Pushed(pump, pump.Queue.Push(frame));
+    }
+
+    internal override void EnqueueChain(WaitNode head, int count)
+    {
+        Pump pump = PumpOf(StepContext.Existing);
+        Pushed(pump, pump.Queue.PushChain(head, count));
+    }
+
+    private Pump PumpOf(StepContext? context) =>
+        context?.Shard is Pump own && ReferenceEquals(own.Executor, this) && !own.IsSpare ? own : Pick();
+
+    private void Pushed(Pump pump, bool send)
+    {
+        if (send)
         {
             Send(pump);
         }
-        else if (pump.Queue.Count >= HelpThreshold && Volatile.Read(ref _activePumps) < _pumps.Length)
+        else if (pump.WantsHelp)
         {
             SendHelper(pump);
         }
@@ -112,7 +117,7 @@ public sealed class ThreadPoolExecutor : Executor
     }
 
     /// <summary>Sends for an idle pump, which will find its own queue empty and take from the others.</summary>
-    private void SendHelper(Pump busy)
+    internal void SendHelper(Pump busy)
     {
         foreach (Pump pump in _pumps)
         {
@@ -135,6 +140,23 @@ public sealed class ThreadPoolExecutor : Executor
         ThreadPool.UnsafeQueueUserWorkItem(pump, preferLocal: false);
     }
 
+    internal bool HasIdlePump => Volatile.Read(ref _activePumps) < _pumps.Length;
+
+    internal ReadOnlySpan<Pump> Pumps => _pumps;
+
+    /// <summary>A spare pump has got a thread.</summary>
+    internal void SpareBegan() => Volatile.Write(ref _spareWaiting, 0);
+
+    /// <summary>A pump has found nothing to do and goes.</summary>
+    internal void Retire(Pump pump)
+    {
+        Interlocked.Decrement(ref _activePumps);
+        if (pump.IsSpare)
+        {
+            Interlocked.Add(ref _spareSteps, pump.Steps);
+        }
+    }
+
     /// <summary>Looks for pumps that are stuck in one step while frames wait behind them. Called by the monitor alone.</summary>
     /// <returns>False when nothing is going on here any more.</returns>
     internal bool Inspect()
@@ -142,7 +164,7 @@ public sealed class ThreadPoolExecutor : Executor
         bool stuck = false;
         foreach (Pump pump in _pumps)
         {
-            long steps = Volatile.Read(ref pump.Steps);
+            long steps = pump.Steps;
             stuck |= steps == pump.StepsSeen && pump.Queue.Count > 0;
             pump.StepsSeen = steps;
         }
@@ -175,107 +197,5 @@ public sealed class ThreadPoolExecutor : Executor
     {
         Interlocked.Exchange(ref _watched, 0);
         return Volatile.Read(ref _activePumps) > 0 && Interlocked.Exchange(ref _watched, 1) == 0;
-    }
-
-    /// <summary>One worker's loop over a ready queue.</summary>
-    private sealed class Pump(ThreadPoolExecutor executor, ReadyQueue queue, bool isSpare) : IThreadPoolWorkItem
-    {
-        private const int StepsBetweenLooksAtTheClock = 64;
-        private const long QuantumMilliseconds = 15;
-
-        // Written by the pump's thread; read by anyone. Two threads never run one pump at a time.
-        internal long Steps;
-
-        // Written by the monitor.
-        internal long StepsSeen = -1;
-
-        internal ThreadPoolExecutor Executor => executor;
-
-        internal ReadyQueue Queue => queue;
-
-        internal bool IsSpare => isSpare;
-
-        internal bool TryBeginHelp() => queue.TryServe();
-
-        public void Execute()
-        {
-            if (isSpare)
-            {
-                Volatile.Write(ref executor._spareWaiting, 0);
-            }
-
-            StepContext context = StepContext.Current;
-            object? outerShard = context.Shard;
-            context.Shard = this;
-            ExecutionContext clean = ExecutionContext.Capture()!;
-            long until = Clock.CoarseMilliseconds + QuantumMilliseconds;
-            int budget = StepsBetweenLooksAtTheClock;
-            bool helpSent = false;
-            while (Next() is { } frame)
-            {
-                if (!helpSent && queue.Count >= HelpThreshold && Volatile.Read(ref executor._activePumps) < executor._pumps.Length)
-                {
-                    helpSent = true;
-                    executor.SendHelper(this);
-                }
-
-                Stepper.Run(frame, context, clean);
-                Steps++;
-                if (--budget == 0)
-                {
-                    budget = StepsBetweenLooksAtTheClock;
-                    if (Clock.CoarseMilliseconds >= until)
-                    {
-                        // Others of the process have work too. The pump stays on duty, behind them.
-                        context.Shard = outerShard;
-                        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-                        return;
-                    }
-                }
-            }
-
-            context.Shard = outerShard;
-            Interlocked.Decrement(ref executor._activePumps);
-            if (isSpare)
-            {
-                Interlocked.Add(ref executor._spareSteps, Steps);
-            }
-        }
-
-        private Frame? Next()
-        {
-            if (isSpare)
-            {
-                return Steal();
-            }
-
-            return queue.Pop(leaveIfEmpty: false) ?? Steal() ?? queue.Pop(leaveIfEmpty: true);
-        }
-
-        private Frame? Steal()
-        {
-            foreach (Pump other in executor._pumps)
-            {
-                if (ReferenceEquals(other, this))
-                {
-                    continue;
-                }
-
-                int taken = other.Queue.StealHalf(isSpare ? 1 : MostStolen, out WaitNode? head, out WaitNode? tail);
-                if (taken > 0)
-                {
-                    var first = (Frame)head!;
-                    if (taken > 1)
-                    {
-                        queue.Push(first.Next!, tail!, taken - 1);
-                        first.Next = null;
-                    }
-
-                    return first;
-                }
-            }
-
-            return null;
-        }
     }
 }

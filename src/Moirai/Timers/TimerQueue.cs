@@ -221,6 +221,17 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
         _driver.Dispose();
     }
 
+    /// <summary>Lets a thread that is awake and has other work turn the wheel when a turn is due: what it wakes is then near to it, and the driver's
+    /// thread finds nothing to do. The driver stays in charge: it comes in time when nobody else does.</summary>
+    internal void TurnIfDue()
+    {
+        long planned = Volatile.Read(ref _planned);
+        if (!_driver.IsExact && planned is not (0 or TimerWheel.Never) && planned <= Now)
+        {
+            Turn();
+        }
+    }
+
     /// <summary>Resumes all that is due. Called by the driver, with no lock held; harmless at any time and from any thread.</summary>
     /// <returns>When the next turn is needed.</returns>
     internal long Turn()

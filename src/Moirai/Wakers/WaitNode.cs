@@ -80,7 +80,7 @@ internal abstract class WaitNode
 internal interface IReadySink
 {
     /// <summary>Takes a chain of <paramref name="count"/> nodes linked by <see cref="WaitNode.Next"/>.</summary>
-    void EnqueueChain(WaitNode head, WaitNode tail, int count);
+    void EnqueueChain(WaitNode head, int count);
 }
 
 /// <summary>Collects what one event wakes, so that a ready queue is locked once for many.</summary>
@@ -116,13 +116,12 @@ internal ref struct WakeBatch
     /// <summary>Hands over what is left. Whoever makes a batch flushes it.</summary>
     public void Flush()
     {
-        if (_tail is { } tail)
+        if (_head is { } head)
         {
-            WaitNode head = _head!;
             int count = _count;
             _head = _tail = null;
             _count = 0;
-            _sink!.EnqueueChain(head, tail, count);
+            _sink!.EnqueueChain(head, count);
         }
     }
 }

@@ -1,0 +1,122 @@
+using Moirai.Ground;
+using Moirai.Timers;
+
+namespace Moirai.Execution;
+
+/// <summary>One worker's loop over a ready queue: a work item of the thread pool that steps what is ready until nothing is.</summary>
+/// <remarks>Two threads never run one pump at a time: it is sent only by whoever puts its queue on duty. A spare pump has no queue of its own and takes from the others, one frame
+/// at a time.</remarks>
+internal sealed class Pump : IThreadPoolWorkItem
+{
+    // A pump sends for a helper when this many frames wait behind it: fewer are run sooner than a thread is woken.
+    private const int HelpThreshold = 4;
+    private const int MostStolen = 64;
+    private const int StepsBetweenLooksAtTheClock = 64;
+    private const long QuantumMilliseconds = 15;
+
+    private readonly ThreadPoolExecutor _executor;
+
+    // What was stolen last, while it is being moved. Used by the pump's thread, and empty in between: it keeps no frame alive.
+    private readonly ReadyQueue.Entry[] _loot;
+
+    // Written by the pump's thread.
+    private long _steps;
+
+    internal Pump(ThreadPoolExecutor executor, ReadyQueue queue, bool isSpare)
+    {
+        _executor = executor;
+        Queue = queue;
+        IsSpare = isSpare;
+        _loot = new ReadyQueue.Entry[isSpare ? 1 : MostStolen];
+    }
+
+    internal ThreadPoolExecutor Executor => _executor;
+
+    internal ReadyQueue Queue { get; }
+
+    internal bool IsSpare { get; }
+
+    /// <summary>How many steps it has run. Read by anyone.</summary>
+    internal long Steps => Volatile.Read(ref _steps);
+
+    /// <summary>What the monitor saw at its last look. Used by the monitor alone.</summary>
+    internal long StepsSeen { get; set; } = -1;
+
+    /// <summary>Whether enough waits behind this pump for another to come.</summary>
+    internal bool WantsHelp => Queue.Count >= HelpThreshold && _executor.HasIdlePump;
+
+    internal bool TryBeginHelp() => Queue.TryServe();
+
+    public void Execute()
+    {
+        if (IsSpare)
+        {
+            _executor.SpareBegan();
+        }
+
+        StepContext context = StepContext.Current;
+        object? outerShard = context.Shard;
+        context.Shard = this;
+        ExecutionContext clean = ExecutionContext.Capture()!; // a work item begins in the empty context
+        TimerQueue timers = _executor.Engine.Timers;
+        long until = Clock.CoarseMilliseconds + QuantumMilliseconds;
+        int budget = StepsBetweenLooksAtTheClock;
+        bool helpSent = false;
+        while (Next() is { } frame)
+        {
+            if (!helpSent && WantsHelp)
+            {
+                helpSent = true;
+                _executor.SendHelper(this);
+            }
+
+            Stepper.Run(frame, context, clean);
+            _steps++;
+            if (--budget == 0)
+            {
+                budget = StepsBetweenLooksAtTheClock;
+                timers.TurnIfDue();
+                if (Clock.CoarseMilliseconds >= until)
+                {
+                    // Others of the process have work too. The pump stays on duty, behind them.
+                    context.Shard = outerShard;
+                    ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                    return;
+                }
+            }
+        }
+
+        context.Shard = outerShard;
+        _executor.Retire(this);
+    }
+
+    private Frame? Next() => IsSpare
+        ? Steal()
+        : Queue.Pop(leaveIfEmpty: false) ?? Steal() ?? Queue.Pop(leaveIfEmpty: true);
+
+    private Frame? Steal()
+    {
+        foreach (Pump other in _executor.Pumps)
+        {
+            if (ReferenceEquals(other, this))
+            {
+                continue;
+            }
+
+            int taken = other.Queue.StealHalf(_loot);
+            if (taken > 0)
+            {
+                Frame? first = _loot[0].Frame;
+                if (taken > 1)
+                {
+                    Queue.PushStolen(_loot.AsSpan(1, taken - 1));
+                }
+
+                Array.Clear(_loot, 0, taken);
+                return first;
+            }
+        }
+
+        return null;
+    }
+}
