@@ -1,1 +1,3 @@
-await Console.Out.WriteLineAsync("No load to run yet.");
+using Moirai.Load;
+
+return await CommandLine.RunAsync(args);

@@ -1,3 +1,3 @@
-using System.CommandLine;
+using Moirai.Tool;
 
-return await new RootCommand("moirai: looks into a running process that uses Moirai.").Parse(args).InvokeAsync();
+return await CommandLine.RunAsync(args);

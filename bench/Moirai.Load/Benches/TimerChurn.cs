@@ -1,0 +1,130 @@
+using Moirai.Load.Harness;
+using Moirai.Timers;
+using Moirai.Wakers;
+
+namespace Moirai.Load.Benches;
+
+/// <summary>The timer queue alone, without tasks: N deadlines in, and out again in another order before they come.</summary>
+internal sealed class TimerChurn() : Workload(
+    "timers",
+    "N timers with random deadlines in 1..60 s, all inserted, then all canceled in another order",
+    new Variant("random", 1_000_000))
+{
+    private const int NoPeriod = Timeout.Infinite;
+
+    public override Future RunByMoiraiAsync(Pass pass)
+    {
+        Run(pass);
+        return Future.Completed();
+    }
+
+    public override Task RunByHandAsync(Pass pass)
+    {
+        (int[] delays, int[] order) = Plan(pass.N);
+        var timers = new Timer[pass.N];
+        TimerCallback nothing = static _ => { };
+        long before = Timer.ActiveCount;
+        pass.Begin();
+        for (int i = 0; i < timers.Length; i++)
+        {
+#pragma warning disable RS0030 // the timer that people use: by way of TimeProvider it would carry a wrapper
+            timers[i] = new Timer(nothing, null, delays[i], NoPeriod);
+#pragma warning restore RS0030
+        }
+
+        pass.Phase("insert");
+        foreach (int i in order)
+        {
+            timers[i].Dispose();
+        }
+
+        pass.Phase("cancel");
+        pass.Count(pass.N);
+        long left = Timer.ActiveCount - before;
+        Pass.Check(left <= 0, $"{left} timers are left");
+        pass.Extra("timer_entries_left", left);
+        return Task.CompletedTask;
+    }
+
+    private static void Run(Pass pass)
+    {
+        (int[] delays, int[] order) = Plan(pass.N);
+        var nodes = new TimerNode[pass.N];
+        using var queue = new TimerQueue(TimeProvider.System);
+        pass.Begin();
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            var node = new TimerNode { Queue = queue };
+            nodes[i] = node;
+            queue.Arm(node, queue.DueIn(TimeSpan.FromMilliseconds(delays[i])), TimerNode.Armed);
+        }
+
+        pass.Phase("insert");
+        long canceled = 0;
+        foreach (int i in order)
+        {
+            // As whoever wins a wait does it: claim, then unlink.
+            if (nodes[i].TryClaim())
+            {
+                queue.Remove(nodes[i]);
+                canceled++;
+            }
+        }
+
+        pass.Phase("cancel");
+        pass.Count(pass.N);
+        Pass.Check(queue.Count == 0, $"{queue.Count} entries are left in the queue");
+        Pass.Check(canceled + queue.Fired == pass.N, $"{canceled} canceled and {queue.Fired} fired of {pass.N}");
+        pass.Extra("timer_entries_left", queue.Count);
+        pass.Extra("fired", queue.Fired);
+    }
+
+    // The same deadlines and the same shuffle in every run.
+    private static (int[] Delays, int[] Order) Plan(long n)
+    {
+        var random = new XorShift(88172645463325252);
+        var delays = new int[n];
+        var order = new int[n];
+        for (int i = 0; i < delays.Length; i++)
+        {
+            delays[i] = 1_000 + random.Below(59_000);
+            int swap = random.Below(i + 1);
+            order[i] = order[swap];
+            order[swap] = i;
+        }
+
+        return (delays, order);
+    }
+
+    private sealed class TimerNode : WaitNode
+    {
+        public const int Armed = 1;
+        private const int Claimed = 2;
+
+        private int _state = Armed;
+
+        internal override bool IsArmed(int armed) => Volatile.Read(ref _state) == armed;
+
+        internal override bool TryClaim() => Interlocked.CompareExchange(ref _state, Claimed, Armed) == Armed;
+
+        internal override void GoOn() => throw new NotSupportedException("Nothing waits here.");
+
+        internal override void Resume(ref WakeBatch batch)
+        {
+            // Nobody waits: a timer that fires has only to be counted, and the queue does.
+        }
+    }
+
+    private struct XorShift(ulong seed)
+    {
+        private ulong _state = seed;
+
+        public int Below(int limit)
+        {
+            _state ^= _state << 13;
+            _state ^= _state >> 7;
+            _state ^= _state << 17;
+            return (int)(_state % (ulong)limit);
+        }
+    }
+}

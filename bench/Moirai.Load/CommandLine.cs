@@ -1,0 +1,147 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
+using Moirai.Load.Benches;
+using Moirai.Load.Comparing;
+using Moirai.Load.Harness;
+
+namespace Moirai.Load;
+
+/// <summary>What can be asked of the program, and its exit codes: 0 done, 1 a run failed, 2 the question makes no sense.</summary>
+internal static class CommandLine
+{
+    private const int Failed = 1;
+    private const int BadUsage = 2;
+    private const long MostOperations = 1_000_000_000;
+    private const int MostTasks = 100_000_000;
+    private const double LongestHold = 3_600;
+
+    private const string Description = """
+        Moirai's load bench: each command runs one kind of work and prints one line of JSON.
+
+        Three smaller passes warm the process up; the counted pass follows. A wrong result ends the program with exit code 1.
+        """;
+
+    private static readonly string[] Peers = ["moirai", "dotnet"];
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        ParseResult parsed = Root().Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (ParseError error in parsed.Errors)
+            {
+                await Console.Error.WriteLineAsync(error.Message);
+            }
+
+            await Console.Error.WriteLineAsync($"Known: {string.Join(", ", Catalogue.All.Select(static load => load.Name))}, compare. See --help.");
+            return BadUsage;
+        }
+
+        return await parsed.InvokeAsync();
+    }
+
+    private static RootCommand Root()
+    {
+        var root = new RootCommand(Description);
+        foreach (Workload load in Catalogue.All)
+        {
+            root.Add(OneLoad(load));
+        }
+
+        root.Add(Compare());
+        return root;
+    }
+
+    private static Command OneLoad(Workload load)
+    {
+        string sizes = string.Join("; ", load.Variants.Select(static variant => $"{variant.Name}: {variant.N:N0}"));
+        var variant = new Option<string>("--variant") { Description = "Which way.", DefaultValueFactory = _ => load.Variants[0].Name };
+        variant.AcceptOnlyFromAmong([.. load.Variants.Select(static variant => variant.Name)]);
+        var n = Within(new Option<long?>("--n") { Description = $"How many [default: {sizes}]." }, 1, MostOperations);
+        var tasks = Within(new Option<int?>("--tasks") { Description = "T: tasks at a time, or children of each, as the work says." }, 1, MostTasks);
+        var peer = new Option<string>("--peer") { Description = "Who does the work: Moirai, or the base library by hand.", DefaultValueFactory = _ => Peers[0] };
+        peer.AcceptOnlyFromAmong(Peers);
+        var repeat = Within(new Option<int?>("--repeat") { Description = "Counted passes; extra.rss_1, … is the memory resident after each [default: 1]." }, 1, 1_000);
+        var hold = Within(new Option<double?>("--hold") { Description = "S: seconds from the start to the end of the sleep [default: 5]." }, 0.001, LongestHold);
+
+        var command = new Command(load.Name, load.Work) { variant, n, tasks, peer, repeat };
+        if (load.Holds)
+        {
+            command.Add(hold);
+        }
+
+        LoadArgs ArgsOf(ParseResult result) => Sized(
+            load,
+            result.GetValue(peer) == Peers[1] ? Peer.Dotnet : Peer.Moirai,
+            result.GetValue(variant)!,
+            result.GetValue(n),
+            result.GetValue(tasks),
+            load.Holds ? result.GetValue(hold) : null);
+
+        command.SetAction((result, _) => RunAsync(load, ArgsOf(result), result.GetValue(repeat) ?? 1));
+        return command;
+    }
+
+    private static Command Compare()
+    {
+        var rounds = Within(new Option<int?>("--rounds") { Description = "How often each runs; medians are shown [default: 3]." }, 1, 1_000);
+        var only = new Option<string>("--only") { Description = "Only the work whose name and variant contain this, as in \"million-pool\" or \"yield many\"." };
+        var n = Within(new Option<long?>("--n") { Description = "How many, instead of each work's own default." }, 1, MostOperations);
+        var command = new Command("compare", "Moirai beside hand-written .NET: every work in turn, each run in a process of its own; medians and ratios.") { rounds, only, n };
+        only.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is { } text && !Comparison.Cases(text).Any())
+            {
+                result.AddError($"No work is called like '{text}'.");
+            }
+        });
+        command.SetAction((result, ct) => Comparison.RunAsync(result.GetValue(rounds) ?? 3, result.GetValue(only), result.GetValue(n), ct));
+        return command;
+    }
+
+    private static LoadArgs Sized(Workload load, Peer peer, string variantName, long? n, int? tasks, double? hold)
+    {
+        Variant variant = load.Variants.First(variant => variant.Name == variantName);
+        return new LoadArgs(peer, variant, n ?? variant.N, tasks ?? variant.Tasks, TimeSpan.FromSeconds(hold ?? 5));
+    }
+
+    private static Option<T?> Within<T>(Option<T?> option, T least, T most)
+        where T : struct, INumber<T>
+    {
+        option.CustomParser = result =>
+        {
+            string text = result.Tokens[^1].Value;
+            if (T.TryParse(text, CultureInfo.InvariantCulture, out T value) && value >= least && value <= most)
+            {
+                return value;
+            }
+
+            result.AddError($"{option.Name} is a number from {least} to {most}, not '{text}'.");
+            return null;
+        };
+        return option;
+    }
+
+    private static async Task<int> RunAsync(Workload load, LoadArgs args, int repeat)
+    {
+        if (load.Objection(args) is { } objection)
+        {
+            await Console.Error.WriteLineAsync(objection);
+            return BadUsage;
+        }
+
+        try
+        {
+            Report report = await Runner.RunAsync(load, args, repeat);
+            await Console.Out.WriteLineAsync(report.ToJson());
+            return 0;
+        }
+        catch (Exception error)
+        {
+            await Console.Error.WriteLineAsync($"{load.Name}: {(error is LoadFailedException ? error.Message : error)}");
+            return Failed;
+        }
+    }
+}

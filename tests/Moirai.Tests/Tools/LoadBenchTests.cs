@@ -1,0 +1,110 @@
+using System.Text.Json;
+
+namespace Moirai.Tests.Tools;
+
+public sealed class LoadBenchTests
+{
+    private static readonly BuiltProgram Bench = new("Moirai.Load");
+
+    private static readonly string[] Keys =
+    [
+        "peer", "name", "variant", "mode", "n", "tasks", "phases", "seconds", "ops", "ns_per_op", "cpu_s",
+        "vm_hwm_kb", "vm_rss_kb", "alloc_bytes", "gcs", "gc_pause_s", "census_balanced", "extra",
+    ];
+
+    [Theory]
+    [InlineData("million-pool", "cancel", "spawn,drain")]
+    [InlineData("million-pool", "plain", "spawn,drain")]
+    [InlineData("million-pool", "task", "spawn,drain")]
+    [InlineData("million-live", "sleep", "spawn,all_alive,drain")]
+    [InlineData("million-live", "gate", "spawn,all_alive,drain")]
+    [InlineData("spawn-join", "handles", "spawn,join")]
+    [InlineData("spawn-join", "detached", "spawn,join")]
+    [InlineData("spawn-join", "local", "spawn,join")]
+    [InlineData("timeout-churn", "yield", "run")]
+    [InlineData("timeout-churn", "oneshot", "run")]
+    [InlineData("timers", "random", "insert,cancel")]
+    [InlineData("yield", "one", "run")]
+    [InlineData("yield", "many", "run")]
+    [InlineData("yield", "local", "run")]
+    [InlineData("cancel-tree", "plain", "build,cancel_call,all_ended")]
+    [InlineData("cancel-tree", "cleanup", "build,cancel_call,all_ended")]
+    public async Task Each_load_prints_one_line_of_json_and_leaves_a_balanced_census(string name, string variant, string phases)
+    {
+        JsonElement run = (await Bench.RunAsync([name, "--variant", variant, "--n", "500", .. Hold(name)])).OnlyLineOfJson();
+
+        run.EnumerateObject().Select(property => property.Name).ShouldBe(Keys);
+        run.GetProperty("peer").GetString().ShouldBe("moirai");
+        run.GetProperty("name").GetString().ShouldBe(name);
+        run.GetProperty("variant").GetString().ShouldBe(variant);
+        run.GetProperty("ops").GetInt64().ShouldBe(500);
+        run.GetProperty("census_balanced").GetBoolean().ShouldBeTrue();
+        run.GetProperty("phases").EnumerateObject().Select(phase => phase.Name).ShouldBe(phases.Split(','));
+        run.GetProperty("vm_hwm_kb").GetInt64().ShouldBePositive();
+    }
+
+    [Theory]
+    [InlineData("million-pool")]
+    [InlineData("million-live")]
+    [InlineData("spawn-join")]
+    [InlineData("timeout-churn")]
+    [InlineData("timers")]
+    [InlineData("yield")]
+    [InlineData("cancel-tree")]
+    public async Task Each_load_is_also_done_by_hand_which_keeps_no_census(string name)
+    {
+        JsonElement run = (await Bench.RunAsync([name, "--peer", "dotnet", "--n", "500", .. Hold(name)])).OnlyLineOfJson();
+
+        run.EnumerateObject().Select(property => property.Name).ShouldBe(Keys);
+        run.GetProperty("peer").GetString().ShouldBe("dotnet");
+        run.GetProperty("ops").GetInt64().ShouldBe(500);
+        run.GetProperty("census_balanced").ValueKind.ShouldBe(JsonValueKind.Null);
+    }
+
+    [Fact]
+    public async Task A_timeout_that_is_not_reached_leaves_no_timer_entry()
+    {
+        JsonElement run = (await Bench.RunAsync("timeout-churn", "--n", "1000", "--tasks", "7")).OnlyLineOfJson();
+
+        run.GetProperty("extra").GetProperty("timer_entries_left").GetInt64().ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Repeated_passes_report_the_memory_after_each()
+    {
+        JsonElement run = (await Bench.RunAsync("spawn-join", "--n", "100", "--repeat", "3")).OnlyLineOfJson();
+
+        run.GetProperty("extra").EnumerateObject().Select(property => property.Name).ShouldBe(["rss_1", "rss_2", "rss_3"]);
+        run.GetProperty("extra").GetProperty("rss_3").GetInt64().ShouldBePositive();
+    }
+
+    [Fact]
+    public async Task The_comparison_shows_both_and_their_ratio_in_plain_text_when_redirected()
+    {
+        ProgramEnd end = await Bench.RunAsync("compare", "--only", "timers", "--rounds", "1", "--n", "100");
+
+        end.Code.ShouldBe(0, end.Errors);
+        end.Output.ShouldContain("ratio");
+        end.Output.ShouldNotContain("\u001b");
+        string[] cells = end.Output.Split('\n').Single(line => line.StartsWith("timers ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        cells[1..4].ShouldAllBe(cell => double.Parse(cell) > 0);
+    }
+
+    [Theory]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, compare")]
+    [InlineData("", "million-pool, million-live")]
+    [InlineData("yield --variant some", "'many'")]
+    [InlineData("yield --peer java", "'dotnet'")]
+    [InlineData("timers --n 0", "--n is a number from 1 to")]
+    [InlineData("timers --n -1", "not '-1'")]
+    [InlineData("timers --n 99999999999999999999", "not '99999999999999999999'")]
+    [InlineData("timers --n ten", "not 'ten'")]
+    [InlineData("yield --tasks 3000000000", "--tasks is a number from 1 to")]
+    [InlineData("million-live --hold NaN", "--hold is a number from 0.001 to")]
+    [InlineData("cancel-tree --tasks 1", "at least 2")]
+    [InlineData("compare --only nothing", "'nothing'")]
+    public async Task A_question_that_makes_no_sense_is_refused_with_what_would(string args, string saying) =>
+        (await Bench.RunAsync(args.Split(' ', StringSplitOptions.RemoveEmptyEntries))).ShouldBeRefused(saying);
+
+    private static string[] Hold(string name) => name == "million-live" ? ["--hold", "0.1"] : [];
+}
