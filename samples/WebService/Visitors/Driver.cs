@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Moirai;
 
@@ -18,6 +19,9 @@ internal static class Driver
         using var http = new HttpClient(handler) { BaseAddress = service, Timeout = Timeout.InfiniteTimeSpan };
         using var over = new CancellationTokenSource();
         StopWhenParentEnds(over);
+
+        // Ctrl-C in a terminal reaches both processes. The parent alone decides: it closes our input, and still wants our summary.
+        using var deaf = PosixSignalRegistration.Create(PosixSignal.SIGINT, static signal => signal.Cancel = true);
 
         long began = TimeProvider.System.GetTimestamp();
         await runtime.RunScopeAsync("visitors", async scope =>
