@@ -60,7 +60,8 @@ internal sealed partial class TaskGroup
             if (parent is not null)
             {
                 parent.UnlinkChildLocked(this);
-                parent._counts.Add(_counts);
+                parent._closedInside.Add(_counts);
+                parent._closedInside.Add(_closedInside);
             }
         }
 
@@ -81,6 +82,7 @@ internal sealed partial class TaskGroup
         _gate.Enter();
         totals.OpenGroups++;
         totals.Counts.Add(_counts);
+        totals.Counts.Add(_closedInside);
         totals.Waiters += _joiners.Count;
         Slots?.Count(ref totals.SlotsInUse, ref totals.Waiters);
         for (TaskGroup? child = _firstChild; child is not null; child = child._nextSibling)

@@ -15,6 +15,9 @@ internal sealed partial class TaskGroup : IWaitQueue
     private SpinGate _gate;
     private ManagedTask? _first;
     private GroupCounts _counts;
+
+    // The account of the groups that were opened inside and have closed.
+    private GroupCounts _closedInside;
     private bool _closed;
 
     // No work from outside any more; tasks that live here may still spawn beside them.

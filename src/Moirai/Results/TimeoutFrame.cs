@@ -35,6 +35,8 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
     // Moved by the task's thread and, from Armed, by the timer; interlocked.
     private int _timer;
 
+    internal override TaskGroup? Home => inner.Home;
+
     internal override string Method => inner.Method;
 
     internal override void MoveNext()

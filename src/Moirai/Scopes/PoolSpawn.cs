@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Futures;
 using Moirai.Wakers;
 
 namespace Moirai;
@@ -24,7 +25,7 @@ public readonly struct PoolSpawn : IEquatable<PoolSpawn>
     public Awaiter GetAwaiter() => new(this);
 
     /// <summary>The spawn as a future, to be timed or awaited elsewhere.</summary>
-    public Future<ManagedTask> AsFuture() => FutureOf(this);
+    public Future<ManagedTask> AsFuture() => Homed.In(_pool.Home, FutureOf(this));
 
     /// <summary>Whether both are the same spawn.</summary>
     public bool Equals(PoolSpawn other) => ReferenceEquals(_root, other._root);
@@ -93,7 +94,7 @@ public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
     public Awaiter GetAwaiter() => new(this);
 
     /// <inheritdoc cref="PoolSpawn.AsFuture"/>
-    public Future<ManagedTask<T>> AsFuture() => FutureOf(this);
+    public Future<ManagedTask<T>> AsFuture() => Homed.In(_pool.Home, FutureOf(this));
 
     /// <summary>Whether both are the same spawn.</summary>
     public bool Equals(PoolSpawn<T> other) => ReferenceEquals(_root, other._root);

@@ -104,6 +104,9 @@ public sealed partial class TaskPool : IAsyncDisposable
 
     internal TaskSlotManager Slots => _slots;
 
+    /// <summary>Where a wait for a slot runs when plain code began it: as a task of the runtime, which is counted and stopped.</summary>
+    internal TaskGroup Home => _group.Engine.Root;
+
     internal ManagedTask SpawnHolding(Frame root, TaskLabel label, CancellationTokenSource? token)
     {
         try

@@ -1,0 +1,47 @@
+namespace WebService.Orders;
+
+/// <summary>An order that cannot be filled, with the answer that its customer gets.</summary>
+internal sealed class OrderRefusedException : Exception
+{
+    public OrderRefusedException(int status, string title, string detail)
+        : base(detail)
+    {
+        Status = status;
+        Title = title;
+    }
+
+    /// <summary>The HTTP status.</summary>
+    public int Status { get; }
+
+    /// <summary>The kind of problem, the same for every order that has it.</summary>
+    public string Title { get; }
+
+    /// <summary>When to come back, if that can help.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    public static OrderRefusedException Malformed(string detail) =>
+        new(StatusCodes.Status400BadRequest, "The order is malformed", detail);
+
+    public static OrderRefusedException TooLarge(long limit) =>
+        new(StatusCodes.Status413PayloadTooLarge, "The order is too large", $"An order has at most {limit} bytes.");
+
+    public static OrderRefusedException UnknownArticle(string name, IEnumerable<string> known) =>
+        new(StatusCodes.Status404NotFound, "No such article", $"There is no article '{Shorten(name)}'. There are: {string.Join(", ", known)}.");
+
+    public static OrderRefusedException OutOfStock(string article, int wanted, long free) =>
+        new(StatusCodes.Status409Conflict, "Out of stock", $"{wanted} of '{article}' were ordered, and {free} are free.");
+
+    public static OrderRefusedException Busy(int maxOrders, TimeSpan waited, TimeSpan retryAfter) =>
+        new(
+            StatusCodes.Status503ServiceUnavailable,
+            "The service is busy",
+            $"All {maxOrders} places were taken for {waited.TotalMilliseconds:0} ms. Nothing was ordered; please try again.")
+        { RetryAfter = retryAfter };
+
+    public static OrderRefusedException Stopping(TimeSpan retryAfter) =>
+        new(StatusCodes.Status503ServiceUnavailable, "The service is stopping", "Nothing was ordered; please try again elsewhere or later.")
+        { RetryAfter = retryAfter };
+
+    // An answer never repeats a long text that somebody sent.
+    private static string Shorten(string text) => text.Length <= 40 ? text : $"{text.AsSpan(0, 40)}…";
+}

@@ -1,0 +1,49 @@
+using WebService.Upstreams;
+
+namespace WebService;
+
+/// <summary>How the service is run. Read once, at the start; the upstreams can be changed later by <c>PUT /upstream/{name}</c>.</summary>
+internal sealed record ServiceSettings
+{
+    /// <summary>The loopback port; 0 takes a free one.</summary>
+    public int Port { get; init; } = 5080;
+
+    /// <summary>How many orders may be in work at once.</summary>
+    public int MaxOrders { get; init; } = 128;
+
+    /// <summary>How long an order waits for its turn before the customer is told to come back later.</summary>
+    public TimeSpan AdmissionTimeout { get; init; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>When "later" is, in the answer's <c>Retry-After</c>.</summary>
+    public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the price upstream may take.</summary>
+    public TimeSpan PriceTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long the payment upstream may take.</summary>
+    public TimeSpan PaymentTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long orders may end by themselves when the service stops.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long canceled orders may take to clean up after that.</summary>
+    public TimeSpan CancelTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The largest request body that is read.</summary>
+    public long MaxBodyBytes { get; init; } = 16 * 1024;
+
+    /// <summary>How the price upstream behaves at first.</summary>
+    public UpstreamMood PriceMood { get; init; } = new() { LatencyMilliseconds = 5 };
+
+    /// <summary>How the payment upstream behaves at first.</summary>
+    public UpstreamMood PaymentMood { get; init; } = new() { LatencyMilliseconds = 20 };
+
+    /// <summary>The articles and how many of each there are. The wine is scarce, so that it sells out.</summary>
+    public IReadOnlyDictionary<string, int> Stock { get; init; } = new Dictionary<string, int>
+    {
+        ["apple"] = 10_000_000,
+        ["bread"] = 10_000_000,
+        ["cheese"] = 10_000_000,
+        ["wine"] = 100,
+    };
+}
