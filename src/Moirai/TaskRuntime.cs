@@ -80,20 +80,23 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <param name="name">What messages and dumps call the scope.</param>
     /// <param name="body">The body.</param>
     /// <param name="policy">What a failing task does to the others.</param>
+    /// <param name="cancellationToken">Cancels the scope, body included. One that is canceled already lets the body run to its first wait, and no task.</param>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public Future<T> RunScopeAsync<T>(string name, Func<TaskScope, Future<T>> body, ScopePolicy policy = ScopePolicy.CancelOnFailure)
+    public Future<T> RunScopeAsync<T>(
+        string name, Func<TaskScope, Future<T>> body, ScopePolicy policy = ScopePolicy.CancelOnFailure, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, static (body, scope) => body(scope)));
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, cancellationToken, body, static (body, scope) => body(scope)));
     }
 
-    /// <inheritdoc cref="RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy)"/>
-    public Future RunScopeAsync(string name, Func<TaskScope, Future> body, ScopePolicy policy = ScopePolicy.CancelOnFailure)
+    /// <inheritdoc cref="RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy, CancellationToken)"/>
+    public Future RunScopeAsync(
+        string name, Func<TaskScope, Future> body, ScopePolicy policy = ScopePolicy.CancelOnFailure, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, RunBody));
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, cancellationToken, body, RunBody));
 
         static async Future<bool> RunBody(Func<TaskScope, Future> body, TaskScope scope)
         {
@@ -106,11 +109,14 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <remarks>Opened inside a task of this runtime, it ends with that task's scope at the latest.</remarks>
     /// <param name="name">What messages and dumps call the scope.</param>
     /// <param name="policy">What a failing task does to the others.</param>
+    /// <param name="cancellationToken">Cancels the scope; one that is canceled already lets no task run.</param>
     /// <exception cref="ObjectDisposedException">The runtime takes no work any more.</exception>
-    public TaskScope OpenScope(string name, ScopePolicy policy = ScopePolicy.CancelOnFailure)
+    public TaskScope OpenScope(string name, ScopePolicy policy = ScopePolicy.CancelOnFailure, CancellationToken cancellationToken = default)
     {
         (TaskGroup parent, ManagedTask? opener) = Here();
-        return new TaskScope(parent, name, policy, opener);
+        var scope = new TaskScope(parent, name, policy, opener);
+        scope.Heed(cancellationToken);
+        return scope;
     }
 
     /// <summary>Makes a pool: at most <paramref name="maxTasks"/> tasks at a time, under one name.</summary>

@@ -41,7 +41,8 @@ internal static class Ending
         root.Release();
 
         // The second line of defence: whatever the body did, no region of an ended task can fire, and no timer entry of one stays linked.
-        for (CancelRegion? region = task.Extras?.Regions; region is not null; region = region.Outer)
+        TaskExtras? extras = task.Extras;
+        for (CancelRegion? region = extras?.Regions; region is not null; region = region.Outer)
         {
             region.Abandon();
         }
@@ -53,6 +54,7 @@ internal static class Ending
 
         task.Group.Listener?.TaskEnding(task, how, error);
         task.Group.Leave(task, how, error);
+        TokenLink.UndoAll(extras?.Links);
     }
 }
 

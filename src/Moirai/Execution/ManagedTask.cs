@@ -134,6 +134,15 @@ public class ManagedTask : IWaitQueue
     public bool Cancel(string? reason = null) =>
         Cancellation.Cancel(this, Cancellation.Cause(CancelKind.Requested, Engine, reason));
 
+    /// <summary>Cancels the task when <paramref name="token"/> is canceled; at once if it is already. The link is undone when the task ends.</summary>
+    /// <remarks>For a token that comes from outside, such as that of a request. A task follows any number of tokens.</remarks>
+    /// <returns>The task.</returns>
+    public ManagedTask CancelWith(CancellationToken token)
+    {
+        TokenLink.Make(this, token);
+        return this;
+    }
+
     /// <summary>Awaits the end, and gives the outcome.</summary>
     public ManagedTaskAwaiter GetAwaiter() => new(this);
 
@@ -395,6 +404,13 @@ public sealed class ManagedTask<T> : ManagedTask
             Outcomes.ThrowIfNotCompleted(this);
             return _result;
         }
+    }
+
+    /// <inheritdoc cref="ManagedTask.CancelWith"/>
+    public new ManagedTask<T> CancelWith(CancellationToken token)
+    {
+        TokenLink.Make(this, token);
+        return this;
     }
 
     /// <summary>Awaits the end, and gives the result.</summary>

@@ -52,9 +52,12 @@ internal sealed class TaskExtras
     // The innermost cancel region that the task is in.
     internal CancelRegion? Regions;
 
+    // Links to tokens from outside.
+    internal TokenLink? Links;
+
     // The scopes that the task has opened and that are not closed.
     internal TaskGroup? Groups;
 
     /// <summary>What is left of this after the end.</summary>
-    internal TaskExtras CauseOnly() => Cts is null && Regions is null && Groups is null ? this : new TaskExtras { Cause = Cause };
+    internal TaskExtras CauseOnly() => Cts is null && Regions is null && Groups is null && Links is null ? this : new TaskExtras { Cause = Cause };
 }

@@ -18,7 +18,7 @@ public enum ScopePolicy
 
 /// <summary>A set of tasks that none outlives: nobody leaves the scope before all of its tasks have ended.</summary>
 /// <remarks>
-/// Made by <see cref="TaskRuntime.RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy)"/>, the form to prefer, or by
+/// Made by <see cref="TaskRuntime.RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy, CancellationToken)"/>, the form to prefer, or by
 /// <see cref="TaskRuntime.OpenScope"/> for an object that owns a scope: then <see cref="JoinAsync"/> leaves in peace, and disposing without a join cancels what still runs and waits for it.
 /// <para>Safe from any thread. A task of the scope may spawn others into it, also while it is being joined; when the last has ended the
 /// scope is closed and spawning throws. A scope is used once.</para>
@@ -34,6 +34,9 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
     // The body's stretch of the opener's life, which a failing task cancels; null for scopes without a body. Written under the gate.
     private BodyRegion? _body;
+
+    // The link to a token that was handed in. Written once, before the scope is used; undone when it closes.
+    private CancellationTokenRegistration _heeded;
 
     // Somebody has been, or will be, thrown the failures.
     private volatile bool _joined;
@@ -63,10 +66,11 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
     internal TaskGroup Group { get; }
 
-    /// <summary>Asks every task of the scope, and of the scopes opened inside, to stop. Returns at once.</summary>
+    /// <summary>Asks the body and every task of the scope, and of the scopes opened inside, to stop. Returns at once.</summary>
+    /// <remarks>A body that waits is interrupted; one that returns all the same gives its result. A body may so end early: cancel what is no longer needed, and return.</remarks>
     /// <param name="reason">Why, for whoever looks at a cause later.</param>
     /// <returns>False when it had been canceled, or had closed.</returns>
-    public bool Cancel(string? reason = null) => Group.Cancel(Cancellation.Cause(CancelKind.Requested, Group.Engine, reason));
+    public bool Cancel(string? reason = null) => CancelAll(Cancellation.Cause(CancelKind.Requested, Group.Engine, reason));
 
     /// <summary>Waits until every task has ended, and closes the scope. Throws what failed.</summary>
     /// <remarks>When the task that waits is canceled, it cancels the scope, waits for its end, and then throws.</remarks>
@@ -109,13 +113,14 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
     /// <summary>Runs a body in the current task, inside a new scope, and leaves the scope when all in it has ended.</summary>
     internal static async Future<T> RunAsync<TState, T>(
-        Engine engine, string name, ScopePolicy policy, TState state, Func<TState, TaskScope, Future<T>> body)
+        Engine engine, string name, ScopePolicy policy, CancellationToken token, TState state, Func<TState, TaskScope, Future<T>> body)
     {
         ManagedTask owner = ManagedTask.Current ?? throw new InvalidOperationException("A scope's body runs in a managed task. Please report this.");
         var scope = new TaskScope(ReferenceEquals(owner.Engine, engine) ? owner.Group : engine.Root, name, policy, owner) { _joined = true };
         var region = new BodyRegion(owner);
         region.Enter();
         scope.Attend(region);
+        scope.Heed(token);
         T result = default!;
         Exception? thrown = null;
         try
@@ -131,7 +136,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         Exception? interrupted = await scope.WaitEmptyAsync();
         region.Leave();
         await scope.CloseAsync();
-        scope.ThrowFailures(IsOwn(thrown, region) ? interrupted : thrown ?? interrupted);
+        scope.ThrowFailures(thrown ?? (IsEarlyEnd(interrupted, region) ? null : interrupted));
         return result;
     }
 
@@ -150,16 +155,37 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
         task.MarkObserved();
         AddFailure(error);
-        CancelCause cause = Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', where {task.Title} failed,", error);
-        Group.Cancel(cause);
+        CancelAll(Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', where {task.Title} failed,", error));
+    }
+
+    // The body has returned, and it or a task had canceled the scope: that is no reason to withhold the result.
+    private static bool IsEarlyEnd(Exception? interrupted, BodyRegion region) =>
+        interrupted is ManagedTaskCanceledException { Cause: { Kind: CancelKind.Requested } cause } && ReferenceEquals(cause, region.Cause);
+
+    /// <summary>Links the scope to a token from outside, until it closes.</summary>
+    internal void Heed(CancellationToken token)
+    {
+        if (token.CanBeCanceled)
+        {
+            _heeded = token.UnsafeRegister(
+                static state =>
+                {
+                    var scope = (TaskScope)state!;
+                    scope.CancelAll(Cancellation.Cause(CancelKind.TokenCanceled, scope.Group.Engine, null, $"the token given to scope '{scope.Name}'"));
+                },
+                this);
+        }
+    }
+
+    private bool CancelAll(CancelCause cause)
+    {
+        bool first = Group.Cancel(cause);
         _gate.Enter();
         BodyRegion? body = _body;
         _gate.Exit();
         body?.Expire(cause);
+        return first;
     }
-
-    private static bool IsOwn(Exception? thrown, CancelRegion region) =>
-        thrown is ManagedTaskCanceledException canceled && region.Cause is { } cause && ReferenceEquals(canceled.Cause, cause);
 
     private void Attend(BodyRegion body)
     {
@@ -216,6 +242,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     {
         using var shield = new CancelShield(ManagedTask.Current);
         await CloseGroupAsync(Group);
+        _heeded.Unregister();
     }
 
     private static async Future CloseGroupAsync(TaskGroup group)

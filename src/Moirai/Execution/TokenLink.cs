@@ -1,0 +1,54 @@
+namespace Moirai.Execution;
+
+/// <summary>Ties a task to a token from outside, until the task ends.</summary>
+internal sealed class TokenLink
+{
+    private readonly ManagedTask _task;
+
+    // Written under the task's gate.
+    private TokenLink? _next;
+
+    // Written by who makes the link, before it is entered in the task.
+    private CancellationTokenRegistration _registration;
+
+    private TokenLink(ManagedTask task) => _task = task;
+
+    internal static void Make(ManagedTask task, CancellationToken token)
+    {
+        if (!token.CanBeCanceled || task.IsEnded)
+        {
+            return;
+        }
+
+        var link = new TokenLink(task);
+        link._registration = token.UnsafeRegister(static state => ((TokenLink)state!).Cancel(), link);
+
+        task.Gate.Enter();
+        bool ended = task.IsEnding;
+        if (!ended)
+        {
+            TaskExtras extras = task.ExtrasLocked();
+            link._next = extras.Links;
+            extras.Links = link;
+        }
+
+        task.Gate.Exit();
+        if (ended)
+        {
+            link._registration.Unregister();
+        }
+    }
+
+    /// <summary>Undoes a task's links. Called by its end, under no lock.</summary>
+    internal static void UndoAll(TokenLink? first)
+    {
+        for (TokenLink? link = first; link is not null; link = link._next)
+        {
+            link._registration.Unregister(); // does not wait for a callback that runs now, which then finds the task ended
+        }
+    }
+
+    private void Cancel() => Cancellation.Cancel(
+        _task,
+        Cancellation.Cause(CancelKind.TokenCanceled, _task.Engine, null, $"the token given to {_task.Title}"));
+}
