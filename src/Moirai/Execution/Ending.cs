@@ -39,6 +39,7 @@ internal static class Ending
     private static void Finish(ManagedTask task, Frame root, TaskEvent how, Exception? error)
     {
         root.Release();
+        root.Context = null; // a future that is kept keeps no ambient values
 
         // The second line of defence: whatever the body did, no region of an ended task can fire, and no timer entry of one stays linked.
         TaskExtras? extras = task.Extras;

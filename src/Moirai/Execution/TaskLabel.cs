@@ -12,13 +12,17 @@ internal sealed class TaskLabel
 
     private readonly string? _given;
     private readonly string _method;
+
+    // The method behind a delegate that the root frame only calls; null when the name does not come from it.
+    private readonly System.Reflection.MethodInfo? _body;
     private readonly string _file;
     private readonly int _line;
 
-    private TaskLabel(string? given, string method, string? name, string file, int line)
+    private TaskLabel(string? given, string method, System.Reflection.MethodInfo? body, string? name, string file, int line)
     {
         _given = given;
         _method = method;
+        _body = body;
         Name = name;
         _file = file;
         _line = line;
@@ -39,16 +43,17 @@ internal sealed class TaskLabel
     /// <param name="line">Its line.</param>
     internal static TaskLabel Of(string? given, string method, Delegate? body, string file, int line)
     {
+        System.Reflection.MethodInfo? called = given is null ? body?.Method : null;
         ref TaskLabel? entry = ref s_cache[(line ^ (file.Length << 3)) & (CacheSize - 1)];
         TaskLabel? label = Volatile.Read(ref entry);
         if (label is not null && ReferenceEquals(label._given, given) && label._line == line && ReferenceEquals(label._file, file)
-            && ReferenceEquals(label._method, method))
+            && ReferenceEquals(label._method, method) && label._body == called)
         {
             return label;
         }
 
-        string? name = given ?? MethodName.Spoken(body is null ? method : MethodName.Of(body.Method.Name));
-        label = new TaskLabel(given, method, name, file, line);
+        string? name = given ?? MethodName.Spoken(called is null ? method : MethodName.Of(called.Name));
+        label = new TaskLabel(given, method, called, name, file, line);
         Volatile.Write(ref entry, label);
         return label;
     }

@@ -96,6 +96,7 @@ internal static class FutureAwait
 
         frame.Phase = FramePhase.Taken;
         frame.Release();
+        frame.Context = null;
         error = phase == FramePhase.Threw ? StepContext.Current.TakeError() : null;
         return error is null;
     }

@@ -29,6 +29,9 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
         }
     }
 
+    /// <summary>Whether an outcome has been taken out.</summary>
+    internal bool AnyGiven => Volatile.Read(ref _given) > 0;
+
     internal ManagedTask<T> Spawn(TaskGroup group, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
     {
         StepContext context = StepContext.Current;

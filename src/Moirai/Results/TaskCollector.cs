@@ -39,7 +39,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     /// <summary>Waits for all. The first failure cancels the rest, which is waited for, and is thrown; so is a task that was canceled by somebody else.</summary>
     /// <returns>The results in the order in which the tasks were added; empty when none was.</returns>
     /// <exception cref="TaskScopeException">More than one failed; a single failure is thrown as it is.</exception>
-    /// <exception cref="InvalidOperationException">The collection is over.</exception>
+    /// <exception cref="InvalidOperationException">The collection is over, outcomes were read by <see cref="AsCompleted"/>, or a task of the collector itself collects.</exception>
     public async Future<IReadOnlyList<T>> CollectAsync()
     {
         BeginCollecting();
@@ -87,7 +87,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     /// <summary>Waits for all, whatever becomes of each, or until the time is over; then the rest is canceled and waited for.</summary>
     /// <param name="within">The time allowed; <see cref="Timeout.InfiniteTimeSpan"/> (and null) waits for all.</param>
     /// <returns>Results, errors and those not finished, with their indexes.</returns>
-    /// <exception cref="InvalidOperationException">The collection is over.</exception>
+    /// <exception cref="InvalidOperationException">The collection is over, outcomes were read by <see cref="AsCompleted"/>, or a task of the collector itself collects.</exception>
     public async Future<PartialResults<T>> CollectPartialAsync(TimeSpan? within = null)
     {
         BeginCollecting();
@@ -162,6 +162,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     public CompletedOutcomes<T> AsCompleted() => new(_ended);
 
     /// <summary>Cancels what still runs and waits for it. After a collection there is nothing left to do.</summary>
+    /// <exception cref="InvalidOperationException">From the await: a task of the collector itself disposes it. The collector is unchanged.</exception>
     public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync());
 
     /// <inheritdoc/>
@@ -179,6 +180,12 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
 
     private void BeginCollecting()
     {
+        ThrowIfInside("collects");
+        if (_ended.AnyGiven)
+        {
+            throw new InvalidOperationException($"Outcomes of '{Name}' were given out by AsCompleted and would be missing here. A collector gives its outcomes once: read on, or dispose it.");
+        }
+
         if (Interlocked.Exchange(ref _collecting, 1) != 0)
         {
             throw new InvalidOperationException($"'{Name}' was collected already. A collector gives its outcomes once.");
@@ -187,8 +194,18 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
 
     private async Future DisposeCoreAsync()
     {
+        ThrowIfInside("disposes");
         Volatile.Write(ref _collecting, 1);
         await EndAsync();
+    }
+
+    private void ThrowIfInside(string verb)
+    {
+        if (ManagedTask.Current is { } task && task.Group.IsInside(_group))
+        {
+            throw new InvalidOperationException(
+                $"{task.Title} {verb} '{Name}', in which it runs itself, and would wait for its own end. Leave that to whoever made the collector.");
+        }
     }
 
     private async Future DrainAsync()

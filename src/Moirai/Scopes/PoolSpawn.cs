@@ -143,14 +143,34 @@ public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
 /// <summary>What both awaiters do. The cold root of the task to be carries the answer to waiters in plain code.</summary>
 internal static class SlotWait
 {
+    // In the Due of a cold root: somebody awaits the spawn and has, or will be given, a slot for it.
+    private const int Awaited = 1;
+
     internal static bool TryTake(TaskPool pool, Frame root)
     {
         Spawning.ThrowIfNotCold(root);
+        if (root.Due == Awaited)
+        {
+            throw new InvalidOperationException($"The spawn of {root.Method} into pool '{pool.Name}' is awaited already. Await it once; the handle it gives may be awaited any number of times.");
+        }
+
+        root.Due = Awaited;
         return pool.Slots.TryTake();
     }
 
     internal static void TakeSignal(TaskPool pool, Frame root)
     {
+        if (root.Phase == FramePhase.Cold)
+        {
+            if (root.Due != Awaited)
+            {
+                throw new InvalidOperationException(
+                    $"The spawn of {root.Method} into pool '{pool.Name}' holds no slot: GetResult does not wait for one. Await it; from synchronous code use TrySpawn, or TaskRuntime.Run on AsFuture().");
+            }
+
+            root.Due = 0;
+        }
+
         WaitSignal signal = Park.TakeSignal();
         if (signal == WaitSignal.Done)
         {

@@ -75,6 +75,9 @@ internal static class RuntimeStop
     /// <summary>A timer that leaves nothing behind: it is disposed with its owner.</summary>
     private sealed class Budget(TimeProvider provider) : IDisposable
     {
+        // What the platform's timers can do, about 49 days; a longer budget is over then.
+        private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(uint.MaxValue - 1);
+
         private ITimer? _timer;
         private TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -92,7 +95,7 @@ internal static class RuntimeStop
 
             if (budget != Timeout.InfiniteTimeSpan)
             {
-                _timer = provider.CreateTimer(static state => ((TaskCompletionSource)state!).TrySetResult(), _over, budget, Timeout.InfiniteTimeSpan);
+                _timer = provider.CreateTimer(static state => ((TaskCompletionSource)state!).TrySetResult(), _over, budget < s_longest ? budget : s_longest, Timeout.InfiniteTimeSpan);
             }
         }
 

@@ -1,0 +1,152 @@
+using Moirai.Lifecycle;
+
+namespace Moirai.Tests.Execution;
+
+/// <summary>State is counted, and read by anyone at any time.</summary>
+public sealed class StateStormTests(ITestOutputHelper output)
+{
+    [Fact]
+    public void C4_a_task_shows_each_state_of_its_life_in_turn()
+    {
+        var world = new TestWorld();
+        var seen = new List<TaskState>();
+        var gate = new Gate();
+        ManagedTask task = world.Runtime.SpawnDetached(async _ =>
+        {
+            seen.Add(ManagedTask.Current!.State);
+            await gate.WaitAsync();
+            seen.Add(ManagedTask.Current!.State);
+        });
+        seen.Add(task.State);
+        world.Drive();
+        seen.Add(task.State);
+        gate.Open();
+        seen.Add(task.State);
+        world.Drive();
+        seen.Add(task.State);
+
+        seen.ShouldBe([TaskState.Ready, TaskState.Running, TaskState.Blocked, TaskState.Ready, TaskState.Running, TaskState.Completed]);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void C4_the_census_counts_every_step_and_every_way_to_end()
+    {
+        var world = new TestWorld();
+        TaskScope scope = world.Runtime.OpenScope("counted", ScopePolicy.Isolate);
+        for (int i = 0; i < 30; i++)
+        {
+            int number = i;
+            ManagedTask task = scope.Spawn(async _ =>
+            {
+                await Future.Yield();                              // step 1 ends
+                await Future.Delay(TimeSpan.FromSeconds(1));       // step 2 ends
+                if (number % 3 == 1)
+                {
+                    throw new FormatException("as planned");
+                }
+
+                await Future.Delay(number % 3 == 2 ? Timeout.InfiniteTimeSpan : TimeSpan.Zero);
+            });
+            if (i == 29)
+            {
+                task.Name.ShouldBe("counted");
+            }
+        }
+
+        world.Drive().ShouldBe(60);
+        world.Census.TimerEntries.ShouldBe(30);
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        world.Census.Ready.ShouldBe(30);
+        world.Drive().ShouldBe(30);
+        Census census = world.Census;
+        (census.Created, census.Live, census.Completed, census.Failed, census.Canceled).ShouldBe((30, 10, 10, 10, 0));
+        scope.Cancel();
+        world.Drive().ShouldBe(10);
+        census = world.Census;
+        (census.Live, census.Completed, census.Failed, census.Canceled, census.Steps).ShouldBe((0, 10, 10, 10, 100));
+        world.CloseAndBeEmpty(scope);
+    }
+
+    [Fact]
+    public void C4_states_read_from_other_threads_during_a_storm_are_states_and_ends_are_final()
+    {
+        int seed = Environment.ProcessId;
+        output.WriteLine($"seed {seed}");
+        var runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "storm" });
+        TaskScope scope = runtime.OpenScope("storm", ScopePolicy.Isolate);
+        var random = new Random(seed);
+        var tasks = new ManagedTask[2_000];
+        using var done = new ManualResetEventSlim();
+        var readers = new Thread[2];
+        long unbalanced = 0;
+        long revived = 0;
+        for (int r = 0; r < readers.Length; r++)
+        {
+            readers[r] = new Thread(() =>
+            {
+                var ended = new TaskState?[tasks.Length];
+                while (!done.IsSet)
+                {
+                    for (int i = 0; i < tasks.Length; i++)
+                    {
+                        if (Volatile.Read(ref tasks[i]) is { } task)
+                        {
+                            TaskState state = task.State;
+                            if (ended[i] is { } before ? before != state : state > TaskState.Canceled)
+                            {
+                                Interlocked.Increment(ref revived);
+                            }
+
+                            ended[i] = LifecycleTable.IsEnded(state) ? state : null;
+                        }
+                    }
+
+                    if (!runtime.TakeCensus().IsBalanced)
+                    {
+                        Interlocked.Increment(ref unbalanced);
+                    }
+                }
+            });
+            readers[r].Start();
+        }
+
+        for (int i = 0; i < tasks.Length; i++)
+        {
+            int yields = random.Next(50);
+            int way = random.Next(3);
+            Volatile.Write(ref tasks[i], scope.Spawn((yields, way), static async (plan, _) =>
+            {
+                for (int y = 0; y < plan.yields; y++)
+                {
+                    await Future.Yield();
+                }
+
+                if (plan.way == 1)
+                {
+                    throw new FormatException("as planned");
+                }
+
+                await Future.Delay(plan.way == 2 ? Timeout.InfiniteTimeSpan : TimeSpan.Zero);
+            }));
+            if (way == 2)
+            {
+                tasks[i].Cancel();
+            }
+        }
+
+        runtime.Run(scope.JoinAsync());
+        done.Set();
+        foreach (Thread reader in readers)
+        {
+            reader.Join();
+        }
+
+        unbalanced.ShouldBe(0);
+        revived.ShouldBe(0);
+        Census census = runtime.TakeCensus();
+        census.IsEmpty.ShouldBeTrue(census.ToString());
+        tasks.Count(task => task.State == TaskState.Canceled).ShouldBe((int)census.Canceled);
+        tasks.Count(task => task.State == TaskState.Failed).ShouldBe((int)census.Failed);
+    }
+}
