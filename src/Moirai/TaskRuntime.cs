@@ -87,7 +87,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, cancellationToken, body, static (body, scope) => body(scope)));
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, static (body, scope) => body(scope), cancellationToken));
     }
 
     /// <inheritdoc cref="RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy, CancellationToken)"/>
@@ -96,7 +96,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, cancellationToken, body, RunBody));
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, RunBody, cancellationToken));
 
         static async Future<bool> RunBody(Func<TaskScope, Future> body, TaskScope scope)
         {

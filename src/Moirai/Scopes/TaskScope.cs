@@ -113,7 +113,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
     /// <summary>Runs a body in the current task, inside a new scope, and leaves the scope when all in it has ended.</summary>
     internal static async Future<T> RunAsync<TState, T>(
-        Engine engine, string name, ScopePolicy policy, CancellationToken token, TState state, Func<TState, TaskScope, Future<T>> body)
+        Engine engine, string name, ScopePolicy policy, TState state, Func<TState, TaskScope, Future<T>> body, CancellationToken token)
     {
         ManagedTask owner = ManagedTask.Current ?? throw new InvalidOperationException("A scope's body runs in a managed task. Please report this.");
         var scope = new TaskScope(ReferenceEquals(owner.Engine, engine) ? owner.Group : engine.Root, name, policy, owner) { _joined = true };
