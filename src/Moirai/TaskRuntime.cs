@@ -215,7 +215,6 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         }
 
         ManagedTask task = frame.SpawnInto(_engine.Root, TaskLabel.Of(name, frame.Method, null, string.Empty, 0));
-        task.MarkObserved();
         if (_engine.Executor is LocalExecutor local)
         {
             local.RunUntil(task);

@@ -129,7 +129,7 @@ internal abstract class CancelRegion
             gate.Exit();
             if (canceled)
             {
-                source.Cancel();
+                Cancellation.CancelSource(_task, source); // an earlier asker may have registered a callback
             }
 
             return source.Token;

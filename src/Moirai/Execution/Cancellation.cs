@@ -139,18 +139,24 @@ internal static class Cancellation
 
         foreach (CancellationTokenSource source in sources)
         {
-            try
-            {
-                source.Cancel();
-            }
-            catch (AggregateException error)
-            {
-                task.Engine.Publish(new RuntimeEvent(
-                    RuntimeEventKind.CancelCallbackFailed,
-                    $"A callback registered on the token of {task.Title} threw while the task was being canceled: {error.InnerException?.Message}",
-                    task.Id,
-                    error));
-            }
+            CancelSource(task, source);
+        }
+    }
+
+    /// <summary>Cancels a token of the task. Never throws: what its callbacks throw is told.</summary>
+    internal static void CancelSource(ManagedTask task, CancellationTokenSource source)
+    {
+        try
+        {
+            source.Cancel();
+        }
+        catch (AggregateException error)
+        {
+            task.Engine.Publish(new RuntimeEvent(
+                RuntimeEventKind.CancelCallbackFailed,
+                $"A callback registered on the token of {task.Title} threw while the task was being canceled: {error.InnerException?.Message}",
+                task.Id,
+                error));
         }
     }
 

@@ -58,7 +58,15 @@ internal abstract class Frame : WaitNode
     internal ManagedTask SpawnDetached() =>
         SpawnInto(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0));
 
-    internal virtual ManagedTask SpawnInto(TaskGroup group, TaskLabel label) => Spawning.Spawn(group, this, label, token: null);
+    /// <summary>Spawns this cold frame for somebody who waits for its end.</summary>
+    internal ManagedTask SpawnInto(TaskGroup group, TaskLabel label)
+    {
+        Spawning.ThrowIfNotCold(this);
+        ManagedTask task = MakeTask(group, label);
+        task.MarkObserved(); // before it can end: who waits may come to join only after that
+        Spawning.Launch(task, this, token: null, StepContext.Current);
+        return task;
+    }
 
     /// <summary>A task that has failed with <paramref name="refused"/> and was never entered anywhere.</summary>
     internal ManagedTask MakeRefused(Exception refused)
@@ -149,8 +157,6 @@ internal abstract class Frame<T> : Frame
 {
     // Written by the body's last step; read by who awaits it, or moved to the handle when the task ends.
     internal T Result = default!;
-
-    internal sealed override ManagedTask SpawnInto(TaskGroup group, TaskLabel label) => Spawning.Spawn(group, this, label, token: null);
 
     private protected sealed override ManagedTask MakeTask(TaskGroup group, TaskLabel label) =>
         new ManagedTask<T>(StepContext.Current.NextId(), group, label);

@@ -56,7 +56,11 @@ internal static class Spawning
         root.Phase = FramePhase.Spawned;
         if (task.IsCancelRequested)
         {
-            token?.Cancel();
+            if (token is not null)
+            {
+                Cancellation.CancelSource(task, token);
+            }
+
             Ending.EndUnstarted(task, root, TaskState.Created);
             return;
         }

@@ -121,6 +121,6 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
         return error is ManagedTaskCanceledException canceled
             ? ReferenceEquals(canceled.Cause, cause)
-            : error is OperationCanceledException && !Owner!.IsCancelRequested;
+            : error is OperationCanceledException && Cancellation.Find(Owner!) is null; // what a shield keeps out has not ended it
     }
 }

@@ -1,0 +1,200 @@
+using Moirai.Tests.Execution;
+
+namespace Moirai.Tests;
+
+/// <summary>How a runtime ends: intake refused, drained, canceled, reported by name.</summary>
+public sealed class TaskRuntimeStopTests
+{
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    [Fact]
+    public async Task B5_tasks_that_end_in_time_are_drained_and_not_canceled()
+    {
+        var world = new World();
+        ManagedTask task = world.Start(async ct => await Future.Delay(Second));
+        Task<StopReport> stop = world.Runtime.StopAsync(10 * Second, Second);
+        world.Runtime.IsStopped.ShouldBeTrue();
+        world.Advance(1);
+        StopReport report = await stop;
+        task.State.ShouldBe(TaskState.Completed);
+        report.IsComplete.ShouldBeTrue();
+        report.Completed.ShouldBe(1);
+        report.Canceled.ShouldBe(0);
+        world.Time.ActiveTimers.ShouldBe(0);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task B5_tasks_that_do_not_are_canceled_with_the_runtime_as_the_cause()
+    {
+        var world = new World();
+        ManagedTask task = world.Start(async ct => await new Gate().WaitAsync());
+        StopReport report = await world.Runtime.StopAsync(TimeSpan.Zero, Second);
+        task.State.ShouldBe(TaskState.Canceled);
+        task.CancelCause!.Kind.ShouldBe(CancelKind.RuntimeStopped);
+        task.CancelCause.Source.ShouldContain("world");
+        report.IsComplete.ShouldBeTrue();
+        report.Canceled.ShouldBe(1);
+        world.Events.ShouldBeEmpty();
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task B5_what_is_left_is_reported_with_name_site_and_wait_and_told()
+    {
+        var world = new World();
+        var gate = new Gate();
+        ManagedTask stubborn = world.Runtime.SpawnDetached(
+            async ct =>
+            {
+                using CancelShield shield = ManagedTask.Shield();
+                await gate.WaitAsync();
+            },
+            "stubborn");
+        ManagedTask foreign = world.Runtime.SpawnDetached(async ct => await new TaskCompletionSource().Task, "foreign");
+        world.Run();
+        Task<StopReport> stopping = world.Runtime.StopAsync(Second, Second);
+        world.Time.Advance(Second); // not run here: from now on who stops the runtime drives it
+        await UntilAsync(() => stubborn.CancelCause is not null && world.Time.ActiveTimers > 0);
+        world.Time.Advance(Second);
+        StopReport report = await stopping;
+
+        report.IsComplete.ShouldBeFalse();
+        report.Left.Count.ShouldBe(2);
+        LeftTask left = report.Left.Single(task => task.Id == stubborn.Id);
+        left.Name.ShouldBe("stubborn");
+        left.State.ShouldBe(TaskState.Blocked);
+        left.SpawnSite.ShouldStartWith("TaskRuntimeStopTests.cs:");
+        left.WaitingFor.ShouldContain("a polled operation");
+        report.Left.Single(task => task.Id == foreign.Id).WaitingFor.ShouldContain("foreign awaitable");
+        report.ToString().ShouldContain("stubborn");
+        world.Events.ShouldHaveSingleItem().Kind.ShouldBe(RuntimeEventKind.StopIncomplete);
+
+        // The runtime keeps serving what is left.
+        gate.Open();
+        world.Run();
+        stubborn.IsEnded.ShouldBeTrue();
+        (await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero)).ShouldBeSameAs(report);
+    }
+
+    [Fact]
+    public async Task Intake_is_refused_while_children_of_what_lives_may_still_be_spawned()
+    {
+        var world = new World();
+        var gate = new Gate();
+        TaskPool pool = world.Runtime.CreatePool("pool", 2);
+        TaskScope scope = world.Runtime.OpenScope("scope");
+        ManagedTask task = world.Start(async ct =>
+        {
+            await gate.WaitAsync();
+            await world.Runtime.RunScopeAsync("inside", async inside => await inside.Spawn(static async ct => await Future.Yield()));
+            world.Log("children ran");
+        });
+        Task<StopReport> stop = world.Runtime.StopAsync(60 * Second, Second);
+
+        Should.Throw<ObjectDisposedException>(() => world.Spawn(static async ct => await Future.Yield())).Message.ShouldContain("not spawned");
+        Should.Throw<ObjectDisposedException>(() => world.Runtime.OpenScope("late"));
+        Should.Throw<ObjectDisposedException>(() => world.Runtime.CreatePool("late", 1));
+        Should.Throw<InvalidOperationException>(() => pool.TrySpawn(static async ct => await Future.Yield(), out _));
+        Should.Throw<InvalidOperationException>(() => scope.Spawn(static async ct => await Future.Yield()));
+        pool.ActiveCount.ShouldBe(0);
+        world.Runtime.TakeCensus().SlotsInUse.ShouldBe(0);
+
+        gate.Open();
+        world.Run();
+        StopReport report = await stop;
+        world.Trace.ShouldBe(["children ran"]);
+        task.State.ShouldBe(TaskState.Completed);
+        report.Completed.ShouldBe(2);
+        report.IsComplete.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_second_stop_and_a_dispose_wait_for_the_first_and_get_its_report()
+    {
+        var world = new World();
+        var gate = new Gate();
+        _ = world.Start(async ct => await gate.WaitAsync());
+        Task<StopReport> first = world.Runtime.StopAsync(60 * Second, Second);
+        Task<StopReport> second = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        ValueTask dispose = world.Runtime.DisposeAsync();
+        first.IsCompleted.ShouldBeFalse();
+        gate.Open();
+        world.Run();
+        (await second).ShouldBeSameAs(await first);
+        await dispose;
+        await world.Runtime.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Dispose_uses_the_budgets_of_the_options()
+    {
+        var world = new World(static options =>
+        {
+            options.DrainTimeout = 2 * Second;
+            options.CancelTimeout = 3 * Second;
+        });
+        ManagedTask task = world.Start(async ct => await new Gate().WaitAsync());
+        ValueTask dispose = world.Runtime.DisposeAsync();
+        world.Advance(1.999);
+        task.CancelCause.ShouldBeNull();
+        world.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await dispose;
+        task.State.ShouldBe(TaskState.Canceled);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_task_that_stops_its_own_runtime_is_told_and_nothing_is_stopped()
+    {
+        var world = new World();
+        ManagedTask task = world.Start(async ct => await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero));
+        task.Exception.ShouldBeOfType<InvalidOperationException>().Message.ShouldContain(task.Id.ToString());
+        world.Runtime.IsStopped.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Bad_budgets_are_refused_and_nothing_is_stopped()
+    {
+        var world = new World();
+        Should.Throw<ArgumentOutOfRangeException>(() => { _ = world.Runtime.StopAsync(-Second, Second); });
+        Should.Throw<ArgumentOutOfRangeException>(() => { _ = world.Runtime.StopAsync(Second, TimeSpan.MinValue); });
+        Should.Throw<ArgumentOutOfRangeException>(() => new TaskRuntimeOptions { DrainTimeout = -Second });
+        world.Runtime.IsStopped.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void The_default_runtime_serves_everybody_and_is_never_stopped()
+    {
+        TaskRuntime.Default.ShouldBeSameAs(TaskRuntime.Default);
+        TaskRuntime.Default.Run(Future.FromResult(3)).ShouldBe(3);
+        Should.Throw<InvalidOperationException>(() => { _ = TaskRuntime.Default.StopAsync(TimeSpan.Zero, TimeSpan.Zero); }).Message.ShouldContain("never stopped");
+    }
+
+    [Fact]
+    public async Task C10_the_failure_of_a_detached_task_that_nobody_awaits_is_told_with_its_spawn_site()
+    {
+        var world = new World();
+        var failure = new ArithmeticException("lost");
+        ManagedTask lost = world.Start(ct => Future.FromException(failure), "lost one");
+        RuntimeEvent told = world.Events.ShouldHaveSingleItem();
+        told.Kind.ShouldBe(RuntimeEventKind.UnobservedFailure);
+        told.Task.ShouldBe(lost.Id);
+        told.Error.ShouldBeSameAs(failure);
+        told.Message.ShouldContain("World.cs:");
+
+        ManagedTask awaited = world.Spawn(ct => Future.FromException(failure));
+        Task seen = awaited.AsTask();
+        world.Run();
+        await Should.ThrowAsync<ArithmeticException>(seen);
+        world.Events.Length.ShouldBe(1);
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        while (!condition())
+        {
+            await Task.Yield();
+        }
+    }
+}
