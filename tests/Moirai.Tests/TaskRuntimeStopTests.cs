@@ -1,5 +1,3 @@
-using Moirai.Tests.Execution;
-
 namespace Moirai.Tests;
 
 /// <summary>How a runtime ends: intake refused, drained, canceled, reported by name.</summary>

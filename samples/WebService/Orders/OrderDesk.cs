@@ -39,13 +39,7 @@ internal sealed class OrderDesk(TaskRuntime runtime, TaskPool pool, UpstreamClie
         try
         {
             ManagedTask<ManagedTask<Confirmation>> admission = runtime.SpawnDetached(WaitForPlaceAsync(order, customerGone), "admission");
-            ManagedTask<Confirmation> work;
-            using (customerGone.Register(() => admission.Cancel("the customer hung up")))
-            {
-                work = await admission;
-            }
-
-            return work;
+            return await admission.CancelWith(customerGone);
         }
         catch (InvalidOperationException) when (runtime.IsStopped)
         {
@@ -57,7 +51,8 @@ internal sealed class OrderDesk(TaskRuntime runtime, TaskPool pool, UpstreamClie
     {
         try
         {
-            return await pool.SpawnAsync(FillAsync(order, customerGone), $"order {order.Id}").WithTimeout(settings.AdmissionTimeout);
+            ManagedTask<Confirmation> work = await pool.SpawnAsync(FillAsync(order), $"order {order.Id}").WithTimeout(settings.AdmissionTimeout);
+            return work.CancelWith(customerGone); // also when the customer is gone already
         }
         catch (TaskTimeoutException)
         {
@@ -65,11 +60,8 @@ internal sealed class OrderDesk(TaskRuntime runtime, TaskPool pool, UpstreamClie
         }
     }
 
-    private async Future<Confirmation> FillAsync(Order order, CancellationToken customerGone)
+    private async Future<Confirmation> FillAsync(Order order)
     {
-        // The order itself listens for the customer, so there is no moment in which it runs and nobody could cancel it.
-        ManagedTask self = ManagedTask.Current!;
-        using CancellationTokenRegistration link = customerGone.Register(() => self.Cancel("the customer hung up"));
         try
         {
             Confirmation confirmation = await runtime.RunScopeAsync("parts of an order", scope => GatherAsync(scope, order));

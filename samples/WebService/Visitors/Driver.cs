@@ -33,8 +33,7 @@ internal static class Driver
             }
 
             // Visitors finish what they have begun: only those who mean to hang up do.
-            ManagedTask clock = scope.Spawn(Future.Delay(duration), "closing time");
-            using CancellationTokenRegistration link = over.Token.Register(() => clock.Cancel("the parent process has ended"));
+            ManagedTask clock = scope.Spawn(Future.Delay(duration), "closing time").CancelWith(over.Token);
             try
             {
                 await clock;

@@ -14,7 +14,7 @@ namespace Moirai;
 /// was thrown, or throws <see cref="ManagedTaskCanceledException"/> for a canceled task.
 /// </remarks>
 [DebuggerDisplay("{ToString(),nq}")]
-public class ManagedTask : IWaitQueue
+public partial class ManagedTask : IWaitQueue
 {
     // State, gate and flags, in eight bytes.
     private TaskCore _core;
@@ -253,121 +253,6 @@ public class ManagedTask : IWaitQueue
 
             return source.Token;
         }
-    }
-
-    /// <summary>The task has failed and is about to say so: nobody can cancel it any more, and those who await it count as having seen it.</summary>
-    internal void SettleFailure()
-    {
-        _core.Gate.Enter();
-        _core.Flags |= _tail is WaitNode ? TaskFlags.Ending | TaskFlags.Observed : TaskFlags.Ending;
-        _core.Gate.Exit();
-    }
-
-    /// <summary>Publishes the end: state and outcome. Joiners whose wait could be claimed come back as a chain. Under the group's gate.</summary>
-    internal WaitNode? Finish(TaskEvent how, Exception? error)
-    {
-        WaitNode? winners = null;
-        _core.Gate.Enter();
-        var first = _tail as WaitNode;
-        _tail = error;
-        _extras = _extras is TaskExtras { Cause: not null } kept ? kept.CauseOnly() : null;
-        Place = null;
-        Word.Move(how);
-        if (first is not null)
-        {
-            WaitNode? last = null;
-            WaitNode? node = first;
-            first.Prev!.Next = null;
-            while (node is not null)
-            {
-                WaitNode? next = node.Next;
-                node.IsLinked = false;
-                node.Next = node.Prev = null;
-                if (node.TryClaim())
-                {
-                    if (last is null)
-                    {
-                        winners = node;
-                    }
-                    else
-                    {
-                        last.Next = node;
-                    }
-
-                    last = node;
-                }
-
-                node = next;
-            }
-        }
-
-        _core.Gate.Exit();
-        return winners;
-    }
-
-    /// <summary>Seats a joiner, who has armed its wait.</summary>
-    internal void Join(WaitNode node, int armed)
-    {
-        _core.Gate.Enter();
-        if (!node.IsArmed(armed))
-        {
-            _core.Gate.Exit();
-            return;
-        }
-
-        if (IsEnded)
-        {
-            bool claimed = node.TryClaim();
-            _core.Gate.Exit();
-            if (claimed)
-            {
-                node.GoOn();
-            }
-
-            return;
-        }
-
-        node.IsLinked = true;
-        if (_tail is WaitNode first)
-        {
-            node.Prev = first.Prev;
-            node.Next = first;
-            first.Prev!.Next = node;
-            first.Prev = node;
-        }
-        else
-        {
-            node.Next = node.Prev = node;
-            _tail = node;
-        }
-
-        _core.Gate.Exit();
-    }
-
-    void IWaitQueue.Remove(WaitNode node)
-    {
-        _core.Gate.Enter();
-        if (node.IsLinked)
-        {
-            if (ReferenceEquals(node.Next, node))
-            {
-                _tail = null;
-            }
-            else
-            {
-                node.Prev!.Next = node.Next;
-                node.Next!.Prev = node.Prev;
-                if (ReferenceEquals(_tail, node))
-                {
-                    _tail = node.Next;
-                }
-            }
-
-            node.IsLinked = false;
-            node.Next = node.Prev = null;
-        }
-
-        _core.Gate.Exit();
     }
 
     string IWaitQueue.DescribeWait(WaitNode node) => $"the end of {Title}";

@@ -22,7 +22,7 @@ public sealed class EndedTaskLeakTests
     [InlineData(Way.IsCanceledBeforeItsStart)]
     public void B4_a_kept_handle_keeps_the_outcome_and_no_locals(Way way)
     {
-        var world = new TestWorld();
+        var world = new World();
         (ManagedTask<int> handle, _, WeakReference local) = Live(world, way, plant: null);
         Garbage.ShouldBeGone(local);
         ShouldHaveEnded(handle, way);
@@ -35,7 +35,7 @@ public sealed class EndedTaskLeakTests
     [InlineData(Way.IsCanceled)]
     public void B4_twin_a_local_that_somebody_kept_is_caught(Way way)
     {
-        var world = new TestWorld();
+        var world = new World();
         var kept = new List<object>();
         (ManagedTask<int> handle, _, WeakReference local) = Live(world, way, plant: kept);
         Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(local));
@@ -50,7 +50,7 @@ public sealed class EndedTaskLeakTests
     [InlineData(Way.IsCanceledBeforeItsStart)]
     public void B4_a_kept_future_keeps_no_locals(Way way)
     {
-        var world = new TestWorld();
+        var world = new World();
         (_, Future<int> future, WeakReference local) = Live(world, way, plant: null);
         Garbage.ShouldBeGone(local);
         Should.Throw<InvalidOperationException>(() => world.Runtime.SpawnDetached(future)).Message.ShouldContain("runs once");
@@ -60,7 +60,7 @@ public sealed class EndedTaskLeakTests
     [Fact]
     public void B4_a_kept_future_keeps_no_ambient_value_of_its_body()
     {
-        var world = new TestWorld();
+        var world = new World();
         (Future outer, Future inner, WeakReference value) = SetAmbient(world);
         Garbage.ShouldBeGone(value);
         Should.Throw<InvalidOperationException>(() => world.Runtime.SpawnDetached(outer));
@@ -70,7 +70,7 @@ public sealed class EndedTaskLeakTests
     [Fact]
     public void B4_a_kept_result_is_kept_and_nothing_beside_it()
     {
-        var world = new TestWorld();
+        var world = new World();
         (ManagedTask<object> handle, WeakReference local, WeakReference result) = ResultBeside(world);
         Garbage.ShouldBeGone(local);
         result.IsAlive.ShouldBeTrue();
@@ -80,7 +80,7 @@ public sealed class EndedTaskLeakTests
     [Fact]
     public void B4_what_a_delegate_captured_is_gone_with_its_task()
     {
-        var world = new TestWorld();
+        var world = new World();
         (ManagedTask[] handles, WeakReference captured) = SpawnCapturing(world);
         Garbage.ShouldBeGone(captured);
         handles.ShouldAllBe(handle => handle.State == TaskState.Completed);
@@ -93,13 +93,13 @@ public sealed class EndedTaskLeakTests
     [InlineData(Way.IsCanceled)]
     public void B3_a_kept_waker_keeps_nothing_of_an_ended_task_and_wakes_nothing_for_ever(Way way)
     {
-        var world = new TestWorld();
+        var world = new World();
         (ManagedTask task, Waker waker, WeakReference local) = KeepWaker(world, way, plant: null);
         Garbage.ShouldBeGone(local);
         TaskState ended = task.State;
         long steps = world.Census.Steps;
         Parallel.For(0, 1000, _ => waker.Wake());
-        world.Drive().ShouldBe(0);
+        world.Run().ShouldBe(0);
         world.Census.Steps.ShouldBe(steps);
         task.State.ShouldBe(ended);
         waker.Task.ShouldBe(task.Id);
@@ -109,7 +109,7 @@ public sealed class EndedTaskLeakTests
     [Fact]
     public void B3_twin_a_waker_that_comes_with_its_local_is_caught()
     {
-        var world = new TestWorld();
+        var world = new World();
         var kept = new List<object>();
         (_, Waker waker, WeakReference local) = KeepWaker(world, Way.Completes, plant: kept);
         Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(local));
@@ -120,7 +120,7 @@ public sealed class EndedTaskLeakTests
     [Fact]
     public void B3_a_waker_of_an_earlier_wait_wakes_no_later_wait_of_the_task()
     {
-        var world = new TestWorld();
+        var world = new World();
         Waker old = default;
         var gate = new Gate();
         bool ready = false;
@@ -133,14 +133,14 @@ public sealed class EndedTaskLeakTests
             });
             await gate.WaitAsync();
         });
-        world.Drive();
+        world.Run();
         ready = true;
         old.Wake();
-        world.Drive();
+        world.Run();
         gate.Entered.ShouldBe(1);
 
         old.Wake();
-        world.Drive().ShouldBe(0);
+        world.Run().ShouldBe(0);
         task.State.ShouldBe(TaskState.Blocked);
         gate.Open();
         world.ShouldBeEmpty();
@@ -150,7 +150,7 @@ public sealed class EndedTaskLeakTests
     [Fact]
     public void B3_a_foreign_continuation_that_is_kept_keeps_no_locals_and_resumes_nothing()
     {
-        var world = new TestWorld();
+        var world = new World();
         var source = new StoredContinuation();
         (ManagedTask task, WeakReference local) = AwaitForeign(world, source);
         Garbage.ShouldBeGone(local);
@@ -159,7 +159,7 @@ public sealed class EndedTaskLeakTests
             source.Continuation!();
         }
 
-        world.Drive().ShouldBe(0);
+        world.Run().ShouldBe(0);
         task.State.ShouldBe(TaskState.Completed);
         world.ShouldBeEmpty();
     }
@@ -172,7 +172,7 @@ public sealed class EndedTaskLeakTests
     });
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (ManagedTask<int> Handle, Future<int> Future, WeakReference Local) Live(TestWorld world, Way way, List<object>? plant)
+    private static (ManagedTask<int> Handle, Future<int> Future, WeakReference Local) Live(World world, Way way, List<object>? plant)
     {
         var local = new object();
         plant?.Add(local);
@@ -180,11 +180,11 @@ public sealed class EndedTaskLeakTests
         ManagedTask<int> handle = world.Runtime.SpawnDetached(future);
         if (way != Way.IsCanceledBeforeItsStart)
         {
-            world.Drive();
+            world.Run();
         }
 
         handle.Cancel().ShouldBe(way is Way.IsCanceled or Way.IsCanceledBeforeItsStart);
-        world.Drive();
+        world.Run();
         return (handle, future, new WeakReference(local));
     }
 
@@ -210,7 +210,7 @@ public sealed class EndedTaskLeakTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (Future Outer, Future Inner, WeakReference Value) SetAmbient(TestWorld world)
+    private static (Future Outer, Future Inner, WeakReference Value) SetAmbient(World world)
     {
         var value = new object();
         Future inner = SetAsync(value);
@@ -234,12 +234,12 @@ public sealed class EndedTaskLeakTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (ManagedTask<object> Handle, WeakReference Local, WeakReference Result) ResultBeside(TestWorld world)
+    private static (ManagedTask<object> Handle, WeakReference Local, WeakReference Result) ResultBeside(World world)
     {
         var local = new object();
         var result = new object();
         ManagedTask<object> handle = world.Runtime.SpawnDetached(GiveAsync(local, result));
-        world.Drive();
+        world.Run();
         return (handle, new WeakReference(local), new WeakReference(result));
 
         static async Future<object> GiveAsync(object local, object result)
@@ -251,7 +251,7 @@ public sealed class EndedTaskLeakTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (ManagedTask[] Handles, WeakReference Captured) SpawnCapturing(TestWorld world)
+    private static (ManagedTask[] Handles, WeakReference Captured) SpawnCapturing(World world)
     {
         var captured = new object();
         ManagedTask[] handles =
@@ -269,12 +269,12 @@ public sealed class EndedTaskLeakTests
                 GC.KeepAlive(state);
             }),
         ];
-        world.Drive();
+        world.Run();
         return (handles, new WeakReference(captured));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (ManagedTask Task, Waker Waker, WeakReference Local) KeepWaker(TestWorld world, Way way, List<object>? plant)
+    private static (ManagedTask Task, Waker Waker, WeakReference Local) KeepWaker(World world, Way way, List<object>? plant)
     {
         var local = new object();
         plant?.Add(local);
@@ -286,7 +286,7 @@ public sealed class EndedTaskLeakTests
             kept = waker;
             return ready && way == Way.Fails ? throw new FormatException("as planned") : ready;
         }));
-        world.Drive();
+        world.Run();
         task.State.ShouldBe(TaskState.Blocked);
         if (way == Way.IsCanceled)
         {
@@ -298,7 +298,7 @@ public sealed class EndedTaskLeakTests
             kept.Wake();
         }
 
-        world.Drive();
+        world.Run();
         ShouldHaveEnded(task, way);
         return (task, kept, new WeakReference(local));
 
@@ -310,13 +310,13 @@ public sealed class EndedTaskLeakTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (ManagedTask Task, WeakReference Local) AwaitForeign(TestWorld world, StoredContinuation source)
+    private static (ManagedTask Task, WeakReference Local) AwaitForeign(World world, StoredContinuation source)
     {
         var local = new object();
         ManagedTask task = world.Runtime.SpawnDetached(WaitAsync(local, source));
-        world.Drive();
+        world.Run();
         source.Continuation!();
-        world.Drive();
+        world.Run();
         return (task, new WeakReference(local));
 
         static async Future WaitAsync(object local, StoredContinuation source)

@@ -9,7 +9,7 @@ public sealed class StackDepthTests
     [Fact]
     public void C2_a_million_awaits_that_complete_synchronously()
     {
-        var world = new TestWorld();
+        var world = new World();
         world.Run(SumAsync()).ShouldBe(3L * Million);
         world.ShouldBeEmpty();
 
@@ -33,7 +33,7 @@ public sealed class StackDepthTests
     [Fact]
     public void C2_a_recursion_of_futures_a_million_deep()
     {
-        var world = new TestWorld();
+        var world = new World();
         world.Run(DownAsync(Million)).ShouldBe(Million);
         world.ShouldBeEmpty();
 
@@ -43,7 +43,7 @@ public sealed class StackDepthTests
     [Fact]
     public void C2_a_failure_that_climbs_two_thousand_futures()
     {
-        var world = new TestWorld();
+        var world = new World();
         world.Fails<FormatException>(DownAsync(2_000)).Message.ShouldBe("at the bottom");
         world.ShouldBeEmpty();
 
@@ -62,7 +62,7 @@ public sealed class StackDepthTests
     [Fact]
     public void C2_a_million_yields_and_as_many_steps_exactly()
     {
-        var world = new TestWorld();
+        var world = new World();
         world.Run(YieldAsync());
         world.Census.Steps.ShouldBe(Million + 1);
 
@@ -78,7 +78,7 @@ public sealed class StackDepthTests
     [Fact]
     public void C2_a_million_wakes_in_a_row()
     {
-        var world = new TestWorld();
+        var world = new World();
         int polls = 0;
         Waker kept = default;
         ManagedTask task = world.Runtime.SpawnDetached(Future.FromPoll(waker =>
@@ -86,12 +86,12 @@ public sealed class StackDepthTests
             kept = waker;
             return ++polls > Million;
         }));
-        world.Drive();
+        world.Run();
         while (!task.IsEnded)
         {
             kept.Wake();
             kept.Wake(); // coalesces
-            world.Drive().ShouldBe(1);
+            world.Run().ShouldBe(1);
         }
 
         polls.ShouldBe(Million + 1);
@@ -100,7 +100,7 @@ public sealed class StackDepthTests
     [Fact]
     public void C2_a_poll_that_wakes_itself_a_million_times()
     {
-        var world = new TestWorld();
+        var world = new World();
         int polls = 0;
         world.Run(Future.FromPoll(waker =>
         {
@@ -114,7 +114,7 @@ public sealed class StackDepthTests
     [Fact]
     public void C2_a_foreign_awaiter_that_continues_inside_its_own_registration_a_million_times()
     {
-        var world = new TestWorld();
+        var world = new World();
         world.Run(LoopAsync());
         world.ShouldBeEmpty();
 
@@ -130,7 +130,7 @@ public sealed class StackDepthTests
     [Fact]
     public void C2_a_chain_of_joins_a_hundred_thousand_long()
     {
-        var world = new TestWorld();
+        var world = new World();
         var gate = new Gate();
         ManagedTask last = world.Runtime.SpawnDetached(gate.WaitAsync());
         for (int i = 0; i < 100_000; i++)
@@ -138,7 +138,7 @@ public sealed class StackDepthTests
             last = world.Runtime.SpawnDetached(last, static async (before, _) => await before);
         }
 
-        world.Drive();
+        world.Run();
         last.State.ShouldBe(TaskState.Blocked);
         gate.Open();
         world.ShouldBeEmpty();

@@ -8,7 +8,7 @@ public sealed class StateStormTests(ITestOutputHelper output)
     [Fact]
     public void C4_a_task_shows_each_state_of_its_life_in_turn()
     {
-        var world = new TestWorld();
+        var world = new World();
         var seen = new List<TaskState>();
         var gate = new Gate();
         ManagedTask task = world.Runtime.SpawnDetached(async _ =>
@@ -18,11 +18,11 @@ public sealed class StateStormTests(ITestOutputHelper output)
             seen.Add(ManagedTask.Current!.State);
         });
         seen.Add(task.State);
-        world.Drive();
+        world.Run();
         seen.Add(task.State);
         gate.Open();
         seen.Add(task.State);
-        world.Drive();
+        world.Run();
         seen.Add(task.State);
 
         seen.ShouldBe([TaskState.Ready, TaskState.Running, TaskState.Blocked, TaskState.Ready, TaskState.Running, TaskState.Completed]);
@@ -32,7 +32,7 @@ public sealed class StateStormTests(ITestOutputHelper output)
     [Fact]
     public void C4_the_census_counts_every_step_and_every_way_to_end()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("counted", ScopePolicy.Isolate);
         for (int i = 0; i < 30; i++)
         {
@@ -54,15 +54,15 @@ public sealed class StateStormTests(ITestOutputHelper output)
             }
         }
 
-        world.Drive().ShouldBe(60);
+        world.Run().ShouldBe(60);
         world.Census.TimerEntries.ShouldBe(30);
         world.Time.Advance(TimeSpan.FromSeconds(1));
         world.Census.Ready.ShouldBe(30);
-        world.Drive().ShouldBe(30);
+        world.Run().ShouldBe(30);
         Census census = world.Census;
         (census.Created, census.Live, census.Completed, census.Failed, census.Canceled).ShouldBe((30, 10, 10, 10, 0));
         scope.Cancel();
-        world.Drive().ShouldBe(10);
+        world.Run().ShouldBe(10);
         census = world.Census;
         (census.Live, census.Completed, census.Failed, census.Canceled, census.Steps).ShouldBe((0, 10, 10, 10, 100));
         world.CloseAndBeEmpty(scope);

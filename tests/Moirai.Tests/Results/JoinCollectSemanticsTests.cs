@@ -8,11 +8,11 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S025_dispose_cancels_all_and_waits_and_releases_what_they_captured()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("set");
         var collector = new TaskCollector<int>(scope);
         WeakReference captured = Fill(collector, plant: null);
-        world.Drive();
+        world.Run();
         world.Run(collector.DisposeAsync());
         scope.LiveCount.ShouldBe(0);
         Garbage.ShouldBeGone(captured);
@@ -23,12 +23,12 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S025_twin_a_set_that_is_not_disposed_is_caught()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("set");
         var collector = new TaskCollector<int>(scope);
         var gate = new Gate();
         WeakReference captured = Fill(collector, plant: gate);
-        world.Drive();
+        world.Run();
         Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(captured));
         world.Run(collector.DisposeAsync());
         world.CloseAndBeEmpty(scope);
@@ -37,10 +37,10 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S027_a_cancellation_takes_no_outcome_out_and_what_had_completed_keeps_its_value()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         _ = collector.Add(Future.FromResult(1));
         _ = collector.Add(TaskCollectorTests.NeverAsync);
-        world.Drive();
+        world.Run();
         scope.Cancel();
         collector.Count.ShouldBe(2);
         PartialResults<int> some = world.Run(collector.CollectPartialAsync());
@@ -53,7 +53,7 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S029_collecting_nothing_ends_at_once_and_a_drained_collector_may_be_filled_and_read_again()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         world.Run(TaskCollectorTests.ReadAllAsync(collector)).ShouldBe(0);
         _ = collector.Add(Future.FromResult(1));
         world.Run(TaskCollectorTests.ReadAllAsync(collector)).ShouldBe(1);
@@ -72,7 +72,7 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S031_results_come_in_spawn_order_even_if_they_completed_in_reverse()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         Gate[] gates = [.. Enumerable.Range(0, 10).Select(_ => new Gate())];
         for (int i = 0; i < gates.Length; i++)
         {
@@ -86,12 +86,12 @@ public sealed class JoinCollectSemanticsTests
         ManagedTask<IReadOnlyList<int>> all = world.Runtime.SpawnDetached(collector.CollectAsync());
         foreach (Gate gate in gates.Reverse())
         {
-            world.Drive();
+            world.Run();
             all.IsEnded.ShouldBeFalse();
             gate.Open();
         }
 
-        world.Drive();
+        world.Run();
         all.Result.ShouldBe(Enumerable.Range(0, 10));
         world.CloseAndBeEmpty(scope);
     }
@@ -99,13 +99,13 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S037_joining_a_thousand_finished_tasks_loses_none()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         for (int i = 0; i < 1_000; i++)
         {
             _ = collector.Add(Future.FromResult(i));
         }
 
-        world.Drive();
+        world.Run();
         world.Run(TaskCollectorTests.ReadAllAsync(collector)).ShouldBe(1_000);
         world.Run(collector.DisposeAsync());
         world.CloseAndBeEmpty(scope);
@@ -114,7 +114,7 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S039_S041_counts_stay_right_while_members_end_out_of_order_throw_and_new_ones_come()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         var late = new Gate();
         _ = collector.Add(async _ =>
         {
@@ -131,12 +131,12 @@ public sealed class JoinCollectSemanticsTests
             }
         });
         _ = collector.Add(Future.FromException<int>(new FormatException("as planned")));
-        world.Drive();
+        world.Run();
         _ = collector.Add(Future.FromResult(2));
-        world.Drive();
+        world.Run();
         scope.LiveCount.ShouldBe(0, "members live in the collector");
         late.Open();
-        world.Drive();
+        world.Run();
         seen.ShouldBe([1, 2, 0]);
         reader.State.ShouldBe(TaskState.Completed);
         world.Run(collector.DisposeAsync());
@@ -146,7 +146,7 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S043_awaiting_handles_throws_at_the_first_failure_and_the_rest_keeps_running()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("plain", ScopePolicy.Isolate);
         var gate = new Gate();
         ManagedTask failing = scope.Spawn(Future.FromException(new FormatException("first")));
@@ -154,7 +154,7 @@ public sealed class JoinCollectSemanticsTests
         world.Fails<FormatException>(BothAsync());
         rest.State.ShouldBe(TaskState.Blocked);
         gate.Open();
-        world.Drive();
+        world.Run();
         rest.State.ShouldBe(TaskState.Completed);
         world.CloseAndBeEmpty(scope);
 
@@ -168,7 +168,7 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S045_all_results_are_a_read_only_list_in_spawn_order_and_empty_for_none()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         world.Run(collector.CollectAsync()).ShouldBeEmpty();
         typeof(TaskCollector<int>).GetMethod(nameof(TaskCollector<int>.CollectAsync))!.ReturnType.ShouldBe(typeof(Future<IReadOnlyList<int>>));
         world.CloseAndBeEmpty(scope);
@@ -177,13 +177,13 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public void S051_a_result_that_is_read_before_the_end_throws_on_any_thread_and_then_the_state_decides()
     {
-        var world = new TestWorld();
+        var world = new World();
         var gate = new Gate();
         TaskScope scope = world.Runtime.OpenScope("read", ScopePolicy.Isolate);
         ManagedTask<int> completes = scope.Spawn(GiveAsync(gate, fail: false));
         ManagedTask<int> fails = scope.Spawn(GiveAsync(gate, fail: true));
         ManagedTask<int> canceled = scope.Spawn(GiveAsync(gate, fail: false));
-        world.Drive();
+        world.Run();
         Parallel.ForEach([completes, fails, canceled], task =>
         {
             Should.Throw<InvalidOperationException>(() => task.Result).Message.ShouldContain($"{task.Id} 'GiveAsync' has not ended");
@@ -191,7 +191,7 @@ public sealed class JoinCollectSemanticsTests
         });
         canceled.Cancel();
         gate.Open();
-        world.Drive();
+        world.Run();
         completes.Result.ShouldBe(1);
         Should.Throw<FormatException>(() => fails.Result).ShouldBeSameAs(fails.Exception);
         Should.Throw<ManagedTaskCanceledException>(() => canceled.Result).Task.ShouldBe(canceled.Id);
@@ -208,7 +208,7 @@ public sealed class JoinCollectSemanticsTests
     [Fact]
     public async Task S053_a_handle_that_many_await_wakes_each_of_them_once()
     {
-        var world = new TestWorld();
+        var world = new World();
         var gate = new Gate();
         ManagedTask<int> task = world.Runtime.SpawnDetached(async _ =>
         {
@@ -225,10 +225,10 @@ public sealed class JoinCollectSemanticsTests
             })),
         ];
         Task<int> plain = task.AsTask();
-        world.Drive();
+        world.Run();
         ManagedTask gone = waiters[50];
         gone.Cancel();
-        world.Drive();
+        world.Run();
         gate.Open();
         world.ShouldBeEmpty();
         resumed.ShouldBe(99);
@@ -236,9 +236,9 @@ public sealed class JoinCollectSemanticsTests
         gone.State.ShouldBe(TaskState.Canceled);
     }
 
-    private static (TestWorld World, TaskScope Scope, TaskCollector<int> Collector) Make()
+    private static (World World, TaskScope Scope, TaskCollector<int> Collector) Make()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("shop");
         return (world, scope, new TaskCollector<int>(scope, "prices"));
     }

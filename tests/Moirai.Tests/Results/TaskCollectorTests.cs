@@ -6,7 +6,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_all_results_come_in_the_order_of_adding_whatever_the_order_of_ending()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         for (int i = 0; i < 5; i++)
         {
             _ = collector.Add(i, static async (number, _) =>
@@ -28,7 +28,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_the_first_failure_cancels_the_rest_which_is_awaited_before_it_is_thrown()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         var cleanUp = new Gate();
         ManagedTask<int> slow = collector.Add(async _ =>
         {
@@ -48,11 +48,11 @@ public sealed class TaskCollectorTests
         });
         ManagedTask<int> failing = collector.Add(Future.FromException<int>(new FormatException("first")));
         ManagedTask<IReadOnlyList<int>> all = world.Runtime.SpawnDetached(collector.CollectAsync());
-        world.Drive();
+        world.Run();
         slow.CancelCause!.Kind.ShouldBe(CancelKind.ScopeFailed);
         all.IsEnded.ShouldBeFalse("the rest is still cleaning up");
         cleanUp.Open();
-        world.Drive();
+        world.Run();
         all.Exception.ShouldBeOfType<FormatException>();
         (slow.State, failing.State).ShouldBe((TaskState.Canceled, TaskState.Failed));
         scope.CancelCause.ShouldBeNull("the failure is an outcome, the scope is not concerned");
@@ -62,7 +62,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_twin_a_plain_WhenAll_leaves_the_rest_running_and_is_caught()
     {
-        var world = new TestWorld();
+        var world = new World();
         var gate = new Gate();
         ManagedTask<int> slow = world.Runtime.SpawnDetached(async _ =>
         {
@@ -85,7 +85,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_several_failures_come_together_in_the_order_in_which_they_came()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         _ = collector.Add(Future.FromException<int>(new FormatException("one")));
         _ = collector.Add(Future.FromException<int>(new NotSupportedException("two")));
         TaskScopeException error = world.Fails<TaskScopeException>(Ignore(collector.CollectAsync()));
@@ -97,13 +97,13 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_a_task_that_somebody_canceled_ends_the_collection_as_a_cancellation()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         ManagedTask<int> canceled = collector.Add(NeverAsync);
         ManagedTask<int> rest = collector.Add(NeverAsync);
         ManagedTask<IReadOnlyList<int>> all = world.Runtime.SpawnDetached(collector.CollectAsync());
-        world.Drive();
+        world.Run();
         canceled.Cancel("not wanted");
-        world.Drive();
+        world.Run();
         all.State.ShouldBe(TaskState.Failed, "the collecting task itself was asked by nobody");
         all.Exception.ShouldBeOfType<ManagedTaskCanceledException>().Cause.Reason.ShouldBe("not wanted");
         rest.State.ShouldBe(TaskState.Canceled);
@@ -113,7 +113,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_a_partial_collection_tells_results_errors_and_unfinished_by_their_index_at_the_deadline()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         _ = collector.Add(NeverAsync);
         _ = collector.Add(async _ => await Future.FromResult(11));
         _ = collector.Add(Future.FromException<int>(new FormatException("as planned")));
@@ -141,7 +141,7 @@ public sealed class TaskCollectorTests
     [InlineData(3600.0)]
     public void C9_a_partial_collection_in_time_leaves_no_timer(double? seconds)
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         _ = collector.Add(async _ => await Future.FromResult(1));
         PartialResults<int> some = world.Run(collector.CollectPartialAsync(seconds is { } s ? TimeSpan.FromSeconds(s) : null));
         (some.InTime, some.IsComplete).ShouldBe((true, true));
@@ -152,7 +152,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_outcomes_come_as_they_complete_with_the_index_of_their_adding()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         for (int i = 0; i < 3; i++)
         {
             _ = collector.Add(i, static async (number, _) =>
@@ -187,7 +187,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_the_first_to_complete_wins_failures_before_it_do_not_count_and_the_rest_is_canceled_and_awaited()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         _ = collector.Add(Future.FromException<int>(new FormatException("lost")));
         ManagedTask<int> rest = collector.Add(NeverAsync);
         _ = collector.Add(Future.FromResult(5));
@@ -199,7 +199,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_the_first_of_none_and_the_first_of_failures_only_throw()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> none) = Make();
+        (World world, TaskScope scope, TaskCollector<int> none) = Make();
         world.Fails<InvalidOperationException>(Ignore(none.CollectFirstAsync())).Message.ShouldContain("'prices'");
         var failures = new TaskCollector<int>(scope, "failures");
         _ = failures.Add(Future.FromException<int>(new FormatException("one")));
@@ -211,7 +211,7 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_outcomes_that_were_given_out_one_by_one_are_not_given_again_as_a_collection()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         _ = collector.Add(Future.FromException<int>(new FormatException("seen")));
         world.Run(ReadAllAsync(collector)).ShouldBe(1);
 
@@ -224,12 +224,12 @@ public sealed class TaskCollectorTests
     [Fact]
     public void C9_a_canceled_collector_cancels_what_it_collects_and_waits_for_it()
     {
-        (TestWorld world, TaskScope scope, TaskCollector<int> collector) = Make();
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         ManagedTask<int> member = collector.Add(NeverAsync);
         ManagedTask<IReadOnlyList<int>> all = world.Runtime.SpawnDetached(collector.CollectAsync());
-        world.Drive();
+        world.Run();
         all.Cancel("enough");
-        world.Drive();
+        world.Run();
         (all.State, member.State).ShouldBe((TaskState.Canceled, TaskState.Canceled));
         world.CloseAndBeEmpty(scope);
     }
@@ -253,17 +253,17 @@ public sealed class TaskCollectorTests
         return count;
     }
 
-    private static (TestWorld World, TaskScope Scope, TaskCollector<int> Collector) Make()
+    private static (World World, TaskScope Scope, TaskCollector<int> Collector) Make()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("shop");
         return (world, scope, new TaskCollector<int>(scope, "prices"));
     }
 
-    private static void Pass(TestWorld world, int seconds)
+    private static void Pass(World world, int seconds)
     {
-        world.Drive();
+        world.Run();
         world.Time.Advance(TimeSpan.FromSeconds(seconds));
-        world.Drive();
+        world.Run();
     }
 }

@@ -1,5 +1,3 @@
-using Moirai.Tests.Execution;
-
 namespace Moirai.Tests.Results;
 
 /// <summary>The lines S105 to S121 of the part "Time".</summary>

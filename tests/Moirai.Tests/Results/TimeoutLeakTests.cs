@@ -1,7 +1,6 @@
 using Moirai.Execution;
 using Moirai.Results;
 using Moirai.Testing;
-using Moirai.Tests.Execution;
 using Moirai.Tests.Timers;
 using Moirai.Timers;
 

@@ -1,5 +1,4 @@
 using System.Diagnostics.Tracing;
-using Moirai.Tests.Execution;
 
 namespace Moirai.Tests.Results;
 

@@ -6,13 +6,13 @@ public sealed class BadFutureTests
     [Fact]
     public void A_future_runs_once_and_every_second_use_names_it_and_what_to_do()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("once");
         TaskPool pool = world.Runtime.CreatePool("once", 1);
         Future<int> spawned = OnceAsync();
         ManagedTask<int> task = scope.Spawn(spawned);
         AllRefuse(world, scope, pool, spawned, "is already running", task.Id.ToString());
-        world.Drive();
+        world.Run();
         AllRefuse(world, scope, pool, spawned, "has already run", "OnceAsync");
         task.Result.ShouldBe(1);
 
@@ -26,10 +26,10 @@ public sealed class BadFutureTests
     [Fact]
     public void A_future_that_is_never_run_costs_nothing_and_runs_nothing()
     {
-        var world = new TestWorld();
+        var world = new World();
         bool ran = false;
         Future future = RunAsync();
-        world.Drive();
+        world.Run();
         ran.ShouldBeFalse();
         Should.Throw<InvalidOperationException>(() => future.GetAwaiter().GetResult()).Message.ShouldContain("RunAsync has not run");
         world.ShouldBeEmpty();
@@ -44,7 +44,7 @@ public sealed class BadFutureTests
     [Fact]
     public void The_default_future_says_that_there_is_nothing_to_run()
     {
-        var world = new TestWorld();
+        var world = new World();
         Action[] uses =
         [
             () => default(Future).GetAwaiter(), () => default(Future<int>).GetAwaiter(), () => world.Runtime.Run(default(Future)),
@@ -62,7 +62,7 @@ public sealed class BadFutureTests
     [Fact]
     public void A_result_that_is_asked_for_too_early_names_the_task_and_its_wait()
     {
-        var world = new TestWorld();
+        var world = new World();
         ManagedTask<int> task = world.Runtime.SpawnDetached(OnceAsync(), name: "early");
         world.Executor.RunOneStep();
         string[] messages =
@@ -79,13 +79,13 @@ public sealed class BadFutureTests
     [Fact]
     public void A_task_that_awaits_itself_is_told_so()
     {
-        var world = new TestWorld();
+        var world = new World();
         ManagedTask? self = null;
         Func<Future>[] ways = [async () => await self!, async () => await self!.WithTimeout(TimeSpan.FromSeconds(1))];
         foreach (Func<Future> way in ways)
         {
             self = world.Runtime.SpawnDetached(async _ => await way());
-            world.Drive();
+            world.Run();
             self.Exception.ShouldBeOfType<InvalidOperationException>().Message.ShouldContain($"{self.Id} 'world' awaits its own end");
         }
 
@@ -95,7 +95,7 @@ public sealed class BadFutureTests
     [Fact]
     public void Blocking_inside_a_task_is_refused_in_Run_and_in_driving()
     {
-        var world = new TestWorld();
+        var world = new World();
         ManagedTask run = world.Runtime.SpawnDetached(async _ =>
         {
             await Future.Yield();
@@ -106,7 +106,7 @@ public sealed class BadFutureTests
             await Future.Yield();
             world.Executor.RunUntilStalled();
         });
-        world.Drive();
+        world.Run();
         run.Exception.ShouldBeOfType<InvalidOperationException>().Message.ShouldContain($"{run.Id} 'world' would block its thread");
         drive.Exception.ShouldBeOfType<InvalidOperationException>().Message.ShouldContain($"{drive.Id} 'world'");
         world.ShouldBeEmpty();
@@ -115,7 +115,7 @@ public sealed class BadFutureTests
     [Fact]
     public void Another_thread_that_drives_a_driven_executor_is_refused()
     {
-        var world = new TestWorld();
+        var world = new World();
         ManagedTask task = world.Runtime.SpawnDetached(_ => Task.Run(() => world.Executor.RunUntilStalled()));
         world.Executor.RunUntil(task);
         task.Exception.ShouldBeOfType<InvalidOperationException>().Message.ShouldContain("Another thread drives this LocalExecutor");
@@ -135,7 +135,7 @@ public sealed class BadFutureTests
     [Fact]
     public void One_executor_serves_one_runtime_and_the_message_names_it()
     {
-        var world = new TestWorld("first");
+        var world = new World("first");
         Should.Throw<InvalidOperationException>(() => new TaskRuntime(new TaskRuntimeOptions { Name = "second", Executor = world.Executor }))
             .Message.ShouldContain("already serves runtime 'first'");
         world.Run(Future.FromResult(1)).ShouldBe(1);
@@ -145,7 +145,7 @@ public sealed class BadFutureTests
     [Fact]
     public async Task A_stopped_runtime_refuses_every_shape_and_every_new_place_and_keeps_nothing()
     {
-        var world = new TestWorld("gone");
+        var world = new World("gone");
         TaskScope scope = world.Runtime.OpenScope("before");
         TaskPool pool = world.Runtime.CreatePool("before", 1);
         StopReport report = await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
@@ -169,7 +169,7 @@ public sealed class BadFutureTests
     [Fact]
     public async Task Stopping_twice_and_disposing_after_give_the_first_report()
     {
-        var world = new TestWorld();
+        var world = new World();
         ManagedTask task = world.Runtime.SpawnDetached(async _ => await Future.Delay(Timeout.InfiniteTimeSpan));
         StopReport first = await world.Runtime.StopAsync(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         StopReport second = await world.Runtime.StopAsync(TimeSpan.FromDays(1), TimeSpan.Zero);
@@ -195,7 +195,7 @@ public sealed class BadFutureTests
         report.IsComplete.ShouldBeTrue();
     }
 
-    private static void AllRefuse(TestWorld world, TaskScope scope, TaskPool pool, Future<int> future, params string[] parts)
+    private static void AllRefuse(World world, TaskScope scope, TaskPool pool, Future<int> future, params string[] parts)
     {
         Action[] uses =
         [

@@ -9,7 +9,7 @@ public sealed class BadInputTests
     [InlineData(int.MinValue)]
     public void A_limit_below_one_is_refused_and_names_the_pool(int limit)
     {
-        var world = new TestWorld();
+        var world = new World();
         Should.Throw<ArgumentOutOfRangeException>(() => world.Runtime.CreatePool("orders", limit)).Message.ShouldContain("'orders' needs at least one slot");
         Should.Throw<ArgumentOutOfRangeException>(() => new TaskSlotManager(limit, "doors")).Message.ShouldContain("'doors'");
         world.ShouldBeEmpty();
@@ -18,7 +18,7 @@ public sealed class BadInputTests
     [Fact]
     public void The_largest_limit_is_fine()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("wide", int.MaxValue);
         pool.TrySpawn(_ => Task.CompletedTask, out _).ShouldBeTrue();
         world.Run(pool.DrainAsync());
@@ -28,7 +28,7 @@ public sealed class BadInputTests
     [Fact]
     public void A_null_body_is_an_ArgumentNullException_in_every_shape_and_takes_nothing()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("nulls");
         TaskPool pool = world.Runtime.CreatePool("nulls", 1);
         var collector = new TaskCollector<int>(scope);
@@ -70,7 +70,7 @@ public sealed class BadInputTests
     [Fact]
     public void Spawning_into_a_closed_scope_names_the_scope_and_leaves_the_future_cold()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("import");
         world.Run(scope.JoinAsync());
         Future<int> future = Future.FromResult(4);
@@ -89,7 +89,7 @@ public sealed class BadInputTests
     [Fact]
     public void Spawning_into_a_drained_pool_names_the_pool_and_keeps_no_slot()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("orders", 2);
         world.Run(pool.DrainAsync());
         Func<ManagedTask?>[] all = [.. Shapes.Fine.Into(world, pool), .. Shapes.Fine.TryInto(pool)];
@@ -105,14 +105,14 @@ public sealed class BadInputTests
     [Fact]
     public void Those_who_wait_for_a_slot_of_a_pool_that_is_drained_are_refused()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("orders", 1);
         var gate = new Gate();
         ManagedTask running = TaskSlotTests.Admit(pool, async _ => await gate.WaitAsync());
         ManagedTask waiting = world.Runtime.SpawnDetached(async _ => await pool.SpawnAsync(_ => Task.CompletedTask));
-        world.Drive();
+        world.Run();
         ManagedTask drain = world.Runtime.SpawnDetached(pool.DrainAsync());
-        world.Drive();
+        world.Run();
         waiting.Exception.ShouldBeOfType<InvalidOperationException>().Message.ShouldContain("no slot is held");
         gate.Open();
         world.ShouldBeEmpty();
@@ -122,7 +122,7 @@ public sealed class BadInputTests
     [Fact]
     public void Disposing_twice_or_more_does_nothing_more()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("twice");
         TaskPool pool = world.Runtime.CreatePool("twice", 1);
         var collector = new TaskCollector<int>(scope);
@@ -144,7 +144,7 @@ public sealed class BadInputTests
     [Fact]
     public void A_scope_a_pool_or_a_collector_that_is_left_from_inside_says_so_and_stays_as_it_is()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("own", ScopePolicy.Isolate);
         TaskPool pool = world.Runtime.CreatePool("own", 4);
         var collector = new TaskCollector<int>(scope, "own");
@@ -161,7 +161,7 @@ public sealed class BadInputTests
             collector.Add(async _ => (await collector.CollectPartialAsync()).Outcomes.Count),
             collector.Add(async _ => await collector.CollectFirstAsync()),
         ];
-        world.Drive();
+        world.Run();
         foreach (ManagedTask task in inside)
         {
             task.State.ShouldBe(TaskState.Failed, task.ToString());
@@ -172,7 +172,7 @@ public sealed class BadInputTests
 
         (scope.IsClosed, scope.CancelCause).ShouldBe((false, null));
         pool.TrySpawn(_ => Task.CompletedTask, out _).ShouldBeTrue();
-        world.Drive();
+        world.Run();
         _ = collector.Add(Future.FromResult(1));
         Close(world, scope, pool, collector);
     }
@@ -180,17 +180,17 @@ public sealed class BadInputTests
     [Fact]
     public void A_spawn_that_was_never_awaited_takes_no_slot_even_if_its_result_is_asked_for()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("asked", 1);
         PoolSpawn spawn = pool.SpawnAsync(async _ => await Future.Yield());
         PoolSpawn<int> typed = pool.SpawnAsync(async _ => await Future.FromResult(1));
         Should.Throw<InvalidOperationException>(() => spawn.GetAwaiter().GetResult()).Message.ShouldContain("'asked'");
         Should.Throw<InvalidOperationException>(() => typed.GetAwaiter().GetResult()).Message.ShouldContain("'asked'");
-        world.Drive();
+        world.Run();
         (pool.ActiveCount, pool.Counts.Created, world.Census.SlotsInUse).ShouldBe((0, 0, 0));
 
         ManagedTask task = world.Run(spawn.AsFuture());
-        world.Drive();
+        world.Run();
         task.State.ShouldBe(TaskState.Completed);
         world.Fails<InvalidOperationException>(Again(spawn)).Message.ShouldContain("A future runs once");
         world.Run(pool.DrainAsync());
@@ -201,7 +201,7 @@ public sealed class BadInputTests
 
     private static void FailInEveryShape(Shapes shapes, int expected, Action<ManagedTask> check)
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("failing", ScopePolicy.Isolate);
         TaskPool pool = world.Runtime.CreatePool("failing", 100);
         var collector = new TaskCollector<int>(scope);
@@ -222,7 +222,7 @@ public sealed class BadInputTests
             }
         }
 
-        world.Drive();
+        world.Run();
         ManagedTask[] failed = [.. spawned.Where(task => task.State == TaskState.Failed)];
         failed.Length.ShouldBe(expected);
         Array.ForEach(failed, check);
@@ -230,7 +230,7 @@ public sealed class BadInputTests
         Close(world, scope, pool, collector);
     }
 
-    private static void Close(TestWorld world, TaskScope scope, TaskPool pool, TaskCollector<int> collector)
+    private static void Close(World world, TaskScope scope, TaskPool pool, TaskCollector<int> collector)
     {
         world.Run(collector.DisposeAsync());
         world.Run(pool.DisposeAsync());

@@ -8,7 +8,7 @@ public sealed class CreateSpawnSemanticsTests
     [Fact]
     public void S001_a_full_pool_fails_at_once_never_builds_the_body_and_takes_the_next_after_one_exit()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("busy", 2);
         var gate = new Gate();
         _ = TaskSlotTests.Admit(pool, _ => gate.WaitAsync());
@@ -22,7 +22,7 @@ public sealed class CreateSpawnSemanticsTests
         pool.TrySpawn(body, out _).ShouldBeFalse();
         pool.TrySpawn(0, (_, ct) => body(ct), out _).ShouldBeFalse();
         built.ShouldBe(0);
-        world.Drive();
+        world.Run();
         pool.TrySpawn(body, out _).ShouldBeTrue();
         built.ShouldBe(1);
         gate.Open();
@@ -33,14 +33,14 @@ public sealed class CreateSpawnSemanticsTests
     [Fact]
     public void S001_a_cold_future_that_was_refused_stays_cold_and_may_be_tried_again()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("busy", 1);
         _ = TaskSlotTests.Admit(pool, _ => Future.Completed());
         Future<int> future = Future.FromResult(3);
         pool.TrySpawn(future, out _).ShouldBeFalse();
-        world.Drive();
+        world.Run();
         pool.TrySpawn(future, out ManagedTask<int>? task).ShouldBeTrue();
-        world.Drive();
+        world.Run();
         task!.Result.ShouldBe(3);
         world.Run(pool.DrainAsync());
         world.ShouldBeEmpty();
@@ -49,7 +49,7 @@ public sealed class CreateSpawnSemanticsTests
     [Fact]
     public void S003_a_waker_of_the_slots_previous_occupant_does_not_touch_the_next()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("one", 1);
         Waker old = default;
         bool ready = false;
@@ -58,16 +58,16 @@ public sealed class CreateSpawnSemanticsTests
             old = waker;
             return ready;
         }));
-        world.Drive();
+        world.Run();
         ready = true;
         old.Wake();
-        world.Drive();
+        world.Run();
 
         var gate = new Gate();
         ManagedTask second = TaskSlotTests.Admit(pool, _ => gate.WaitAsync());
-        world.Drive();
+        world.Run();
         old.Wake();
-        world.Drive().ShouldBe(0);
+        world.Run().ShouldBe(0);
         (first.State, second.State).ShouldBe((TaskState.Completed, TaskState.Blocked));
         gate.Open();
         world.Run(pool.DrainAsync());
@@ -77,10 +77,10 @@ public sealed class CreateSpawnSemanticsTests
     [Fact]
     public void S005_the_next_occupant_of_a_slot_inherits_no_name()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("plain", 1);
         pool.TrySpawn(async _ => await Future.Yield(), out ManagedTask? named, name: "named").ShouldBeTrue();
-        world.Drive();
+        world.Run();
         ManagedTask next = TaskSlotTests.Admit(pool, async _ => await Future.Yield());
         (named!.Name, next.Name).ShouldBe(("named", "plain"));
         next.Id.ShouldNotBe(named.Id);
@@ -94,7 +94,7 @@ public sealed class CreateSpawnSemanticsTests
     [InlineData(false, true)]
     public void S007_id_and_task_locals_are_readable_in_clean_up(bool fails, bool canceled)
     {
-        var world = new TestWorld();
+        var world = new World();
         var gate = new Gate();
         (TaskId, string?) seen = default;
         ManagedTask task = world.Runtime.SpawnDetached(async _ =>
@@ -113,7 +113,7 @@ public sealed class CreateSpawnSemanticsTests
                 seen = (ManagedTask.Current!.Id, s_local.Value);
             }
         });
-        world.Drive();
+        world.Run();
         if (canceled)
         {
             task.Cancel();
@@ -128,7 +128,7 @@ public sealed class CreateSpawnSemanticsTests
     [Fact]
     public void S009_S011_in_a_canceled_scope_no_body_runs_no_step_is_made_and_the_handle_is_canceled_from_the_start()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("left");
         scope.Cancel("over").ShouldBeTrue();
         int ran = 0;
@@ -148,7 +148,7 @@ public sealed class CreateSpawnSemanticsTests
             .. Shapes.Fine.Into(scope).Select(spawn => spawn()),
         ];
         tasks.ShouldAllBe(task => task.State == TaskState.Canceled && task.CancelCause!.Reason == "over");
-        world.Drive().ShouldBe(0);
+        world.Run().ShouldBe(0);
         (ran, world.Census.Created, world.Census.Canceled).ShouldBe((0, tasks.Length, tasks.Length));
         Should.Throw<ManagedTaskCanceledException>(() => tasks[0].GetAwaiter().GetResult()).Message.ShouldContain("over");
         world.CloseAndBeEmpty(scope);
@@ -157,7 +157,7 @@ public sealed class CreateSpawnSemanticsTests
     [Fact]
     public void S017_a_child_may_add_siblings_while_the_scope_is_joined_and_nobody_after_it_closed()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("closing");
         var gate = new Gate();
         ManagedTask? sibling = null;
@@ -167,10 +167,10 @@ public sealed class CreateSpawnSemanticsTests
             sibling = scope.Spawn(async _ => await Future.Yield());
         });
         ManagedTask join = world.Runtime.SpawnDetached(scope.JoinAsync());
-        world.Drive();
+        world.Run();
         join.IsEnded.ShouldBeFalse();
         gate.Open();
-        world.Drive();
+        world.Run();
         (sibling!.State, join.State, scope.IsClosed).ShouldBe((TaskState.Completed, TaskState.Completed, true));
         Should.Throw<InvalidOperationException>(() => scope.Spawn(Future.Completed()));
         world.ShouldBeEmpty();
@@ -179,7 +179,7 @@ public sealed class CreateSpawnSemanticsTests
     [Fact]
     public void S023_inputs_that_throw_while_they_are_spawned_leave_scope_and_executor_usable()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("inputs");
         Should.Throw<FormatException>(() =>
         {
@@ -190,7 +190,7 @@ public sealed class CreateSpawnSemanticsTests
         });
         scope.LiveCount.ShouldBe(2);
         ManagedTask<int> after = scope.Spawn(Future.FromResult(7));
-        world.Drive();
+        world.Run();
         after.Result.ShouldBe(7);
         world.Census.Completed.ShouldBe(3);
         world.CloseAndBeEmpty(scope);

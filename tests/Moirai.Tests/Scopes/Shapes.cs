@@ -90,7 +90,7 @@ internal sealed class Shapes
         () => runtime.SpawnDetached(1, State!), () => runtime.SpawnDetached(1, StateOfInt!),
     ];
 
-    public Func<ManagedTask>[] Into(TestWorld world, TaskPool pool) =>
+    public Func<ManagedTask>[] Into(World world, TaskPool pool) =>
     [
         () => world.Run(pool.SpawnAsync(Cold()).AsFuture()), () => world.Run(pool.SpawnAsync(ColdOfInt()).AsFuture()),
         () => world.Run(pool.SpawnAsync(Future!).AsFuture()), () => world.Run(pool.SpawnAsync(FutureOfInt!).AsFuture()),

@@ -8,7 +8,7 @@ public sealed class SpawnShapeTests
     [Fact]
     public void An_async_lambda_binds_to_a_future_and_runs_as_a_task_throughout()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("lambdas");
         var currents = new List<ManagedTask?>();
         ManagedTask plain = scope.Spawn(async ct =>
@@ -23,7 +23,7 @@ public sealed class SpawnShapeTests
             currents.Add(ManagedTask.Current);
             return ct.CanBeCanceled ? "given a token" : "";
         });
-        world.Drive();
+        world.Run();
         currents.ShouldBe([plain, typed]);
         typed.Result.ShouldBe("given a token");
         world.CloseAndBeEmpty(scope);
@@ -32,7 +32,7 @@ public sealed class SpawnShapeTests
     [Fact]
     public void Method_groups_of_every_return_type_bind_and_keep_their_results()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("groups");
         ManagedTask[] all =
         [
@@ -43,7 +43,7 @@ public sealed class SpawnShapeTests
             scope.Spawn(FutureOfIntAsync), scope.Spawn(TaskOfIntAsync), scope.Spawn(ValueTaskOfIntAsync), scope.Spawn(FutureOfIntAsync(default)),
             scope.Spawn(5, static async (state, ct) => state + (await FutureOfIntAsync(ct)) - 5),
         ];
-        world.Drive();
+        world.Run();
         all.ShouldAllBe(task => task.State == TaskState.Completed);
         typed.Select(task => task.Result).ShouldBe([1, 2, 3, 1, 1]);
         typed.Select(task => task.Name).ShouldBe(["FutureOfIntAsync", "TaskOfIntAsync", "ValueTaskOfIntAsync", "FutureOfIntAsync", "groups"]);
@@ -53,7 +53,7 @@ public sealed class SpawnShapeTests
     [Fact]
     public void Every_place_takes_all_its_shapes_and_leaves_nothing()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("shapes");
         TaskPool pool = world.Runtime.CreatePool("shapes", 100);
         var collector = new TaskCollector<int>(scope);
@@ -63,7 +63,7 @@ public sealed class SpawnShapeTests
             .. Shapes.Fine.Into(world, pool).Select(spawn => spawn()), .. Shapes.Fine.TryInto(pool).Select(spawn => spawn()),
             .. Shapes.Fine.Into(collector).Select(spawn => spawn()),
         ];
-        world.Drive();
+        world.Run();
         tasks.Length.ShouldBe(45);
         tasks.ShouldAllBe(task => task!.State == TaskState.Completed);
         world.Run(collector.CollectAsync()).ShouldBe([1, 1, 1, 1, 1]);
@@ -74,7 +74,7 @@ public sealed class SpawnShapeTests
     [Fact]
     public void Names_are_the_given_one_else_the_methods_else_the_place_and_sites_are_the_callers_line()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("nursery");
         TaskPool pool = world.Runtime.CreatePool("pool", 10);
         var collector = new TaskCollector<int>(scope, "prices");
@@ -98,7 +98,7 @@ public sealed class SpawnShapeTests
             one.Task.SpawnSite.ShouldBe($"{nameof(SpawnShapeTests)}.cs:{one.Line}");
             one.Task.ToString().ShouldContain($"{one.Task.Id} '{one.Name}'");
         })]);
-        world.Drive();
+        world.Run();
         world.Run(collector.DisposeAsync());
         world.Run(pool.DisposeAsync());
         world.CloseAndBeEmpty(scope);
@@ -107,7 +107,7 @@ public sealed class SpawnShapeTests
     [Fact]
     public void Different_methods_spawned_at_one_line_each_keep_their_own_name()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskScope scope = world.Runtime.OpenScope("loop");
         Func<CancellationToken, Task>[] bodies = [TaskAsync, OtherTaskAsync, TaskAsync];
         string[] names = [.. bodies.Select(body => scope.Spawn(body).Name)];

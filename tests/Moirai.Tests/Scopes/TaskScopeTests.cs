@@ -1,5 +1,3 @@
-using Moirai.Tests.Execution;
-
 namespace Moirai.Tests.Scopes;
 
 /// <summary>Row C11: nobody leaves a scope before all in it has ended, and a failure reaches everybody it concerns, once.</summary>

@@ -20,7 +20,7 @@ public sealed class TaskSlotTests
     [InlineData(Way.IsAbandoned)]
     public void C1_a_slot_is_held_until_the_task_has_ended_and_comes_back_whichever_way_it_ends(Way way)
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("requests", maxTasks: 1);
         var gate = new Gate();
         var cleanUp = new Gate();
@@ -48,7 +48,7 @@ public sealed class TaskSlotTests
             task.Cancel();
         }
 
-        world.Drive();
+        world.Run();
         if (way == Way.IsCanceled)
         {
             task.Cancel();
@@ -61,7 +61,7 @@ public sealed class TaskSlotTests
         TaskState expected = way switch { Way.Fails => TaskState.Failed, Way.IsCanceled or Way.IsCanceledBeforeItsStart => TaskState.Canceled, _ => TaskState.Completed };
         if (way != Way.IsCanceledBeforeItsStart)
         {
-            world.Drive();
+            world.Run();
             HoldsItsSlot(pool); // it is cleaning up: it has not ended
             cleanUp.Open();
         }
@@ -71,7 +71,7 @@ public sealed class TaskSlotTests
             task = null;
         }
 
-        world.Drive();
+        world.Run();
         task?.State.ShouldBe(expected);
         pool.ActiveCount.ShouldBe(0);
         pool.TrySpawn(_ => Task.CompletedTask, out _).ShouldBeTrue();
@@ -84,7 +84,7 @@ public sealed class TaskSlotTests
     public void C1_twin_a_pool_that_returns_the_slot_when_spawning_returns_is_caught()
     {
         // The guide's web pool: the permit lives as long as the call that spawns.
-        var world = new TestWorld();
+        var world = new World();
         var slots = new TaskSlotManager(1);
         TaskScope scope = world.Runtime.OpenScope("guide");
         var gate = new Gate();
@@ -106,7 +106,7 @@ public sealed class TaskSlotTests
     [Fact]
     public void C1_spawning_waits_for_a_slot_first_come_first_served_and_nobody_overtakes()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("fifo", maxTasks: 2);
         var order = new List<int>();
         var gates = Enumerable.Range(0, 6).Select(_ => new Gate()).ToArray();
@@ -120,7 +120,7 @@ public sealed class TaskSlotTests
             }));
         }
 
-        world.Drive();
+        world.Run();
         order.ShouldBe([0, 1]);
         pool.WaitingCount.ShouldBe(4);
         world.Census.Waiters.ShouldBe(4);
@@ -128,14 +128,14 @@ public sealed class TaskSlotTests
 
         gates[1].Open();
         Should.Throw<ShouldAssertException>(() => pool.TrySpawn(_ => Task.CompletedTask, out _).ShouldBeTrue());
-        world.Drive();
+        world.Run();
         order.ShouldBe([0, 1, 2]);
         foreach (Gate gate in gates)
         {
             gate.Open();
         }
 
-        world.Drive();
+        world.Run();
         order.ShouldBe([0, 1, 2, 3, 4, 5]);
         world.Run(pool.DisposeAsync());
         world.ShouldBeEmpty();
@@ -144,7 +144,7 @@ public sealed class TaskSlotTests
     [Fact]
     public void C1_a_wait_for_a_slot_times_out_names_the_pool_and_spawns_nothing()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("orders", maxTasks: 1);
         var gate = new Gate();
         _ = Admit(pool, async _ => await gate.WaitAsync());
@@ -154,11 +154,11 @@ public sealed class TaskSlotTests
             ran = true;
             await Future.Yield();
         }).WithTimeout(TimeSpan.FromSeconds(2)));
-        world.Drive();
+        world.Run();
         pool.WaitingCount.ShouldBe(1);
 
         world.Time.Advance(TimeSpan.FromSeconds(2));
-        world.Drive();
+        world.Run();
         waiting.Exception.ShouldBeOfType<TaskTimeoutException>().WaitingFor.ShouldContain("a slot of 'orders' (1 of 1 in use)");
         (pool.WaitingCount, pool.ActiveCount, pool.Counts.Created, ran).ShouldBe((0, 1, 1, false));
         gate.Open();
@@ -169,17 +169,17 @@ public sealed class TaskSlotTests
     [Fact]
     public void C1_a_canceled_wait_takes_no_slot_and_lets_the_next_in_line_through()
     {
-        var world = new TestWorld();
+        var world = new World();
         TaskPool pool = world.Runtime.CreatePool("line", maxTasks: 1);
         var gate = new Gate();
         _ = Admit(pool, async _ => await gate.WaitAsync());
         ManagedTask[] line = [.. Enumerable.Range(0, 3).Select(_ => world.Runtime.SpawnDetached(async _ => await pool.SpawnAsync(_ => Task.CompletedTask)))];
-        world.Drive();
+        world.Run();
         line[0].Cancel();
-        world.Drive();
+        world.Run();
         pool.WaitingCount.ShouldBe(2);
         gate.Open();
-        world.Drive();
+        world.Run();
         line.Select(task => task.State).ShouldBe([TaskState.Canceled, TaskState.Completed, TaskState.Completed]);
         world.Run(pool.DrainAsync());
         world.ShouldBeEmpty();
@@ -189,7 +189,7 @@ public sealed class TaskSlotTests
     [Fact]
     public void C1_a_waiter_that_is_canceled_after_it_was_given_a_slot_keeps_the_account_exact()
     {
-        var world = new TestWorld();
+        var world = new World();
         var slots = new TaskSlotManager(1, "doors");
         slots.TryAcquire(out SlotLease? held).ShouldBeTrue();
         ManagedTask waiting = world.Runtime.SpawnDetached(async _ =>
@@ -197,7 +197,7 @@ public sealed class TaskSlotTests
             using SlotLease lease = await slots.AcquireAsync();
             await Future.Delay(Timeout.InfiniteTimeSpan);
         });
-        world.Drive();
+        world.Run();
         slots.Waiting.ShouldBe(1);
         held.Dispose();
         (slots.InUse, slots.Waiting).ShouldBe((1, 0), "handed over, never free in between");

@@ -2,45 +2,67 @@ using Moirai.Testing;
 
 namespace Moirai.Tests;
 
-/// <summary>A runtime on one thread under a clock that we turn. Nothing runs unless it is driven, so every test is a written order of events.</summary>
-internal sealed class TestWorld
+/// <summary>A runtime on one thread under a clock that the test turns. Nothing runs unless it is driven, so every test is a written order of events.</summary>
+internal sealed class World
 {
-    public TestWorld(string name = "world")
+    private readonly List<RuntimeEvent> _events = [];
+    private readonly List<string> _trace = [];
+
+    public World(string name = "world")
+        : this(options => options.Name = name)
     {
-        Runtime = new TaskRuntime(new TaskRuntimeOptions
-        {
-            Name = name,
-            Executor = Executor,
-            TimeProvider = Time,
-            OnEvent = Events.Add,
-        });
     }
 
-    public LocalExecutor Executor { get; } = new();
+    public World(Action<TaskRuntimeOptions> configure)
+    {
+        var options = new TaskRuntimeOptions { Name = "world", Executor = Executor, TimeProvider = Time, OnEvent = Note };
+        configure(options);
+        Runtime = new TaskRuntime(options);
+    }
 
     public VirtualTimeProvider Time { get; } = new();
 
-    public List<RuntimeEvent> Events { get; } = [];
+    public LocalExecutor Executor { get; } = new();
 
     public TaskRuntime Runtime { get; }
 
     public Census Census => Runtime.TakeCensus();
 
-    public long Drive() => Executor.RunUntilStalled();
+    /// <summary>Entries in the timer queue.</summary>
+    public int Timers => Runtime.Engine.Timers.Count;
+
+    public string[] Trace => [.. _trace];
+
+    public RuntimeEvent[] Events
+    {
+        get
+        {
+            lock (_events)
+            {
+                return [.. _events];
+            }
+        }
+    }
+
+    public void Log(string what) => _trace.Add(what);
+
+    /// <summary>Runs until nothing is ready.</summary>
+    public long Run() => Executor.RunUntilStalled();
 
     /// <summary>Runs a future to its end. It must need nobody but this world.</summary>
     public T Run<T>(Future<T> future)
     {
         ManagedTask<T> task = Runtime.SpawnDetached(future);
-        Drive();
+        Run();
         task.IsEnded.ShouldBeTrue($"{task} is stuck");
         return task.Result;
     }
 
+    /// <inheritdoc cref="Run{T}(Future{T})"/>
     public void Run(Future future)
     {
         ManagedTask task = Runtime.SpawnDetached(future);
-        Drive();
+        Run();
         task.IsEnded.ShouldBeTrue($"{task} is stuck");
         task.GetAwaiter().GetResult();
     }
@@ -49,11 +71,35 @@ internal sealed class TestWorld
     public TError Fails<TError>(Future future)
         where TError : Exception => Should.Throw<TError>(() => Run(future));
 
+    public void Advance(double seconds)
+    {
+        Time.Advance(TimeSpan.FromSeconds(seconds));
+        Run();
+    }
+
+    public ManagedTask Spawn(Func<CancellationToken, Future> body, string name = "task") => Runtime.SpawnDetached(body, name);
+
+    public ManagedTask<T> Spawn<T>(Func<CancellationToken, Future<T>> body, string name = "task") => Runtime.SpawnDetached(body, name);
+
+    /// <summary>Spawns, and runs until nothing is ready.</summary>
+    public ManagedTask Start(Func<CancellationToken, Future> body, string name = "task")
+    {
+        ManagedTask task = Spawn(body, name);
+        Run();
+        return task;
+    }
+
     /// <summary>The assertion behind every row: all is accounted for and nothing is left.</summary>
     public void ShouldBeEmpty()
     {
-        Drive();
-        Census census = Census;
+        Run();
+        ShouldBeEmpty(Runtime);
+    }
+
+    /// <inheritdoc cref="ShouldBeEmpty()"/>
+    public static void ShouldBeEmpty(TaskRuntime runtime)
+    {
+        Census census = runtime.TakeCensus();
         census.IsBalanced.ShouldBeTrue(census.ToString());
         census.IsEmpty.ShouldBeTrue(census.ToString());
         census.OpenScopes.ShouldBe(0, census.ToString());
@@ -64,6 +110,14 @@ internal sealed class TestWorld
     {
         Run(scope.DisposeAsync());
         ShouldBeEmpty();
+    }
+
+    private void Note(RuntimeEvent what)
+    {
+        lock (_events)
+        {
+            _events.Add(what);
+        }
     }
 }
 
