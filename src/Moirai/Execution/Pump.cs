@@ -11,6 +11,10 @@ internal sealed class Pump : IThreadPoolWorkItem
     // A pump sends for a helper when this many frames wait behind it: fewer are run sooner than a thread is woken.
     private const int HelpThreshold = 4;
     private const int MostStolen = 64;
+    // Helping costs both sides some hundred nanoseconds a frame, in cache lines that go to and fro. Steps shorter than this, in units of 100 ns,
+    // are done sooner by one processor; measured in docs/performance.md.
+    private const long ShortestStepWorthHelp = 10;
+    private const long UnknownStep = long.MaxValue;
     private const int StepsBetweenLooksAtTheClock = 64;
     private const long QuantumMilliseconds = 15;
 
@@ -21,6 +25,9 @@ internal sealed class Pump : IThreadPoolWorkItem
 
     // Written by the pump's thread.
     private long _steps;
+
+    // How long the last steps took on average, in units of 100 ns. Written by the pump's thread; read by anyone.
+    private long _stepLength = UnknownStep;
 
     internal Pump(ThreadPoolExecutor executor, ReadyQueue queue, bool isSpare)
     {
@@ -43,7 +50,7 @@ internal sealed class Pump : IThreadPoolWorkItem
     internal long StepsSeen { get; set; } = -1;
 
     /// <summary>Whether enough waits behind this pump for another to come.</summary>
-    internal bool WantsHelp => Queue.Count >= HelpThreshold && _executor.HasIdlePump;
+    internal bool WantsHelp => Queue.Count >= HelpThreshold && Volatile.Read(ref _stepLength) >= ShortestStepWorthHelp && _executor.HasIdlePump;
 
     internal bool TryBeginHelp() => Queue.TryServe();
 
@@ -62,6 +69,7 @@ internal sealed class Pump : IThreadPoolWorkItem
         long until = Clock.CoarseMilliseconds + QuantumMilliseconds;
         int budget = StepsBetweenLooksAtTheClock;
         bool helpSent = false;
+        long looked = timers.Now;
         while (Next() is { } frame)
         {
             if (!helpSent && WantsHelp)
@@ -75,7 +83,10 @@ internal sealed class Pump : IThreadPoolWorkItem
             if (--budget == 0)
             {
                 budget = StepsBetweenLooksAtTheClock;
-                timers.TurnIfDue();
+                long now = timers.Now;
+                Volatile.Write(ref _stepLength, (now - looked) / StepsBetweenLooksAtTheClock);
+                looked = now;
+                timers.TurnIfDue(now);
                 if (Clock.CoarseMilliseconds >= until)
                 {
                     // Others of the process have work too. The pump stays on duty, behind them.
@@ -87,6 +98,7 @@ internal sealed class Pump : IThreadPoolWorkItem
         }
 
         context.Shard = outerShard;
+        Volatile.Write(ref _stepLength, UnknownStep);
         _executor.Retire(this);
     }
 

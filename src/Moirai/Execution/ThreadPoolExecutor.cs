@@ -12,6 +12,9 @@ namespace Moirai;
 /// </remarks>
 public sealed class ThreadPoolExecutor : Executor
 {
+    // Fewer steps than this between two looks of the monitor are long ones.
+    private const int FewSteps = 200;
+
     private readonly Pump[] _pumps;
     private readonly int _mask;
 
@@ -157,7 +160,7 @@ public sealed class ThreadPoolExecutor : Executor
         }
     }
 
-    /// <summary>Looks for pumps that are stuck in one step while frames wait behind them. Called by the monitor alone.</summary>
+    /// <summary>Looks for pumps that are stuck in a step, or in long ones, while frames wait behind them. Called by the monitor alone.</summary>
     /// <returns>False when nothing is going on here any more.</returns>
     internal bool Inspect()
     {
@@ -165,7 +168,7 @@ public sealed class ThreadPoolExecutor : Executor
         foreach (Pump pump in _pumps)
         {
             long steps = pump.Steps;
-            stuck |= steps == pump.StepsSeen && pump.Queue.Count > 0;
+            stuck |= steps - pump.StepsSeen < FewSteps && pump.Queue.Count > 0;
             pump.StepsSeen = steps;
         }
 

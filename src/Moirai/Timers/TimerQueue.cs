@@ -222,11 +222,11 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     }
 
     /// <summary>Lets a thread that is awake and has other work turn the wheel when a turn is due: what it wakes is then near to it, and the driver's
-    /// thread finds nothing to do. The driver stays in charge: it comes in time when nobody else does.</summary>
-    internal void TurnIfDue()
+    /// thread finds nothing to do. <paramref name="now"/> is <see cref="Now"/>, which the caller has read. The driver stays in charge: it comes in time when nobody else does.</summary>
+    internal void TurnIfDue(long now)
     {
         long planned = Volatile.Read(ref _planned);
-        if (!_driver.IsExact && planned is not (0 or TimerWheel.Never) && planned <= Now)
+        if (!_driver.IsExact && planned is not (0 or TimerWheel.Never) && planned <= now)
         {
             Turn();
         }
