@@ -146,8 +146,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <remarks>Costs a look at each open scope; nothing is stopped for it. <see cref="Census.IsBalanced"/> holds at any moment; that nothing is left (<see cref="Census.IsEmpty"/>) once all has ended.</remarks>
     public Census TakeCensus()
     {
-        var totals = default(GroupTotals);
-        _engine.Root.AddTotals(ref totals);
+        GroupTotals totals = _engine.Root.TakeTotals();
         return new Census(
             totals.Counts.Created,
             totals.Counts.Live,

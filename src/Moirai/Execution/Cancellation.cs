@@ -15,11 +15,29 @@ internal static class Cancellation
     internal static CancelCause Cause(CancelKind kind, Engine engine, string? reason, string? source = null, Exception? error = null) =>
         new(kind, source ?? ManagedTask.Current?.Title ?? "code outside managed tasks", reason, engine.Provider.GetUtcNow(), error);
 
-    /// <summary>Cancels one task and the scopes it has opened.</summary>
+    /// <summary>Cancels a task and, however deep they are nested, the scopes it has opened.</summary>
+    internal static bool Cancel(ManagedTask task, CancelCause cause)
+    {
+        Stack<TaskGroup>? inside = null;
+        bool first = CancelOne(task, cause, withGroup: false, ref inside);
+        CancelAll(inside, cause);
+        return first;
+    }
+
+    internal static void CancelAll(Stack<TaskGroup>? groups, CancelCause cause)
+    {
+        while (groups is not null && groups.TryPop(out TaskGroup? group))
+        {
+            group.CancelOne(cause, ref groups);
+        }
+    }
+
+    /// <summary>Cancels one task; the scopes it has opened are handed out.</summary>
     /// <param name="task">The task.</param>
     /// <param name="cause">Why.</param>
     /// <param name="withGroup">The task is canceled with its whole group, which keeps the cause.</param>
-    internal static bool Cancel(ManagedTask task, CancelCause cause, bool withGroup = false)
+    /// <param name="inside">What is left to be canceled.</param>
+    internal static bool CancelOne(ManagedTask task, CancelCause cause, bool withGroup, ref Stack<TaskGroup>? inside)
     {
         ref var gate = ref task.Gate;
         gate.Enter();
@@ -38,21 +56,16 @@ internal static class Cancellation
         Interlocked.MemoryBarrier(); // the flag before the look at the word
         Frame? leaf = FindLocked(task) is null ? null : ClaimLocked(task);
         CancellationTokenSource[]? sources = SourcesLocked(task, outermost: null);
-        TaskGroup? groups = task.Extras?.Groups;
-        gate.Exit();
-
-        Deliver(task, leaf, sources);
-        while (groups is not null)
+        for (TaskGroup? group = task.Extras?.Groups; group is not null; group = group.NextOfOpener)
         {
-            TaskGroup? next = groups.NextOfOpener;
-            if (!groups.IsShielded)
+            if (!group.IsShielded)
             {
-                groups.Cancel(cause);
+                (inside ??= new Stack<TaskGroup>()).Push(group);
             }
-
-            groups = next;
         }
 
+        gate.Exit();
+        Deliver(task, leaf, sources);
         return true;
     }
 

@@ -15,7 +15,7 @@ public partial class ManagedTask
         _core.Gate.Exit();
     }
 
-    /// <summary>Publishes the end: state and outcome. Joiners whose wait could be claimed come back as a chain. Under the group's gate.</summary>
+    /// <summary>Publishes the end: state and outcome. Joiners whose wait could be claimed come back as a chain.</summary>
     internal WaitNode? Finish(TaskEvent how, Exception? error)
     {
         WaitNode? winners = null;
@@ -57,6 +57,9 @@ public partial class ManagedTask
         return winners;
     }
 
+    /// <summary>The group's account has the end: the last thing that is done to a task.</summary>
+    internal void MarkLeft() => Volatile.Write(ref Page, null);
+
     /// <summary>Seats a joiner, who has armed its wait.</summary>
     internal void Join(WaitNode node, int armed)
     {
@@ -71,6 +74,7 @@ public partial class ManagedTask
         {
             bool claimed = node.TryClaim();
             _core.Gate.Exit();
+            WaitUntilLeft();
             if (claimed)
             {
                 node.GoOn();
@@ -94,6 +98,17 @@ public partial class ManagedTask
         }
 
         _core.Gate.Exit();
+    }
+
+    // Between the published end and the group's account lie a few instructions of the thread that ended the task. Who awaits the task is given
+    // the world in which both are true.
+    private void WaitUntilLeft()
+    {
+        var spinner = default(SpinWait);
+        while (!HasLeft)
+        {
+            spinner.SpinOnce();
+        }
     }
 
     void IWaitQueue.Remove(WaitNode node)

@@ -22,9 +22,8 @@ public partial class ManagedTask : IWaitQueue
     // The group in which the task lives. Written once, before the task is published.
     internal readonly TaskGroup Group;
 
-    // Neighbours in the group's list. Written under the group's gate.
-    internal ManagedTask? NextInGroup;
-    internal ManagedTask? PrevInGroup;
+    // Where the task sits in the group's register, from its entry until it has left. Written by the group.
+    internal RosterPage? Page;
 
     // Where the task is: while it runs the context of the thread that steps it, while it is ready or blocked the frame that goes on, after
     // the end null. Written by the owner.
@@ -118,6 +117,16 @@ public partial class ManagedTask : IWaitQueue
 
     /// <summary>Guards the flags, the tail, the extras and what hangs on them. Taken by whoever cancels, joins or ends the task.</summary>
     internal ref SpinGate Gate => ref _core.Gate;
+
+    /// <summary>The seat on the page. Written once, by the group.</summary>
+    internal byte Seat
+    {
+        get => _core.Seat;
+        set => _core.Seat = value;
+    }
+
+    /// <summary>Whether the end is published and the group's account has it.</summary>
+    internal bool HasLeft => IsEnded && Volatile.Read(ref Page) is null;
 
     /// <summary>The frame that waits or goes on; null while the task runs, and after its end.</summary>
     internal Frame? Leaf => Volatile.Read(ref Place) as Frame;

@@ -61,12 +61,12 @@ internal static class Joining
 {
     internal static bool IsEnded(ManagedTask task)
     {
-        if (task.IsEnded)
+        if (task.HasLeft)
         {
             return true;
         }
 
-        if (ReferenceEquals(ManagedTask.Current, task))
+        if (ReferenceEquals(ManagedTask.Current, task) && !task.IsEnded)
         {
             throw new InvalidOperationException($"{task.Title} awaits its own end, which would never come. Await another task, or return instead.");
         }

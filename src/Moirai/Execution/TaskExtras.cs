@@ -30,6 +30,9 @@ internal struct TaskCore
 
     internal SpinGate Gate;
 
+    // Written once, before the task is published.
+    internal byte Seat;
+
     // Written under the gate; read by anyone.
     private byte _flags;
 

@@ -51,7 +51,7 @@ internal sealed partial class TaskGroup
         TaskGroup? parent = Parent;
         parent?._gate.Enter();
         _gate.Enter();
-        bool close = !_closed && _counts.Live == 0;
+        bool close = !_closed && IsEmptyLocked();
         busyChild = close ? _firstChild : null;
         close &= busyChild is null;
         if (close)
@@ -60,7 +60,8 @@ internal sealed partial class TaskGroup
             if (parent is not null)
             {
                 parent.UnlinkChildLocked(this);
-                parent._closedInside.Add(_counts);
+                FoldLocked();
+                parent._closedInside.Add(_folded);
                 parent._closedInside.Add(_closedInside);
             }
         }
@@ -76,63 +77,77 @@ internal sealed partial class TaskGroup
         return closed;
     }
 
-    /// <summary>The account of this group and of all that were ever opened inside it, at one moment: gates are held from here downwards.</summary>
-    internal void AddTotals(ref GroupTotals totals)
+    /// <summary>Takes no work from outside any more, here and in the groups that no task has opened; what lives here may go on spawning.</summary>
+    internal void StopIntake()
     {
-        _gate.Enter();
-        totals.OpenGroups++;
-        totals.Counts.Add(_counts);
-        totals.Counts.Add(_closedInside);
-        totals.Waiters += _joiners.Count;
-        Slots?.Count(ref totals.SlotsInUse, ref totals.Waiters);
-        for (TaskGroup? child = _firstChild; child is not null; child = child._nextSibling)
+        var todo = new Stack<TaskGroup>([this]);
+        while (todo.TryPop(out TaskGroup? group))
         {
-            child.AddTotals(ref totals);
+            group._gate.Enter();
+            group._intakeStopped = true;
+            List<TaskGroup>? children = group.ChildrenLocked();
+            group._gate.Exit();
+            foreach (TaskGroup child in children ?? [])
+            {
+                if (child.Opener is null)
+                {
+                    todo.Push(child);
+                }
+            }
+        }
+    }
+
+    /// <summary>The account of this group and of all that were ever opened inside it. Live tasks are counted by their seats, so that the sum is a check.</summary>
+    /// <remarks>The gates of the way down are held, so no group can close and hand its account upwards meanwhile. A walk with a stack of its own: scopes may be nested
+    /// deeper than a thread's stack reaches.</remarks>
+    internal GroupTotals TakeTotals()
+    {
+        var totals = default(GroupTotals);
+        var way = new Stack<(TaskGroup Group, TaskGroup? NextChild)>();
+        way.Push((this, BeginCount(ref totals)));
+        while (way.TryPop(out (TaskGroup Group, TaskGroup? NextChild) here))
+        {
+            if (here.NextChild is { } child)
+            {
+                TaskGroup? firstInside = child.BeginCount(ref totals);
+                way.Push((here.Group, child._nextSibling));
+                way.Push((child, firstInside));
+            }
+            else
+            {
+                here.Group._gate.Exit();
+            }
         }
 
-        _gate.Exit();
+        return totals;
     }
 
     /// <summary>The live tasks of this group and of those inside it, as they are now.</summary>
-    internal void CollectTasks(List<ManagedTask> into)
+    internal List<ManagedTask> CollectTasks()
     {
-        _gate.Enter();
-        for (ManagedTask? task = _first; task is not null; task = task.NextInGroup)
+        List<ManagedTask> tasks = [];
+        foreach (TaskGroup group in SelfAndInside())
         {
-            into.Add(task);
+            group._gate.Enter();
+            for (RosterPage? page = group._pages; page is not null; page = page.Next)
+            {
+                page.AddTasksTo(tasks);
+            }
+
+            group._gate.Exit();
         }
 
-        List<TaskGroup>? children = ChildrenLocked();
-        _gate.Exit();
-        if (children is not null)
-        {
-            foreach (TaskGroup child in children)
-            {
-                child.CollectTasks(into);
-            }
-        }
+        return tasks;
     }
 
     /// <summary>This group or one inside it in which a task lives; null when there is none.</summary>
     internal TaskGroup? FirstBusy()
     {
-        _gate.Enter();
-        bool busy = _counts.Live > 0;
-        List<TaskGroup>? children = busy ? null : ChildrenLocked();
-        _gate.Exit();
-        if (busy)
+        foreach (TaskGroup group in SelfAndInside())
         {
-            return this;
-        }
-
-        if (children is not null)
-        {
-            foreach (TaskGroup child in children)
+            if (!group.IsEmpty)
             {
-                if (child.FirstBusy() is { } found)
-                {
-                    return found;
-                }
+                return group;
             }
         }
 
@@ -150,6 +165,51 @@ internal sealed partial class TaskGroup
         }
 
         return false;
+    }
+
+    private IEnumerable<TaskGroup> SelfAndInside()
+    {
+        var todo = new Stack<TaskGroup>([this]);
+        while (todo.TryPop(out TaskGroup? group))
+        {
+            yield return group;
+            group._gate.Enter();
+            List<TaskGroup>? children = group.ChildrenLocked();
+            group._gate.Exit();
+            foreach (TaskGroup child in children ?? [])
+            {
+                todo.Push(child);
+            }
+        }
+    }
+
+    /// <summary>Takes the gate, which the caller gives back, and adds what is this group's own.</summary>
+    /// <returns>The first group inside.</returns>
+    private TaskGroup? BeginCount(ref GroupTotals totals)
+    {
+        _gate.Enter();
+        totals.OpenGroups++;
+        totals.Counts.Add(_folded);
+        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        {
+            page.AddCountedTo(ref totals.Counts);
+        }
+
+        totals.Counts.Add(_closedInside);
+        totals.Waiters += _joiners.Count;
+        Slots?.Count(ref totals.SlotsInUse, ref totals.Waiters);
+        return _firstChild;
+    }
+
+    // All pages are empty: one account is left.
+    private void FoldLocked()
+    {
+        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        {
+            page.AddTo(ref _folded);
+        }
+
+        _pages = null;
     }
 
     private List<TaskGroup>? ChildrenLocked()

@@ -6,19 +6,28 @@ namespace Moirai.Execution;
 
 /// <summary>The ledger of one set of tasks: who lives, how many were created and how they ended. What scopes and pools are made of.</summary>
 /// <remarks>
-/// Invariant, whenever the gate is free: <c>created == live + completed + failed + canceled</c>, and the list holds exactly the live tasks.
-/// A task is entered before it starts and taken out by its end, whichever end that is; there is no other way in or out.
+/// A task is entered before it starts and taken out by its end, whichever end that is; there is no other way in or out. Entering is done under the gate, leaving without it:
+/// see <see cref="RosterPage"/>. The group is empty when all its pages are.
+/// <para>The race with who waits for that: a leaver books its leaving (a full fence) and then looks for joiners; a joiner says that it waits, with a fence, and
+/// then looks at the books. So one of them sees the other.</para>
 /// Everything below is written under the gate, unless said otherwise.
 /// </remarks>
 internal sealed partial class TaskGroup : IWaitQueue
 {
+    private const int SmallestPage = 4;
+
     private SpinGate _gate;
-    private ManagedTask? _first;
-    private GroupCounts _counts;
+
+    // The pages on which tasks live, or on which the next will sit: the last one first.
+    private RosterPage? _pages;
+
+    // The account of pages that are full and left by all.
+    private GroupCounts _folded;
 
     // The account of the groups that were opened inside and have closed.
     private GroupCounts _closedInside;
     private bool _closed;
+    private byte _nextPageSize = SmallestPage;
 
     // No work from outside any more; tasks that live here may still spawn beside them.
     private bool _intakeStopped;
@@ -28,8 +37,9 @@ internal sealed partial class TaskGroup : IWaitQueue
     private TaskGroup? _nextSibling;
     private TaskGroup? _previousSibling;
 
-    // Those who wait until nothing lives here.
+    // Those who wait until nothing lives here; whether there are any. Leavers read the flag without the gate.
     private WaitQueue _joiners;
+    private bool _awaited;
 
     // The source of the group's token, made at the first question.
     private CancellationTokenSource? _source;
@@ -69,14 +79,18 @@ internal sealed partial class TaskGroup : IWaitQueue
 
     internal bool IsClosed => Volatile.Read(ref _closed);
 
-    internal long Live
+    /// <summary>How many tasks have not left.</summary>
+    internal long Live => Counts.Live;
+
+    /// <summary>Whether no task lives here.</summary>
+    internal bool IsEmpty
     {
         get
         {
             _gate.Enter();
-            long live = _counts.Live;
+            bool empty = IsEmptyLocked();
             _gate.Exit();
-            return live;
+            return empty;
         }
     }
 
@@ -85,7 +99,12 @@ internal sealed partial class TaskGroup : IWaitQueue
         get
         {
             _gate.Enter();
-            GroupCounts counts = _counts;
+            GroupCounts counts = _folded;
+            for (RosterPage? page = _pages; page is not null; page = page.Next)
+            {
+                page.AddTo(ref counts);
+            }
+
             _gate.Exit();
             return counts;
         }
@@ -118,15 +137,9 @@ internal sealed partial class TaskGroup : IWaitQueue
             throw ClosedError($"task '{task.Name}'");
         }
 
-        if (_first is { } first)
-        {
-            task.NextInGroup = first;
-            first.PrevInGroup = task;
-        }
-
-        _first = task;
-        _counts.Created++;
-        _counts.Live++;
+        RosterPage page = _pages is { IsFull: false } last ? last : AddPageLocked();
+        task.Page = page;
+        task.Seat = page.EnterLocked(task);
         if (_cause is not null)
         {
             task.SetFlagLocked(TaskFlags.CancelRequested);
@@ -135,44 +148,16 @@ internal sealed partial class TaskGroup : IWaitQueue
         _gate.Exit();
     }
 
-    /// <summary>Takes out a task and publishes its end, in one moment: whoever sees the task ended sees it gone from the group, and its slot free.</summary>
-    /// <remarks>Called once a task, by its end.</remarks>
+    /// <summary>Publishes a task's end and takes it out. Called once a task, by its end.</summary>
+    /// <remarks>The order: the end is published; the slot is free; the task has left, and only then the group can be empty; those who await the task go on.</remarks>
     internal void Leave(ManagedTask task, TaskEvent how, Exception? error)
     {
-        _gate.Enter();
-        if (task.PrevInGroup is { } previous)
-        {
-            previous.NextInGroup = task.NextInGroup;
-        }
-        else
-        {
-            _first = task.NextInGroup;
-        }
-
-        if (task.NextInGroup is { } next)
-        {
-            next.PrevInGroup = task.PrevInGroup;
-        }
-
-        task.NextInGroup = task.PrevInGroup = null;
-        _counts.Live--;
-        switch (how)
-        {
-            case TaskEvent.Complete:
-                _counts.Completed++;
-                break;
-            case TaskEvent.Fail:
-                _counts.Failed++;
-                break;
-            default:
-                _counts.Canceled++;
-                break;
-        }
-
-        WaitNode? admitted = Slots?.ReturnSlot();
+        RosterPage page = task.Page!;
         WaitNode? awaiting = task.Finish(how, error);
-        WaitNode? emptied = _counts.Live == 0 && _joiners.Head is not null ? ClaimJoinersLocked() : null;
-        _gate.Exit();
+        WaitNode? admitted = Slots?.ReturnSlot();
+        bool lastOfPage = page.Leave(task.Seat, how);
+        task.MarkLeft();
+        WaitNode? emptied = lastOfPage && (page.IsFull || Volatile.Read(ref _awaited)) ? LastLeft(page) : null;
 
         if (admitted is not null || awaiting is not null || emptied is not null)
         {
@@ -184,28 +169,18 @@ internal sealed partial class TaskGroup : IWaitQueue
         }
     }
 
-    /// <summary>Takes no work from outside any more, here and in the groups that no task has opened; what lives here may go on spawning.</summary>
-    internal void StopIntake()
-    {
-        _gate.Enter();
-        _intakeStopped = true;
-        List<TaskGroup>? children = ChildrenLocked();
-        _gate.Exit();
-        if (children is not null)
-        {
-            foreach (TaskGroup child in children)
-            {
-                if (child.Opener is null)
-                {
-                    child.StopIntake();
-                }
-            }
-        }
-    }
-
     /// <summary>Asks every task here, and in the groups opened inside, to stop; tasks entered later are canceled from the start.</summary>
     /// <returns>False when it was canceled before.</returns>
     internal bool Cancel(CancelCause cause)
+    {
+        Stack<TaskGroup>? inside = null;
+        bool first = CancelOne(cause, ref inside);
+        Cancellation.CancelAll(inside, cause);
+        return first;
+    }
+
+    /// <summary>Cancels the tasks of this group; the groups inside are handed out, since they may lie deeper than a stack reaches.</summary>
+    internal bool CancelOne(CancelCause cause, ref Stack<TaskGroup>? inside)
     {
         _gate.Enter();
         if (_cause is not null || _closed)
@@ -215,14 +190,19 @@ internal sealed partial class TaskGroup : IWaitQueue
         }
 
         _cause = cause;
-        ManagedTask[] tasks = TasksLocked();
+        List<ManagedTask> tasks = [];
+        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        {
+            page.AddTasksTo(tasks);
+        }
+
         List<TaskGroup>? children = ChildrenLocked();
         CancellationTokenSource? source = _source;
         _gate.Exit();
 
         foreach (ManagedTask task in tasks)
         {
-            Cancellation.Cancel(task, cause, withGroup: true);
+            Cancellation.CancelOne(task, cause, withGroup: true, ref inside);
         }
 
         if (children is not null)
@@ -231,7 +211,7 @@ internal sealed partial class TaskGroup : IWaitQueue
             {
                 if (!child.IsShielded)
                 {
-                    child.Cancel(cause);
+                    (inside ??= new Stack<TaskGroup>()).Push(child);
                 }
             }
         }
@@ -254,9 +234,12 @@ internal sealed partial class TaskGroup : IWaitQueue
             return;
         }
 
-        if (_counts.Live == 0)
+        Volatile.Write(ref _awaited, true);
+        Interlocked.MemoryBarrier(); // the flag before the look at the books
+        if (IsEmptyLocked())
         {
             bool claimed = node.TryClaim();
+            _awaited = _joiners.Count > 0;
             _gate.Exit();
             if (claimed)
             {
@@ -281,13 +264,72 @@ internal sealed partial class TaskGroup : IWaitQueue
     {
         _gate.Enter();
         _joiners.Remove(node);
+        _awaited = _joiners.Count > 0;
         _gate.Exit();
     }
 
-    string IWaitQueue.DescribeWait(WaitNode node) => $"the end of the {Volatile.Read(ref _counts.Live)} tasks of '{Name}'";
+    string IWaitQueue.DescribeWait(WaitNode node) => $"the end of the tasks of '{Name}'";
 
     private bool RefusesLocked() => _closed
         || (_intakeStopped && !(ManagedTask.Current is { } spawner && spawner.Group.IsInside(this)));
+
+    private bool IsEmptyLocked()
+    {
+        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        {
+            if (!page.IsEmpty)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private RosterPage AddPageLocked()
+    {
+        // Most scopes have few tasks; the first page is small.
+        var page = new RosterPage(_nextPageSize) { Next = _pages };
+        _nextPageSize = (byte)Math.Min(RosterPage.LargestPage, _nextPageSize * 4);
+        if (_pages is not null)
+        {
+            _pages.Previous = page;
+        }
+
+        _pages = page;
+        return page;
+    }
+
+    /// <summary>Nobody is left on a page: folds it if it is full, and looks whether the whole group is empty now.</summary>
+    /// <returns>The joiners to be resumed, claimed.</returns>
+    private WaitNode? LastLeft(RosterPage page)
+    {
+        _gate.Enter();
+        bool isFirst = ReferenceEquals(_pages, page);
+        if (page.IsFull && page.IsEmpty && (isFirst || page.Previous is not null))
+        {
+            if (isFirst)
+            {
+                _pages = page.Next;
+            }
+            else
+            {
+                page.Previous!.Next = page.Next;
+            }
+
+            if (page.Next is not null)
+            {
+                page.Next.Previous = page.Previous;
+            }
+
+            page.Next = page.Previous = null;
+            page.AddTo(ref _folded);
+        }
+
+        WaitNode? emptied = _joiners.Count > 0 && IsEmptyLocked() ? ClaimJoinersLocked() : null;
+        _gate.Exit();
+        return emptied;
+    }
 
     private WaitNode? ClaimJoinersLocked()
     {
@@ -298,6 +340,7 @@ internal sealed partial class TaskGroup : IWaitQueue
             winners = node;
         }
 
+        _awaited = false;
         return winners;
     }
 
@@ -310,18 +353,6 @@ internal sealed partial class TaskGroup : IWaitQueue
             node.Resume(ref batch);
             node = next;
         }
-    }
-
-    private ManagedTask[] TasksLocked()
-    {
-        var tasks = new ManagedTask[_counts.Live];
-        int i = 0;
-        for (ManagedTask? task = _first; task is not null; task = task.NextInGroup)
-        {
-            tasks[i++] = task;
-        }
-
-        return tasks;
     }
 
     private void CancelSource(CancellationTokenSource source)

@@ -223,7 +223,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     private async Future EndAsync()
     {
         using CancelShield shield = ManagedTask.Shield();
-        if (_group.Live > 0)
+        if (!_group.IsEmpty)
         {
             CancelRest(CancelKind.NoLongerNeeded, null);
         }

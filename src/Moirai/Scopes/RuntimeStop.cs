@@ -18,10 +18,8 @@ internal static class RuntimeStop
             ended = await WaitEmptyAsync(engine, clock, cancel).ConfigureAwait(false);
         }
 
-        List<ManagedTask> left = [];
-        engine.Root.CollectTasks(left);
-        var totals = default(GroupTotals);
-        engine.Root.AddTotals(ref totals);
+        List<ManagedTask> left = engine.Root.CollectTasks();
+        GroupTotals totals = engine.Root.TakeTotals();
         var report = new StopReport(
             engine.Name,
             totals.Counts.Completed,

@@ -31,7 +31,7 @@ public sealed partial class TaskPool : IAsyncDisposable
     public int MaxTasks => _slots.MaxTasks;
 
     /// <summary>How many tasks live now. Exact, and never above <see cref="MaxTasks"/>.</summary>
-    public long ActiveCount => _group.Live;
+    public long ActiveCount => _slots.InUse;
 
     /// <summary>How many wait to be admitted.</summary>
     public int WaitingCount => _slots.Waiting;
@@ -87,7 +87,7 @@ public sealed partial class TaskPool : IAsyncDisposable
     private async Future DisposeCoreAsync()
     {
         ThrowIfInside("disposes");
-        if (_group.Live > 0)
+        if (!_group.IsEmpty)
         {
             _group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"pool '{Name}'"));
         }

@@ -96,7 +96,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     private async Future DisposeCoreAsync()
     {
         ThrowIfInside("disposes");
-        if (Group.Live > 0)
+        if (!Group.IsEmpty)
         {
             Group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, Group.Engine, null, $"scope '{Name}'"));
         }
@@ -223,7 +223,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     {
         try
         {
-            while (Group.Live > 0)
+            while (!Group.IsEmpty)
             {
                 await new EmptyAwaitable(Group);
             }
@@ -314,7 +314,7 @@ internal sealed class BodyRegion(ManagedTask task) : CancelRegion(task, isShield
 /// <summary>Waits inside a managed task until a group is empty.</summary>
 internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
 {
-    public bool IsCompleted => group.Live == 0;
+    public bool IsCompleted => group.IsEmpty;
 
     public EmptyAwaitable GetAwaiter() => this;
 
