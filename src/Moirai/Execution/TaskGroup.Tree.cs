@@ -201,15 +201,14 @@ internal sealed partial class TaskGroup
         return _firstChild;
     }
 
-    // All pages are empty: one account is left.
+    // All pages are empty: one account is left. Whoever left a page last may still be on its way to fold it, and must find it unlinked.
     private void FoldLocked()
     {
-        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        while (_pages is { } page)
         {
+            UnlinkPageLocked(page);
             page.AddTo(ref _folded);
         }
-
-        _pages = null;
     }
 
     private List<TaskGroup>? ChildrenLocked()

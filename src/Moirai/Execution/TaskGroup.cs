@@ -302,33 +302,38 @@ internal sealed partial class TaskGroup : IWaitQueue
 
     /// <summary>Nobody is left on a page: folds it if it is full, and looks whether the whole group is empty now.</summary>
     /// <returns>The joiners to be resumed, claimed.</returns>
-    private WaitNode? LastLeft(RosterPage page)
+    internal WaitNode? LastLeft(RosterPage page)
     {
         _gate.Enter();
-        bool isFirst = ReferenceEquals(_pages, page);
-        if (page.IsFull && page.IsEmpty && (isFirst || page.Previous is not null))
+        bool isLinked = page.Previous is not null || ReferenceEquals(_pages, page);
+        if (isLinked && page.IsFull && page.IsEmpty)
         {
-            if (isFirst)
-            {
-                _pages = page.Next;
-            }
-            else
-            {
-                page.Previous!.Next = page.Next;
-            }
-
-            if (page.Next is not null)
-            {
-                page.Next.Previous = page.Previous;
-            }
-
-            page.Next = page.Previous = null;
+            UnlinkPageLocked(page);
             page.AddTo(ref _folded);
         }
 
         WaitNode? emptied = _joiners.Count > 0 && IsEmptyLocked() ? ClaimJoinersLocked() : null;
         _gate.Exit();
         return emptied;
+    }
+
+    private void UnlinkPageLocked(RosterPage page)
+    {
+        if (page.Previous is { } previous)
+        {
+            previous.Next = page.Next;
+        }
+        else
+        {
+            _pages = page.Next;
+        }
+
+        if (page.Next is { } next)
+        {
+            next.Previous = page.Previous;
+        }
+
+        page.Next = page.Previous = null;
     }
 
     private WaitNode? ClaimJoinersLocked()
