@@ -133,6 +133,12 @@ internal abstract class Frame : WaitNode
     {
         ManagedTask task = Owner!;
         StepContext context = StepContext.Current;
+        if (context.HasToGiveWay)
+        {
+            task.Engine.Executor.Enqueue(this, context);
+            return;
+        }
+
         task.Word.Move(TaskEvent.Start);
         task.Place = context;
         context.Next = this;

@@ -63,7 +63,7 @@ internal static class Joining
     {
         if (task.HasLeft)
         {
-            return true;
+            return StepContext.MayGoOn();
         }
 
         if (ReferenceEquals(ManagedTask.Current, task) && !task.IsEnded)

@@ -37,6 +37,7 @@ internal static class Stepper
         bool outerEnded = context.RootEnded;
         context.Task = task;
         context.RootEnded = false;
+        context.ResetTurns();
 
         Frame? next = frame;
         ExecutionContext? current = clean;

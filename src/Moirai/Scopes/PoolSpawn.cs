@@ -155,7 +155,7 @@ internal static class SlotWait
         }
 
         root.Due = Awaited;
-        return pool.Slots.TryTake();
+        return StepContext.MayGoOn() && pool.Slots.TryTake();
     }
 
     internal static void TakeSignal(TaskPool pool, Frame root)

@@ -208,7 +208,7 @@ public sealed class SlotLease : IDisposable
 /// <summary>Waits for a slot inside a managed task. What resumes normally holds one.</summary>
 internal readonly struct SlotAwaitable(TaskSlotManager slots) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
 {
-    public bool IsCompleted => slots.TryTake();
+    public bool IsCompleted => StepContext.MayGoOn() && slots.TryTake();
 
     public SlotAwaitable GetAwaiter() => this;
 
