@@ -164,12 +164,13 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <summary>Takes no more work, lets tasks end, cancels those that have not, and reports those that are left.</summary>
     /// <remarks>
     /// Tasks that run may still spawn into scopes of their own; new detached tasks, scopes and pools are refused, and so are spawns into pools. Stopping again, or disposing, waits for the first
-    /// stop and gives its report. The runtime keeps serving what is left, and accounts for it.
+    /// stop and gives its report. The runtime keeps serving what is left, and accounts for it. A task of this runtime that awaits the stop is itself one that has to end: it is
+    /// canceled with the others, and reported as left if it waits all the same.
     /// </remarks>
     /// <param name="drain">How long tasks may end by themselves; zero cancels at once.</param>
     /// <param name="cancel">How long canceled tasks may take.</param>
     /// <exception cref="ArgumentOutOfRangeException">A budget is negative.</exception>
-    /// <exception cref="InvalidOperationException">It is <see cref="Default"/>, which is never stopped, or a task of this runtime asks.</exception>
+    /// <exception cref="InvalidOperationException">It is <see cref="Default"/>, which is never stopped.</exception>
     public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel)
     {
         TaskRuntimeOptions.ThrowIfBad(drain);
@@ -177,11 +178,6 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         if (_options is null)
         {
             throw new InvalidOperationException("TaskRuntime.Default serves the whole process and is never stopped. Make a runtime of your own to stop one.");
-        }
-
-        if (ManagedTask.Current is { } task && ReferenceEquals(task.Engine, _engine))
-        {
-            throw new InvalidOperationException($"{task.Title} stops runtime '{Name}', in which it runs itself, and would wait for its own end. Leave that to whoever made the runtime.");
         }
 
         lock (_stopGate)
@@ -221,7 +217,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         else
         {
             using var ended = new ManualResetEventSlim();
-            task.Join(new CallbackNode(ended.Set, flowContext: false), armed: 0);
+            task.Join(new CallbackNode(ended.Set, flowContext: false, captureSynchronization: false), armed: 0);
             ended.Wait(CancellationToken.None);
         }
 

@@ -18,7 +18,7 @@ internal static class OrderEndpoints
                 Order order = await reader.ReadAsync(context);
                 return Results.Ok(await desk.PlaceAsync(order, context.RequestAborted));
             }
-            catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+            catch (Exception error) when (context.RequestAborted.IsCancellationRequested || error is IOException and not BadHttpRequestException)
             {
                 return Results.Empty; // the customer hung up: whatever came of it, nobody is there to be told
             }

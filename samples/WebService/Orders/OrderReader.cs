@@ -32,6 +32,10 @@ internal sealed class OrderReader(Warehouse warehouse, ServiceSettings settings)
         {
             throw OrderRefusedException.Malformed(error.Message);
         }
+        catch (InvalidOperationException)
+        {
+            throw new OrderRefusedException(StatusCodes.Status415UnsupportedMediaType, "An order is JSON in UTF-8", "The charset that was named is unknown here.");
+        }
 
         return Check(request);
     }

@@ -16,11 +16,11 @@ internal sealed class CallbackNode : WaitNode, IThreadPoolWorkItem
     // 1 once the wait was claimed. Interlocked.
     private int _claimed;
 
-    internal CallbackNode(Action continuation, bool flowContext, WaitNode? answer = null)
+    internal CallbackNode(Action continuation, bool flowContext, WaitNode? answer = null, bool captureSynchronization = true)
     {
         _continuation = continuation;
         _answer = answer;
-        SynchronizationContext? synchronization = SynchronizationContext.Current;
+        SynchronizationContext? synchronization = captureSynchronization ? SynchronizationContext.Current : null;
         _synchronization = synchronization is not null && synchronization.GetType() != typeof(SynchronizationContext) ? synchronization : null;
         _execution = flowContext ? ExecutionContext.Capture() : null;
     }

@@ -87,7 +87,8 @@ internal abstract class CancelRegion
     /// <summary>Cancels what runs inside. Harmless when the region was left.</summary>
     /// <param name="cause">Why.</param>
     /// <returns>False when the region was left or had expired.</returns>
-    internal bool Expire(CancelCause cause)
+    /// <param name="onTimer">Called by a thread that turns timers: user code, which the canceling of tokens may run, is kept off it.</param>
+    internal bool Expire(CancelCause cause, bool onTimer = false)
     {
         ref var gate = ref _task.Gate;
         gate.Enter();
@@ -102,9 +103,14 @@ internal abstract class CancelRegion
         Interlocked.MemoryBarrier(); // the flag before the look at the word; Park does the same the other way round
         Frame? leaf = IsReachedFrom(_task.ExtrasLocked().Regions) ? Cancellation.ClaimLocked(_task) : null;
         CancellationTokenSource[]? sources = Cancellation.SourcesLocked(_task, outermost: this);
-        WasDelivered |= sources is not null;
+        WasDelivered |= sources is not null || (leaf is null && _task.State == TaskState.Blocked); // in foreign code: not ready, whatever comes of it
         gate.Exit();
-        Cancellation.Deliver(_task, leaf, sources);
+        Cancellation.Deliver(_task, leaf, sources: onTimer ? null : sources);
+        if (onTimer && sources is not null)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static late => Cancellation.Deliver(late._task, leaf: null, late.sources), (_task, sources), preferLocal: false);
+        }
+
         return true;
     }
 

@@ -42,8 +42,7 @@ internal static class Ending
         root.Context = null; // a future that is kept keeps no ambient values
 
         // The second line of defence: whatever the body did, no region of an ended task can fire, and no timer entry of one stays linked.
-        TaskExtras? extras = task.Extras;
-        for (CancelRegion? region = extras?.Regions; region is not null; region = region.Outer)
+        for (CancelRegion? region = task.Extras?.Regions; region is not null; region = region.Outer)
         {
             region.Abandon();
         }
@@ -55,7 +54,6 @@ internal static class Ending
 
         task.Group.Listener?.TaskEnding(task, how, error);
         task.Group.Leave(task, how, error);
-        TokenLink.UndoAll(extras?.Links);
     }
 }
 

@@ -48,6 +48,23 @@ internal abstract class Frame : WaitNode
     /// <summary>Lets go of the locals. Called once, by the task's thread, when the frame has returned or thrown, or will never run.</summary>
     internal abstract void Release();
 
+    /// <summary>Lets go of a frame that another frame was to call: of one that was called, and of one that nobody will call any more. One that belongs to another task
+    /// is left alone.</summary>
+    internal void ReleaseAfterCall(bool called)
+    {
+        if (!called)
+        {
+            if (Phase != FramePhase.Cold)
+            {
+                return;
+            }
+
+            Phase = FramePhase.Taken;
+        }
+
+        Release();
+    }
+
     /// <summary>The method whose frame this is, for names and messages.</summary>
     internal abstract string Method { get; }
 
@@ -74,7 +91,7 @@ internal abstract class Frame : WaitNode
         ManagedTask task = MakeTask(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0));
         task.Word.Move(TaskEvent.Enqueue);
         task.Word.Move(TaskEvent.Start);
-        task.Finish(TaskEvent.Fail, refused);
+        task.Finish(TaskEvent.Fail, refused, out _);
         Owner = task;
         Phase = FramePhase.Taken;
         return task;

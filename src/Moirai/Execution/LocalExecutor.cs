@@ -11,10 +11,15 @@ namespace Moirai;
 /// </remarks>
 public sealed class LocalExecutor : Executor
 {
+    private const long Slice = 256;
+
     private readonly ReadyQueue _queue = new();
 
     // Pulsed when something is pushed that nobody was bound to pop.
     private readonly object _arrived = new();
+
+    // For who waits for work without a thread. Under the lock.
+    private TaskCompletionSource? _arrival;
 
     // The managed id of the driving thread, 0 when there is none. Interlocked.
     private int _driver;
@@ -74,10 +79,17 @@ public sealed class LocalExecutor : Executor
             using CancellationTokenRegistration wake = cancellationToken.UnsafeRegister(static state => ((LocalExecutor)state!).Pulse(), this);
             while (true)
             {
-                Drain(long.MaxValue);
-                if (task.IsEnded)
+                // In slices: a task that is always ready must not hide the end, nor the token.
+                bool stalled = Drain(Slice) < Slice;
+                if (task.HasLeft)
                 {
                     return;
+                }
+
+                cancellationToken.ThrowIfCancellationRequested();
+                if (!stalled)
+                {
+                    continue;
                 }
 
                 lock (_arrived)
@@ -113,19 +125,37 @@ public sealed class LocalExecutor : Executor
         }
     }
 
-    /// <summary>Drives the executor unless somebody does already.</summary>
-    internal void TryRunUntilStalled()
+    /// <summary>Drives the executor for a while, unless somebody does already.</summary>
+    /// <returns>Whether it was driven, and has more to do.</returns>
+    internal bool TryRunSlice()
     {
-        if (Interlocked.CompareExchange(ref _driver, Environment.CurrentManagedThreadId, 0) == 0)
+        if (Interlocked.CompareExchange(ref _driver, Environment.CurrentManagedThreadId, 0) != 0)
         {
-            try
+            return false;
+        }
+
+        try
+        {
+            return Drain(Slice) == Slice;
+        }
+        finally
+        {
+            End();
+        }
+    }
+
+    /// <summary>Ends when something arrives that nobody was bound to run; at once if it is there.</summary>
+    internal Task NextArrival()
+    {
+        lock (_arrived)
+        {
+            if (_queue.IsServed && _queue.Count > 0)
             {
-                Drain(long.MaxValue);
+                return Task.CompletedTask;
             }
-            finally
-            {
-                End();
-            }
+
+            _arrival ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _arrival.Task;
         }
     }
 
@@ -134,6 +164,8 @@ public sealed class LocalExecutor : Executor
         lock (_arrived)
         {
             Monitor.PulseAll(_arrived);
+            _arrival?.SetResult();
+            _arrival = null;
         }
     }
 

@@ -16,12 +16,13 @@ public partial class ManagedTask
     }
 
     /// <summary>Publishes the end: state and outcome. Joiners whose wait could be claimed come back as a chain.</summary>
-    internal WaitNode? Finish(TaskEvent how, Exception? error)
+    internal WaitNode? Finish(TaskEvent how, Exception? error, out TokenLink? links)
     {
         WaitNode? winners = null;
         _core.Gate.Enter();
         var first = _tail as WaitNode;
         _tail = error;
+        links = (_extras as TaskExtras)?.Links;
         _extras = _extras is TaskExtras { Cause: not null } kept ? kept.CauseOnly() : null;
         Place = null;
         Word.Move(how);

@@ -71,7 +71,8 @@ public partial class ManagedTask : IWaitQueue
 
     /// <summary>The task whose code runs on the current thread; null outside the steps of managed tasks.</summary>
     /// <remarks>Inside an <c>async Future</c> method it is always there. Inside plain <c>async Task</c> code it is there until the first await
-    /// that suspends.</remarks>
+    /// that suspends. It is the task of the <em>thread</em>: plain code that
+    /// continues inline inside a step, because the task completed what that code awaited, sees the task that runs and not its own.</remarks>
     public static ManagedTask? Current => StepContext.Existing?.Task;
 
     /// <summary>The token for foreign code that the current task calls: canceled when the task is, or when the timeout or scope that the code runs under ends it.</summary>
@@ -266,7 +267,11 @@ public partial class ManagedTask : IWaitQueue
 
     string IWaitQueue.DescribeWait(WaitNode node) => $"the end of {Title}";
 
-    private static async Task JoinAsTaskAsync(ManagedTask task) => await task;
+    private static async Task JoinAsTaskAsync(ManagedTask task)
+    {
+        await new EndAwaitable(task); // wherever the caller is: nobody else's thread is needed for the task to end
+        Joining.TakeOutcome(task);
+    }
 }
 
 /// <summary>A spawned computation that gives a value. See <see cref="ManagedTask"/>.</summary>
@@ -317,5 +322,10 @@ public sealed class ManagedTask<T> : ManagedTask
 
     internal override void TakeResult(Frame root) => _result = Unsafe.As<Frame<T>>(root).Result;
 
-    private static async Task<T> JoinAsTaskAsync(ManagedTask<T> task) => await task;
+    private static async Task<T> JoinAsTaskAsync(ManagedTask<T> task)
+    {
+        await new EndAwaitable(task);
+        Joining.TakeOutcome(task);
+        return task._result;
+    }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Wakers;
 
 namespace Moirai;
 
@@ -56,6 +57,23 @@ public readonly struct ManagedTaskAwaiter<T> : ICriticalNotifyCompletion, IFrame
     void IFrameAwaiter.Suspend(Frame frame) => Joining.Suspend(_task, frame);
 }
 
+/// <summary>Waits in plain code for a task's end, without coming back to a synchronization context; its outcome is not looked at.</summary>
+internal readonly struct EndAwaitable(ManagedTask task) : ICriticalNotifyCompletion
+{
+    public bool IsCompleted => task.HasLeft;
+
+    public EndAwaitable GetAwaiter() => this;
+
+    public void GetResult()
+    {
+        // The outcome is the caller's affair.
+    }
+
+    public void OnCompleted(Action continuation) => Joining.Register(task, continuation, flowContext: true, captureSynchronization: false);
+
+    public void UnsafeOnCompleted(Action continuation) => Joining.Register(task, continuation, flowContext: false, captureSynchronization: false);
+}
+
 /// <summary>What both awaiters do.</summary>
 internal static class Joining
 {
@@ -66,29 +84,36 @@ internal static class Joining
             return StepContext.MayGoOn();
         }
 
-        if (ReferenceEquals(ManagedTask.Current, task) && !task.IsEnded)
-        {
-            throw new InvalidOperationException($"{task.Title} awaits its own end, which would never come. Await another task, or return instead.");
-        }
-
         return false;
     }
 
     internal static void TakeOutcome(ManagedTask task)
     {
-        Park.TakeSignal();
+        if (Park.TakeSignal() == WaitSignal.Closed)
+        {
+            throw new InvalidOperationException($"{task.Title} awaits its own end, which would never come. Await another task, or return instead.");
+        }
+
         task.MarkObserved();
         Outcomes.ThrowIfNotCompleted(task);
     }
 
-    internal static void Register(ManagedTask task, Action continuation, bool flowContext)
+    internal static void Register(ManagedTask task, Action continuation, bool flowContext, bool captureSynchronization = true)
     {
         ArgumentNullException.ThrowIfNull(continuation);
-        task.Join(new CallbackNode(continuation, flowContext), armed: 0);
+        task.Join(new CallbackNode(continuation, flowContext, captureSynchronization: captureSynchronization), armed: 0);
     }
 
     internal static void Suspend(ManagedTask task, Frame frame)
     {
+        if (ReferenceEquals(frame.Owner, task))
+        {
+            // Told at the await, where the body can catch it.
+            frame.Signal = WaitSignal.Closed;
+            task.Stepping.Next = frame;
+            return;
+        }
+
         if (Park.Begin(frame, task, out int armed))
         {
             task.Join(frame, armed);

@@ -70,7 +70,9 @@ internal static class Spawning
         task.Engine.Executor.Enqueue(root, context);
     }
 
-    private static void ThrowNotCold(Frame frame)
+    private static void ThrowNotCold(Frame frame) => throw NotColdError(frame);
+
+    internal static InvalidOperationException NotColdError(Frame frame)
     {
         string owner = frame.Owner is { } task ? $" as {task.Title}" : string.Empty;
         string what = frame.Phase switch
@@ -78,7 +80,7 @@ internal static class Spawning
             FramePhase.Spawned or FramePhase.Started => $"is already running{owner}",
             _ => $"has already run{owner}",
         };
-        throw new InvalidOperationException(
+        return new InvalidOperationException(
             $"The future of {frame.Method} {what}. A future runs once: call the method again for another run, or keep the ManagedTask and await that, which may be done any number of times.");
     }
 }

@@ -69,9 +69,13 @@ internal sealed partial class TaskGroup
         bool closed = _closed;
         _gate.Exit();
         parent?._gate.Exit();
-        if (close && Opener is not null)
+        if (close)
         {
-            UnlinkFromOpener(Opener);
+            Heeded.Unregister();
+            if (Opener is not null)
+            {
+                UnlinkFromOpener(Opener);
+            }
         }
 
         return closed;

@@ -74,6 +74,9 @@ internal sealed partial class TaskGroup : IWaitQueue
     /// <summary>Opened under a shield: a cancellation that comes from outside does not reach it.</summary>
     internal bool IsShielded { get; private set; }
 
+    /// <summary>The link to a token from outside; undone when the group closes. Written once, by who opens the group.</summary>
+    internal CancellationTokenRegistration Heeded { get; set; }
+
     /// <summary>Why the group was canceled; null while it was not. The first cause stays.</summary>
     internal CancelCause? Cause => _cause;
 
@@ -153,10 +156,11 @@ internal sealed partial class TaskGroup : IWaitQueue
     internal void Leave(ManagedTask task, TaskEvent how, Exception? error)
     {
         RosterPage page = task.Page!;
-        WaitNode? awaiting = task.Finish(how, error);
+        WaitNode? awaiting = task.Finish(how, error, out TokenLink? links);
         WaitNode? admitted = Slots?.ReturnSlot();
         bool lastOfPage = page.Leave(task.Seat, how);
         task.MarkLeft();
+        TokenLink.UndoAll(links);
         WaitNode? emptied = lastOfPage && (page.IsFull || Volatile.Read(ref _awaited)) ? LastLeft(page) : null;
 
         if (admitted is not null || awaiting is not null || emptied is not null)
@@ -259,6 +263,9 @@ internal sealed partial class TaskGroup : IWaitQueue
             + "Spawn before the scope is joined or disposed, or into a scope that is still open.";
         return Engine.IsStopped ? new ObjectDisposedException($"TaskRuntime '{Engine.Name}'", message) : new InvalidOperationException(message);
     }
+
+    /// <summary>Takes out a node that no longer wants to wait.</summary>
+    internal void GiveUp(WaitNode node) => ((IWaitQueue)this).Remove(node);
 
     void IWaitQueue.Remove(WaitNode node)
     {

@@ -6,7 +6,7 @@ namespace Moirai;
 public readonly partial struct Future
 {
     /// <summary>Waits. The entry in the timer queue lives in the waiting frame: nothing is allocated.</summary>
-    /// <param name="delay">How long; zero goes on at once; <see cref="Timeout.InfiniteTimeSpan"/> waits for cancellation; any length up to
+    /// <param name="delay">How long; zero goes on at once, and gives way now and then; <see cref="Timeout.InfiniteTimeSpan"/> waits for cancellation; any length up to
     /// <see cref="TimeSpan.MaxValue"/> is fine. It never ends early, and usually ends within about a millisecond.</param>
     /// <exception cref="ArgumentOutOfRangeException">The delay is negative.</exception>
     /// <remarks>A cancellation point. Await the result once, inside a managed task (its runtime's clock counts) or in plain <c>async</c> code (then
@@ -73,7 +73,7 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
         internal Awaiter(TimeSpan delay) => _delay = delay;
 
         /// <summary>Whether there is nothing to wait for.</summary>
-        public bool IsCompleted => _delay == TimeSpan.Zero;
+        public bool IsCompleted => _delay == TimeSpan.Zero && StepContext.MayGoOn();
 
         /// <summary>Returns when the time is over.</summary>
         /// <exception cref="ManagedTaskCanceledException">The waiting task was canceled.</exception>

@@ -23,6 +23,12 @@ internal sealed class HomedFrame(TaskGroup home, Frame inner) : Frame
     {
         if (!_called)
         {
+            if (inner.Phase != FramePhase.Cold)
+            {
+                Throw(Spawning.NotColdError(inner));
+                return;
+            }
+
             _called = true;
             Context = ExecutionContext.Capture();
             inner.StartUnder(this);
@@ -39,7 +45,7 @@ internal sealed class HomedFrame(TaskGroup home, Frame inner) : Frame
         }
     }
 
-    internal override void Release() => inner.Release();
+    internal override void Release() => inner.ReleaseAfterCall(_called);
 }
 
 /// <summary>Calls one future and passes its outcome on.</summary>
@@ -55,6 +61,12 @@ internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner) : Frame<T>
     {
         if (!_called)
         {
+            if (inner.Phase != FramePhase.Cold)
+            {
+                Throw(Spawning.NotColdError(inner));
+                return;
+            }
+
             _called = true;
             Context = ExecutionContext.Capture();
             inner.StartUnder(this);
@@ -72,5 +84,5 @@ internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner) : Frame<T>
         }
     }
 
-    internal override void Release() => inner.Release();
+    internal override void Release() => inner.ReleaseAfterCall(_called);
 }

@@ -35,17 +35,13 @@ namespace Moirai.Futures
             try
             {
                 Park.TakeSignal();
-                do
+                target.Reset();
+                if (_poll!(new Waker(target)))
                 {
-                    target.Reset();
-                    if (_poll!(new Waker(target)))
-                    {
-                        target.Cut();
-                        Return();
-                        return;
-                    }
+                    target.Cut();
+                    Return();
+                    return;
                 }
-                while (target.IsWoken);
             }
             catch (Exception error) // it is the body's error, and goes where a body's errors go
             {
@@ -55,6 +51,12 @@ namespace Moirai.Futures
             }
 
             Context = ExecutionContext.Capture();
+            if (target.IsWoken)
+            {
+                Park.Yield(this); // woken meanwhile, perhaps by itself: asked again, but others come first, and so does a cancellation
+                return;
+            }
+
             if (Park.Begin(this, this, out int armed) && target.IsWoken && Owner!.Word.TryWake(armed))
             {
                 GoOn();

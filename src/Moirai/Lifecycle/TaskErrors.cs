@@ -45,7 +45,9 @@ public sealed class TaskTimeoutException : TimeoutException
     /// <summary>The task in which the operation ran; 0 outside managed tasks.</summary>
     public TaskId Task { get; }
 
-    private static string Describe(TimeSpan time) => time.TotalSeconds >= 1
+    private static string Describe(TimeSpan time) => time <= TimeSpan.Zero
+        ? "no time at all"
+        : time.TotalSeconds >= 1
         ? FormattableString.Invariant($"{time.TotalSeconds:0.###} s")
         : FormattableString.Invariant($"{time.TotalMilliseconds:0.###} ms");
 }

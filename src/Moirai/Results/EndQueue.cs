@@ -47,7 +47,15 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
         {
             _gate.Enter();
             _added.Remove(task);
+            WaitNode? reader = _given == _added.Count && _readers.Head is not null ? _readers.ClaimFirst() : null;
             _gate.Exit();
+            if (reader is not null)
+            {
+                var batch = default(WakeBatch);
+                reader.Resume(ref batch);
+                batch.Flush();
+            }
+
             throw;
         }
 

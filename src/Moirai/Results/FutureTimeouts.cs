@@ -7,8 +7,8 @@ namespace Moirai;
 /// A timed operation that is not done in time fails with <see cref="TaskTimeoutException"/>, and <see cref="TaskRuntimeOptions.OnEvent"/> is told. An operation that ends before leaves nothing in the timer
 /// queue, from that moment on. A time of zero or less is over at the operation's first wait; <see cref="Timeout.InfiniteTimeSpan"/> never ends; there is no upper limit.
 /// <para>A future runs on as a part of its task: at the deadline its wait throws, and its clean-up runs before the timeout is thrown. Foreign code inside
-/// it is reached by <see cref="ManagedTask.CurrentToken"/>, or by the token that the delegate form is given; foreign code that heeds no token is waited for. A <see cref="Task"/> that is timed is not stopped: only
-/// the wait for it ends.</para>
+/// it is reached by <see cref="ManagedTask.CurrentToken"/>; foreign code that does not heed that token (the token of the task's body is another one) is waited for, and then the timeout is thrown. A <see cref="Task"/> that is timed is not stopped: only
+/// the wait for it ends, and a few bytes stay with the task until it has ended.</para>
 /// </remarks>
 public static class FutureTimeouts
 {

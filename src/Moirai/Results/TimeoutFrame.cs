@@ -13,7 +13,7 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
     {
         CancelCause cause = Cancellation.Cause(CancelKind.TimedOut, Task.Engine, null, $"the timeout of {operation}");
         WaitedFor = Task.DescribeWait(); // before the expiry, which lets the task go on
-        Expire(cause);
+        Expire(cause, onTimer: ReferenceEquals(Task.Engine.Provider, TimeProvider.System)); // a virtual clock is turned by code that may be kept
     }
 
     internal override void Abandon() => Task.Engine.Timers.Remove(entry);
@@ -32,6 +32,9 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
     private TimeoutRegion? _region;
 
+    // The timed future runs, or has run, as ours. Another task may have taken it instead.
+    private bool _called;
+
     // Moved by the task's thread and, from Armed, by the timer; interlocked.
     private int _timer;
 
@@ -44,6 +47,12 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         if (_region is { } region)
         {
             Finish(region);
+            return;
+        }
+
+        if (inner.Phase != FramePhase.Cold)
+        {
+            Throw(Spawning.NotColdError(inner));
             return;
         }
 
@@ -71,6 +80,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
             }
         }
 
+        _called = true;
         inner.StartUnder(this);
     }
 
@@ -80,7 +90,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
     internal override void Resume(ref WakeBatch batch) => _region!.TimeIsOver(Operation(), within);
 
-    internal override void Release() => inner.Release();
+    internal override void Release() => inner.ReleaseAfterCall(_called);
 
     private string Operation() => $"{inner.Method} in {Owner!.Title}";
 

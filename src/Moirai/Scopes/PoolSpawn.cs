@@ -22,7 +22,7 @@ public readonly struct PoolSpawn : IEquatable<PoolSpawn>
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => new(this);
+    public Awaiter GetAwaiter() => _root is null ? throw SlotWait.IsDefault() : new(this);
 
     /// <summary>The spawn as a future, to be timed or awaited elsewhere.</summary>
     public Future<ManagedTask> AsFuture() => Homed.In(_pool.Home, FutureOf(this));
@@ -91,7 +91,7 @@ public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => new(this);
+    public Awaiter GetAwaiter() => _root is null ? throw SlotWait.IsDefault() : new(this);
 
     /// <inheritdoc cref="PoolSpawn.AsFuture"/>
     public Future<ManagedTask<T>> AsFuture() => Homed.In(_pool.Home, FutureOf(this));
@@ -145,6 +145,8 @@ internal static class SlotWait
 {
     // In the Due of a cold root: somebody awaits the spawn and has, or will be given, a slot for it.
     private const int Awaited = 1;
+
+    internal static InvalidOperationException IsDefault() => new("This is default(PoolSpawn), which no pool has made: there is nothing to spawn. Call TaskPool.SpawnAsync.");
 
     internal static bool TryTake(TaskPool pool, Frame root)
     {

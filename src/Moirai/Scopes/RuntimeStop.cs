@@ -43,31 +43,31 @@ internal static class RuntimeStop
         clock.Start(budget);
         while (engine.Root.FirstBusy() is { } busy)
         {
-            Drive(engine);
-            if (engine.Root.FirstBusy() is null)
+            // A local executor runs only when somebody drives it; while its runtime is stopped, that is who stops it.
+            var local = engine.Executor as LocalExecutor;
+            while (local is not null && local.TryRunSlice() && !clock.Over.IsCompleted)
             {
-                return true;
+                await Task.Yield(); // somebody who spins must not keep the caller
+            }
+
+            if (busy.IsEmpty)
+            {
+                continue;
             }
 
             var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            busy.JoinEmpty(new CallbackNode(ended.SetResult, flowContext: false), armed: 0);
-            await Task.WhenAny(ended.Task, clock.Over).ConfigureAwait(false);
-            if (!ended.Task.IsCompleted)
+            var seat = new CallbackNode(() => ended.TrySetResult(), flowContext: false, captureSynchronization: false);
+            busy.JoinEmpty(seat, armed: 0);
+            await (local is null ? Task.WhenAny(ended.Task, clock.Over) : Task.WhenAny(ended.Task, clock.Over, local.NextArrival())).ConfigureAwait(false);
+            busy.GiveUp(seat);
+            if (clock.Over.IsCompleted)
             {
+                local?.TryRunSlice();
                 return engine.Root.FirstBusy() is null;
             }
         }
 
         return true;
-    }
-
-    // A local executor runs only when somebody drives it; while its runtime is stopped, that is who stops it.
-    private static void Drive(Engine engine)
-    {
-        if (engine.Executor is LocalExecutor local)
-        {
-            local.TryRunUntilStalled();
-        }
     }
 
     /// <summary>A timer that leaves nothing behind: it is disposed with its owner.</summary>

@@ -35,16 +35,15 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     // The body's stretch of the opener's life, which a failing task cancels; null for scopes without a body. Written under the gate.
     private BodyRegion? _body;
 
-    // The link to a token that was handed in. Written once, before the scope is used; undone when it closes.
-    private CancellationTokenRegistration _heeded;
-
     // Somebody has been, or will be, thrown the failures.
     private volatile bool _joined;
 
     internal TaskScope(TaskGroup parent, string name, ScopePolicy policy, ManagedTask? opener)
     {
         ArgumentNullException.ThrowIfNull(name);
-        _policy = policy;
+        _policy = Enum.IsDefined(policy)
+            ? policy
+            : throw new ArgumentOutOfRangeException(nameof(policy), policy, $"Scope '{name}' was given no policy there is: take CancelOnFailure or Isolate.");
         Group = TaskGroup.Open(parent, name, opener);
         Group.Listener = this;
     }
@@ -167,7 +166,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     {
         if (token.CanBeCanceled)
         {
-            _heeded = token.UnsafeRegister(
+            Group.Heeded = token.UnsafeRegister(
                 static state =>
                 {
                     var scope = (TaskScope)state!;
@@ -242,7 +241,6 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     {
         using var shield = new CancelShield(ManagedTask.Current);
         await CloseGroupAsync(Group);
-        _heeded.Unregister();
     }
 
     private static async Future CloseGroupAsync(TaskGroup group)
