@@ -7,6 +7,7 @@ using Moirai.Timers;
 namespace Moirai.Tests.Results;
 
 /// <summary>Rows A1, A2, A3 and A6 on whole tasks: whatever way an operation goes, its timeout leaves nothing in the timer queue.</summary>
+[Collection(nameof(MeasuresMemory))]
 public sealed class TimeoutLeakTests
 {
     private static readonly TimeSpan Long = TimeSpan.FromHours(1);
