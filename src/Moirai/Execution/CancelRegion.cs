@@ -101,9 +101,10 @@ internal abstract class CancelRegion
         Cause = cause;
         _task.SetFlagLocked(TaskFlags.RegionExpired);
         Interlocked.MemoryBarrier(); // the flag before the look at the word; Park does the same the other way round
-        Frame? leaf = IsReachedFrom(_task.ExtrasLocked().Regions) ? Cancellation.ClaimLocked(_task) : null;
+        bool reached = IsReachedFrom(_task.ExtrasLocked().Regions);
+        Frame? leaf = reached ? Cancellation.ClaimLocked(_task) : null;
         CancellationTokenSource[]? sources = Cancellation.SourcesLocked(_task, outermost: this);
-        WasDelivered |= sources is not null || (leaf is null && _task.State == TaskState.Blocked); // in foreign code: not ready, whatever comes of it
+        WasDelivered |= sources is not null || (reached && leaf is null && _task.State == TaskState.Blocked); // in foreign code: not ready, whatever comes of it
         gate.Exit();
         Cancellation.Deliver(_task, leaf, sources: onTimer ? null : sources);
         if (onTimer && sources is not null)

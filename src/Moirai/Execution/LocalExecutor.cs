@@ -144,12 +144,12 @@ public sealed class LocalExecutor : Executor
         }
     }
 
-    /// <summary>Ends when something arrives that nobody was bound to run; at once if it is there.</summary>
+    /// <summary>Ends when something arrives that nobody was bound to run, or when a driver leaves; at once if something may be there with nobody to run it.</summary>
     internal Task NextArrival()
     {
         lock (_arrived)
         {
-            if (_queue.IsServed && _queue.Count > 0)
+            if (Volatile.Read(ref _driver) == 0 && _queue.IsServed)
             {
                 return Task.CompletedTask;
             }
@@ -200,5 +200,15 @@ public sealed class LocalExecutor : Executor
         }
     }
 
-    private void End() => Volatile.Write(ref _driver, 0);
+    private void End()
+    {
+        lock (_arrived)
+        {
+            Volatile.Write(ref _driver, 0);
+
+            // Whoever waits looks again: something may be ready with nobody there to run it.
+            _arrival?.SetResult();
+            _arrival = null;
+        }
+    }
 }

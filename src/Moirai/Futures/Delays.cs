@@ -87,6 +87,12 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
 
         void IFrameAwaiter.Suspend(Frame frame)
         {
+            if (_delay == TimeSpan.Zero)
+            {
+                Park.Yield(frame);
+                return;
+            }
+
             var timers = frame.Owner!.Engine.Timers;
             long due = timers.DueIn(_delay);
             if (Park.Begin(frame, timers, out int armed))
@@ -106,6 +112,12 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
         private void Register(Action continuation, bool flowContext)
         {
             ArgumentNullException.ThrowIfNull(continuation);
+            if (_delay == TimeSpan.Zero)
+            {
+                new CallbackNode(continuation, flowContext).GoOn();
+                return;
+            }
+
             var timers = Engine.Ambient.Timers;
             timers.Arm(new CallbackNode(continuation, flowContext), timers.DueIn(_delay), armed: 0);
         }
