@@ -20,99 +20,53 @@ public sealed partial class TaskRuntime
     /// <returns>The handle: await it, cancel it, or let it go.</returns>
     /// <exception cref="ObjectDisposedException">The runtime takes no work any more.</exception>
     /// <exception cref="InvalidOperationException">The future was run before. Nothing has run and nothing is kept.</exception>
-    public ManagedTask SpawnDetached(Future future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        Frame root = future.Frame;
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, null, file, line), null);
-    }
+    public ManagedTask SpawnDetached(Future future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(future, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public ManagedTask<T> SpawnDetached<T>(Future<T> future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        Frame<T> root = future.Frame;
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, null, file, line), null);
-    }
+    public ManagedTask<T> SpawnDetached<T>(Future<T> future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(future, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
     [OverloadResolutionPriority(1)]
-    public ManagedTask SpawnDetached(Func<CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask SpawnDetached(Func<CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
     [OverloadResolutionPriority(1)]
-    public ManagedTask<T> SpawnDetached<T>(Func<CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask<T> SpawnDetached<T>(Func<CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
-    public ManagedTask SpawnDetached(Func<CancellationToken, Task> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask SpawnDetached(Func<CancellationToken, Task> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public ManagedTask<T> SpawnDetached<T>(Func<CancellationToken, Task<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask<T> SpawnDetached<T>(Func<CancellationToken, Task<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
-    public ManagedTask SpawnDetached(Func<CancellationToken, ValueTask> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask SpawnDetached(Func<CancellationToken, ValueTask> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public ManagedTask<T> SpawnDetached<T>(Func<CancellationToken, ValueTask<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask<T> SpawnDetached<T>(Func<CancellationToken, ValueTask<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
     /// <typeparam name="TState">What the body is given, so that it need not capture anything.</typeparam>
     [OverloadResolutionPriority(1)]
-    public ManagedTask SpawnDetached<TState>(TState state, Func<TState, CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(state, body, source.Token);
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask SpawnDetached<TState>(TState state, Func<TState, CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(state, body, name, file, line));
 
     /// <inheritdoc cref="SpawnDetached(Future, string, string, int)"/>
     /// <typeparam name="TState">What the body is given, so that it need not capture anything.</typeparam>
     /// <typeparam name="T">What the body gives.</typeparam>
     [OverloadResolutionPriority(1)]
-    public ManagedTask<T> SpawnDetached<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(state, body, source.Token);
-        return Spawning.Spawn(_engine.Root, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask<T> SpawnDetached<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(_engine.Root, Bodies.Of(state, body, name, file, line));
 }

@@ -1,3 +1,4 @@
+using Moirai.Ground;
 using Moirai.Lifecycle;
 
 namespace Moirai.Execution;
@@ -9,7 +10,7 @@ namespace Moirai.Execution;
 /// is full and left by all is folded into the group's account by who left last.
 /// <para>Invariant at rest: <c>Entered − Left</c> seats are taken.</para>
 /// </remarks>
-internal sealed class RosterPage
+internal sealed class RosterPage : ILinked<RosterPage>
 {
     internal const int LargestPage = 64;
 
@@ -29,10 +30,10 @@ internal sealed class RosterPage
     internal RosterPage(int seats) => _seats = new ManagedTask?[seats];
 
     /// <summary>Neighbours in the group's list. Written under the group's gate.</summary>
-    internal RosterPage? Next { get; set; }
+    public RosterPage? Next { get; set; }
 
     /// <inheritdoc cref="Next"/>
-    internal RosterPage? Previous { get; set; }
+    public RosterPage? Previous { get; set; }
 
     internal bool IsFull => Volatile.Read(ref _entered) == _seats.Length;
 

@@ -9,29 +9,29 @@ internal static class Spawning
 {
     /// <summary>Spawns a cold frame into a group.</summary>
     /// <exception cref="InvalidOperationException">The group is closed, or the frame is not cold. Nothing has run, nothing is kept.</exception>
-    internal static ManagedTask Spawn(TaskGroup group, Frame root, TaskLabel label, CancellationTokenSource? token)
+    internal static ManagedTask Spawn(TaskGroup group, in Body body)
     {
-        ThrowIfNotCold(root);
+        ThrowIfNotCold(body.Root);
         StepContext context = StepContext.Current;
-        var task = new ManagedTask(context.NextId(), group, label);
-        Launch(task, root, token, context);
+        var task = new ManagedTask(context.NextId(), group, body.Label);
+        Launch(task, body.Root, body.Token, context);
         return task;
     }
 
-    /// <inheritdoc cref="Spawn(TaskGroup, Frame, TaskLabel, CancellationTokenSource)"/>
-    internal static ManagedTask<T> Spawn<T>(TaskGroup group, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    /// <inheritdoc cref="Spawn(TaskGroup, in Body)"/>
+    internal static ManagedTask<T> Spawn<T>(TaskGroup group, in Body<T> body)
     {
         StepContext context = StepContext.Current;
-        ManagedTask<T> task = Create(group, root, label, context);
-        Launch(task, root, token, context);
+        ManagedTask<T> task = Create(group, body, context);
+        Launch(task, body.Root, body.Token, context);
         return task;
     }
 
     /// <summary>Makes a task that is not entered anywhere yet.</summary>
-    internal static ManagedTask<T> Create<T>(TaskGroup group, Frame<T> root, TaskLabel label, StepContext context)
+    internal static ManagedTask<T> Create<T>(TaskGroup group, in Body<T> body, StepContext context)
     {
-        ThrowIfNotCold(root);
-        return new ManagedTask<T>(context.NextId(), group, label);
+        ThrowIfNotCold(body.Root);
+        return new ManagedTask<T>(context.NextId(), group, body.Label);
     }
 
     internal static void ThrowIfNotCold(Frame frame)

@@ -16,13 +16,7 @@ internal sealed partial class TaskGroup
         }
 
         group.IsShielded = opener?.IsShielded ?? false;
-        group._nextSibling = parent._firstChild;
-        if (parent._firstChild is { } first)
-        {
-            first._previousSibling = group;
-        }
-
-        parent._firstChild = group;
+        parent._children.Push(group);
         group._cause = group.IsShielded ? null : parent._cause;
         parent._gate.Exit();
 
@@ -52,14 +46,14 @@ internal sealed partial class TaskGroup
         parent?._gate.Enter();
         _gate.Enter();
         bool close = !_closed && IsEmptyLocked();
-        busyChild = close ? _firstChild : null;
+        busyChild = close ? _children.First : null;
         close &= busyChild is null;
         if (close)
         {
             _closed = true;
             if (parent is not null)
             {
-                parent.UnlinkChildLocked(this);
+                parent._children.Remove(this);
                 FoldLocked();
                 parent._closedInside.Add(_folded);
                 parent._closedInside.Add(_closedInside);
@@ -114,7 +108,7 @@ internal sealed partial class TaskGroup
             if (here.NextChild is { } child)
             {
                 TaskGroup? firstInside = child.BeginCount(ref totals);
-                way.Push((here.Group, child._nextSibling));
+                way.Push((here.Group, child.Next));
                 way.Push((child, firstInside));
             }
             else
@@ -133,7 +127,7 @@ internal sealed partial class TaskGroup
         foreach (TaskGroup group in SelfAndInside())
         {
             group._gate.Enter();
-            for (RosterPage? page = group._pages; page is not null; page = page.Next)
+            for (RosterPage? page = group._pages.First; page is not null; page = page.Next)
             {
                 page.AddTasksTo(tasks);
             }
@@ -194,7 +188,7 @@ internal sealed partial class TaskGroup
         _gate.Enter();
         totals.OpenGroups++;
         totals.Counts.Add(_folded);
-        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        for (RosterPage? page = _pages.First; page is not null; page = page.Next)
         {
             page.AddCountedTo(ref totals.Counts);
         }
@@ -202,15 +196,15 @@ internal sealed partial class TaskGroup
         totals.Counts.Add(_closedInside);
         totals.Waiters += _joiners.Count;
         Slots?.Count(ref totals.SlotsInUse, ref totals.Waiters);
-        return _firstChild;
+        return _children.First;
     }
 
     // All pages are empty: one account is left. Whoever left a page last may still be on its way to fold it, and must find it unlinked.
     private void FoldLocked()
     {
-        while (_pages is { } page)
+        while (_pages.First is { } page)
         {
-            UnlinkPageLocked(page);
+            _pages.Remove(page);
             page.AddTo(ref _folded);
         }
     }
@@ -218,31 +212,12 @@ internal sealed partial class TaskGroup
     private List<TaskGroup>? ChildrenLocked()
     {
         List<TaskGroup>? children = null;
-        for (TaskGroup? child = _firstChild; child is not null; child = child._nextSibling)
+        for (TaskGroup? child = _children.First; child is not null; child = child.Next)
         {
             (children ??= []).Add(child);
         }
 
         return children;
-    }
-
-    private void UnlinkChildLocked(TaskGroup child)
-    {
-        if (child._previousSibling is { } previous)
-        {
-            previous._nextSibling = child._nextSibling;
-        }
-        else
-        {
-            _firstChild = child._nextSibling;
-        }
-
-        if (child._nextSibling is { } next)
-        {
-            next._previousSibling = child._previousSibling;
-        }
-
-        child._nextSibling = child._previousSibling = null;
     }
 
     private void UnlinkFromOpener(ManagedTask opener)

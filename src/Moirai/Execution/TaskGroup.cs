@@ -12,14 +12,14 @@ namespace Moirai.Execution;
 /// then looks at the books. So one of them sees the other.</para>
 /// Everything below is written under the gate, unless said otherwise.
 /// </remarks>
-internal sealed partial class TaskGroup : IWaitQueue
+internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
 {
     private const int SmallestPage = 4;
 
     private SpinGate _gate;
 
     // The pages on which tasks live, or on which the next will sit: the last one first.
-    private RosterPage? _pages;
+    private IntrusiveList<RosterPage> _pages;
 
     // The account of pages that are full and left by all.
     private GroupCounts _folded;
@@ -33,9 +33,7 @@ internal sealed partial class TaskGroup : IWaitQueue
     private bool _intakeStopped;
 
     // Scopes and pools opened inside this group that are not closed.
-    private TaskGroup? _firstChild;
-    private TaskGroup? _nextSibling;
-    private TaskGroup? _previousSibling;
+    private IntrusiveList<TaskGroup> _children;
 
     // Those who wait until nothing lives here; whether there are any. Leavers read the flag without the gate.
     private WaitQueue _joiners;
@@ -61,6 +59,12 @@ internal sealed partial class TaskGroup : IWaitQueue
 
     /// <summary>The task inside which the group was opened, if it was.</summary>
     internal ManagedTask? Opener { get; }
+
+    /// <summary>Neighbours among the parent's children. Written under the parent's gate.</summary>
+    public TaskGroup? Next { get; set; }
+
+    /// <inheritdoc cref="Next"/>
+    public TaskGroup? Previous { get; set; }
 
     /// <summary>The next in the list of groups that one task has opened. Written under that task's gate.</summary>
     internal TaskGroup? NextOfOpener { get; private set; }
@@ -103,7 +107,7 @@ internal sealed partial class TaskGroup : IWaitQueue
         {
             _gate.Enter();
             GroupCounts counts = _folded;
-            for (RosterPage? page = _pages; page is not null; page = page.Next)
+            for (RosterPage? page = _pages.First; page is not null; page = page.Next)
             {
                 page.AddTo(ref counts);
             }
@@ -140,7 +144,7 @@ internal sealed partial class TaskGroup : IWaitQueue
             throw ClosedError($"task '{task.Name}'");
         }
 
-        RosterPage page = _pages is { IsFull: false } last ? last : AddPageLocked();
+        RosterPage page = _pages.First is { IsFull: false } last ? last : AddPageLocked();
         task.Page = page;
         task.Seat = page.EnterLocked(task);
         if (_cause is not null)
@@ -195,7 +199,7 @@ internal sealed partial class TaskGroup : IWaitQueue
 
         _cause = cause;
         List<ManagedTask> tasks = [];
-        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        for (RosterPage? page = _pages.First; page is not null; page = page.Next)
         {
             page.AddTasksTo(tasks);
         }
@@ -282,7 +286,7 @@ internal sealed partial class TaskGroup : IWaitQueue
 
     private bool IsEmptyLocked()
     {
-        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        for (RosterPage? page = _pages.First; page is not null; page = page.Next)
         {
             if (!page.IsEmpty)
             {
@@ -296,14 +300,9 @@ internal sealed partial class TaskGroup : IWaitQueue
     private RosterPage AddPageLocked()
     {
         // Most scopes have few tasks; the first page is small.
-        var page = new RosterPage(_nextPageSize) { Next = _pages };
+        var page = new RosterPage(_nextPageSize);
         _nextPageSize = (byte)Math.Min(RosterPage.LargestPage, _nextPageSize * 4);
-        if (_pages is not null)
-        {
-            _pages.Previous = page;
-        }
-
-        _pages = page;
+        _pages.Push(page);
         return page;
     }
 
@@ -312,35 +311,15 @@ internal sealed partial class TaskGroup : IWaitQueue
     internal WaitNode? LastLeft(RosterPage page)
     {
         _gate.Enter();
-        bool isLinked = page.Previous is not null || ReferenceEquals(_pages, page);
-        if (isLinked && page.IsFull && page.IsEmpty)
+        if (_pages.Contains(page) && page.IsFull && page.IsEmpty)
         {
-            UnlinkPageLocked(page);
+            _pages.Remove(page);
             page.AddTo(ref _folded);
         }
 
         WaitNode? emptied = _joiners.Count > 0 && IsEmptyLocked() ? ClaimJoinersLocked() : null;
         _gate.Exit();
         return emptied;
-    }
-
-    private void UnlinkPageLocked(RosterPage page)
-    {
-        if (page.Previous is { } previous)
-        {
-            previous.Next = page.Next;
-        }
-        else
-        {
-            _pages = page.Next;
-        }
-
-        if (page.Next is { } next)
-        {
-            next.Previous = page.Previous;
-        }
-
-        page.Next = page.Previous = null;
     }
 
     private WaitNode? ClaimJoinersLocked()

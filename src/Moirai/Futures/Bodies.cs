@@ -2,77 +2,114 @@ using Moirai.Execution;
 
 namespace Moirai.Futures;
 
-/// <summary>Makes a cold frame of whatever a user spawns.</summary>
+/// <summary>Makes a <see cref="Body"/> of whatever a user spawns. Every shape of every spawn passes here.</summary>
 /// <remarks>A delegate that returns a future is called at once, on the caller's thread: an <c>async</c> lambda runs nothing then. A delegate that
 /// returns a <see cref="Task"/> or <see cref="ValueTask"/> is called by the task's first step. What a delegate throws, the task fails with.</remarks>
 internal static class Bodies
 {
-    internal static Frame Of(Func<CancellationToken, Future> body, CancellationToken token)
+    internal static Body Of(Future future, string? name, string file, int line)
     {
+        Frame root = future.Frame;
+        return new(root, TaskLabel.Of(name, root.Method, null, file, line), null);
+    }
+
+    internal static Body<T> Of<T>(Future<T> future, string? name, string file, int line)
+    {
+        Frame<T> root = future.Frame;
+        return new(root, TaskLabel.Of(name, root.Method, null, file, line), null);
+    }
+
+    internal static Body Of(Func<CancellationToken, Future> body, string? name, string file, int line)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return Of(body, static (body, ct) => body(ct), name, file, line);
+    }
+
+    internal static Body<T> Of<T>(Func<CancellationToken, Future<T>> body, string? name, string file, int line)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return Of(body, static (body, ct) => body(ct), name, file, line);
+    }
+
+    internal static Body Of<TState>(TState state, Func<TState, CancellationToken, Future> body, string? name, string file, int line)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        var source = new CancellationTokenSource();
+        Frame root;
         try
         {
-            return body(token).Frame;
+            root = body(state, source.Token).Frame;
         }
         catch (Exception error) // becomes the outcome of the task
         {
-            return new ReadyFrame<bool>(value: false, error);
+            root = new ReadyFrame<bool>(value: false, error);
         }
+
+        return new(root, TaskLabel.Of(name, root.Method, null, file, line), source);
     }
 
-    internal static Frame<T> Of<T>(Func<CancellationToken, Future<T>> body, CancellationToken token)
+    internal static Body<T> Of<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name, string file, int line)
     {
+        ArgumentNullException.ThrowIfNull(body);
+        var source = new CancellationTokenSource();
+        Frame<T> root;
         try
         {
-            return body(token).Frame;
+            root = body(state, source.Token).Frame;
         }
-        catch (Exception error)
+        catch (Exception error) // becomes the outcome of the task
         {
-            return new ReadyFrame<T>(default!, error);
+            root = new ReadyFrame<T>(default!, error);
         }
+
+        return new(root, TaskLabel.Of(name, root.Method, null, file, line), source);
     }
 
-    internal static Frame Of<TState>(TState state, Func<TState, CancellationToken, Future> body, CancellationToken token)
+    internal static Body Of(Func<CancellationToken, Task> body, string? name, string file, int line)
     {
-        try
-        {
-            return body(state, token).Frame;
-        }
-        catch (Exception error)
-        {
-            return new ReadyFrame<bool>(value: false, error);
-        }
+        ArgumentNullException.ThrowIfNull(body);
+        var source = new CancellationTokenSource();
+        return Calling(Run(body, source.Token), body, source, name, file, line);
     }
 
-    internal static Frame<T> Of<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, CancellationToken token)
+    internal static Body<T> Of<T>(Func<CancellationToken, Task<T>> body, string? name, string file, int line)
     {
-        try
-        {
-            return body(state, token).Frame;
-        }
-        catch (Exception error)
-        {
-            return new ReadyFrame<T>(default!, error);
-        }
+        ArgumentNullException.ThrowIfNull(body);
+        var source = new CancellationTokenSource();
+        return Calling(Run(body, source.Token), body, source, name, file, line);
     }
 
-    internal static Frame Of(Func<CancellationToken, Task> body, CancellationToken token) => RunTask(body, token).Frame;
+    internal static Body Of(Func<CancellationToken, ValueTask> body, string? name, string file, int line)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        var source = new CancellationTokenSource();
+        return Calling(Run(body, source.Token), body, source, name, file, line);
+    }
 
-    internal static Frame<T> Of<T>(Func<CancellationToken, Task<T>> body, CancellationToken token) => RunTask(body, token).Frame;
+    internal static Body<T> Of<T>(Func<CancellationToken, ValueTask<T>> body, string? name, string file, int line)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        var source = new CancellationTokenSource();
+        return Calling(Run(body, source.Token), body, source, name, file, line);
+    }
 
-    internal static Frame Of(Func<CancellationToken, ValueTask> body, CancellationToken token) => RunTask(body, token).Frame;
+    // The root only calls the delegate, so the task is called after the delegate.
+    private static Body Calling(Future root, Delegate body, CancellationTokenSource token, string? name, string file, int line) =>
+        new(root.Frame, TaskLabel.Of(name, root.Frame.Method, body, file, line), token);
 
-    internal static Frame<T> Of<T>(Func<CancellationToken, ValueTask<T>> body, CancellationToken token) => RunTask(body, token).Frame;
+    private static Body<T> Calling<T>(Future<T> root, Delegate body, CancellationTokenSource token, string? name, string file, int line) =>
+        new(root.Frame, TaskLabel.Of(name, root.Frame.Method, body, file, line), token);
 
-    private static async Future RunTask(Func<CancellationToken, Task> body, CancellationToken token) =>
+    private static async Future Run(Func<CancellationToken, Task> body, CancellationToken token) =>
         await (body(token) ?? throw NullTask(body)).ConfigureAwait(false);
 
-    private static async Future<T> RunTask<T>(Func<CancellationToken, Task<T>> body, CancellationToken token) =>
+    private static async Future<T> Run<T>(Func<CancellationToken, Task<T>> body, CancellationToken token) =>
         await (body(token) ?? throw NullTask(body)).ConfigureAwait(false);
 
-    private static async Future RunTask(Func<CancellationToken, ValueTask> body, CancellationToken token) =>
+    private static async Future Run(Func<CancellationToken, ValueTask> body, CancellationToken token) =>
         await body(token).ConfigureAwait(false);
 
-    private static async Future<T> RunTask<T>(Func<CancellationToken, ValueTask<T>> body, CancellationToken token) =>
+    private static async Future<T> Run<T>(Func<CancellationToken, ValueTask<T>> body, CancellationToken token) =>
         await body(token).ConfigureAwait(false);
 
     private static InvalidOperationException NullTask(Delegate body) =>

@@ -8,6 +8,33 @@ internal static class Homed
     internal static Future In(TaskGroup home, Future inner) => new(new HomedFrame(home, inner.Frame));
 
     internal static Future<T> In<T>(TaskGroup home, Future<T> inner) => new(new HomedFrame<T>(home, inner.Frame));
+
+    /// <summary>A step of <paramref name="caller"/>: calls <paramref name="inner"/> at the first, and takes its failure over at the second.</summary>
+    /// <returns>True when the inner future has completed: the caller returns what it gave.</returns>
+    internal static bool Step(Frame caller, Frame inner, ref bool called)
+    {
+        if (called)
+        {
+            if (FutureAwait.TryTakeOutcome(inner, out Exception? error))
+            {
+                return true;
+            }
+
+            caller.Throw(error);
+            return false;
+        }
+
+        if (inner.Phase != FramePhase.Cold)
+        {
+            caller.Throw(Spawning.NotColdError(inner));
+            return false;
+        }
+
+        called = true;
+        caller.Context = ExecutionContext.Capture();
+        inner.StartUnder(caller);
+        return false;
+    }
 }
 
 /// <summary>Calls one future and passes its outcome on.</summary>
@@ -21,27 +48,9 @@ internal sealed class HomedFrame(TaskGroup home, Frame inner) : Frame
 
     internal override void MoveNext()
     {
-        if (!_called)
-        {
-            if (inner.Phase != FramePhase.Cold)
-            {
-                Throw(Spawning.NotColdError(inner));
-                return;
-            }
-
-            _called = true;
-            Context = ExecutionContext.Capture();
-            inner.StartUnder(this);
-            return;
-        }
-
-        if (FutureAwait.TryTakeOutcome(inner, out Exception? error))
+        if (Homed.Step(this, inner, ref _called))
         {
             Return();
-        }
-        else
-        {
-            Throw(error);
         }
     }
 
@@ -59,28 +68,10 @@ internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner) : Frame<T>
 
     internal override void MoveNext()
     {
-        if (!_called)
-        {
-            if (inner.Phase != FramePhase.Cold)
-            {
-                Throw(Spawning.NotColdError(inner));
-                return;
-            }
-
-            _called = true;
-            Context = ExecutionContext.Capture();
-            inner.StartUnder(this);
-            return;
-        }
-
-        if (FutureAwait.TryTakeOutcome(inner, out Exception? error))
+        if (Homed.Step(this, inner, ref _called))
         {
             Result = inner.Result;
             Return();
-        }
-        else
-        {
-            Throw(error);
         }
     }
 

@@ -32,16 +32,16 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
     /// <summary>Whether an outcome has been taken out.</summary>
     internal bool AnyGiven => Volatile.Read(ref _given) > 0;
 
-    internal ManagedTask<T> Spawn(TaskGroup group, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    internal ManagedTask<T> Spawn(TaskGroup group, in Body<T> body)
     {
         StepContext context = StepContext.Current;
-        ManagedTask<T> task = Spawning.Create(group, root, label, context);
+        ManagedTask<T> task = Spawning.Create(group, body, context);
         _gate.Enter();
         _added.Add(task); // before it can end
         _gate.Exit();
         try
         {
-            Spawning.Launch(task, root, token, context);
+            Spawning.Launch(task, body.Root, body.Token, context);
         }
         catch (InvalidOperationException)
         {

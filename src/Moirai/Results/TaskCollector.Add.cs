@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Moirai.Execution;
 using Moirai.Futures;
 
 namespace Moirai;
@@ -15,48 +14,25 @@ public sealed partial class TaskCollector<T>
     /// <param name="line">Filled in by the compiler: the spawn site.</param>
     /// <returns>The handle; its position among all that were added is the index of its outcome.</returns>
     /// <exception cref="InvalidOperationException">The collection is over, or the future was run before.</exception>
-    public ManagedTask<T> Add(Future<T> future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        Frame<T> root = future.Frame;
-        return Spawn(root, TaskLabel.Of(name, root.Method, null, file, line), null);
-    }
+    public ManagedTask<T> Add(Future<T> future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawn(Bodies.Of(future, name, file, line));
 
     /// <inheritdoc cref="Add(Future{T}, string, string, int)"/>
     [OverloadResolutionPriority(1)]
-    public ManagedTask<T> Add(Func<CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawn(root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask<T> Add(Func<CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawn(Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Add(Future{T}, string, string, int)"/>
-    public ManagedTask<T> Add(Func<CancellationToken, Task<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawn(root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask<T> Add(Func<CancellationToken, Task<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawn(Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Add(Future{T}, string, string, int)"/>
-    public ManagedTask<T> Add(Func<CancellationToken, ValueTask<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawn(root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask<T> Add(Func<CancellationToken, ValueTask<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawn(Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Add(Future{T}, string, string, int)"/>
     /// <typeparam name="TState">What the body is given, so that it need not capture anything.</typeparam>
     [OverloadResolutionPriority(1)]
-    public ManagedTask<T> Add<TState>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(state, body, source.Token);
-        return Spawn(root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask<T> Add<TState>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawn(Bodies.Of(state, body, name, file, line));
 }

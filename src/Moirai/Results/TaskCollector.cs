@@ -168,14 +168,14 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync() => new(DisposeAsync().AsTask());
 
-    private ManagedTask<T> Spawn(Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    private ManagedTask<T> Spawn(in Body<T> body)
     {
         if (Volatile.Read(ref _collecting) != 0)
         {
             throw new InvalidOperationException($"'{Name}' has begun to collect: a task added now would not be in the results. Add all tasks first, or use AsCompleted.");
         }
 
-        return _ended.Spawn(_group, root, label, token);
+        return _ended.Spawn(_group, body);
     }
 
     private void BeginCollecting()

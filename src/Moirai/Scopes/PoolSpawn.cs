@@ -9,32 +9,28 @@ namespace Moirai;
 public readonly struct PoolSpawn : IEquatable<PoolSpawn>
 {
     private readonly TaskPool _pool;
-    private readonly Frame _root;
-    private readonly TaskLabel _label;
-    private readonly CancellationTokenSource? _token;
+    private readonly Body _body;
 
-    internal PoolSpawn(TaskPool pool, Frame root, TaskLabel label, CancellationTokenSource? token)
+    internal PoolSpawn(TaskPool pool, in Body body)
     {
         _pool = pool;
-        _root = root;
-        _label = label;
-        _token = token;
+        _body = body;
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => _root is null ? throw SlotWait.IsDefault() : new(this);
+    public Awaiter GetAwaiter() => _body.Root is null ? throw SlotWait.IsDefault() : new(this);
 
     /// <summary>The spawn as a future, to be timed or awaited elsewhere.</summary>
     public Future<ManagedTask> AsFuture() => Homed.In(_pool.Home, FutureOf(this));
 
     /// <summary>Whether both are the same spawn.</summary>
-    public bool Equals(PoolSpawn other) => ReferenceEquals(_root, other._root);
+    public bool Equals(PoolSpawn other) => ReferenceEquals(_body.Root, other._body.Root);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is PoolSpawn other && Equals(other);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => RuntimeHelpers.GetHashCode(_root);
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(_body.Root);
 
     /// <summary>Whether both are the same spawn.</summary>
     public static bool operator ==(PoolSpawn left, PoolSpawn right) => left.Equals(right);
@@ -52,22 +48,22 @@ public readonly struct PoolSpawn : IEquatable<PoolSpawn>
         internal Awaiter(PoolSpawn spawn) => _spawn = spawn;
 
         /// <summary>Whether a slot was free; if so, it is taken.</summary>
-        public bool IsCompleted => SlotWait.TryTake(_spawn._pool, _spawn._root);
+        public bool IsCompleted => SlotWait.TryTake(_spawn._pool, _spawn._body.Root);
 
         /// <summary>Spawns the task into the slot that was taken.</summary>
         /// <exception cref="ManagedTaskCanceledException">The waiting task was canceled; nothing was spawned.</exception>
         /// <exception cref="InvalidOperationException">The pool takes no work any more, or the future was run before.</exception>
         public ManagedTask GetResult()
         {
-            SlotWait.TakeSignal(_spawn._pool, _spawn._root);
-            return _spawn._pool.SpawnHolding(_spawn._root, _spawn._label, _spawn._token);
+            SlotWait.TakeSignal(_spawn._pool, _spawn._body.Root);
+            return _spawn._pool.SpawnHolding(_spawn._body);
         }
 
         /// <inheritdoc/>
-        public void OnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._root, continuation, flowContext: true);
+        public void OnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._body.Root, continuation, flowContext: true);
 
         /// <inheritdoc/>
-        public void UnsafeOnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._root, continuation, flowContext: false);
+        public void UnsafeOnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._body.Root, continuation, flowContext: false);
 
         void IFrameAwaiter.Suspend(Frame frame) => SlotWait.Suspend(_spawn._pool, frame);
     }
@@ -78,32 +74,28 @@ public readonly struct PoolSpawn : IEquatable<PoolSpawn>
 public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
 {
     private readonly TaskPool _pool;
-    private readonly Frame<T> _root;
-    private readonly TaskLabel _label;
-    private readonly CancellationTokenSource? _token;
+    private readonly Body<T> _body;
 
-    internal PoolSpawn(TaskPool pool, Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    internal PoolSpawn(TaskPool pool, in Body<T> body)
     {
         _pool = pool;
-        _root = root;
-        _label = label;
-        _token = token;
+        _body = body;
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => _root is null ? throw SlotWait.IsDefault() : new(this);
+    public Awaiter GetAwaiter() => _body.Root is null ? throw SlotWait.IsDefault() : new(this);
 
     /// <inheritdoc cref="PoolSpawn.AsFuture"/>
     public Future<ManagedTask<T>> AsFuture() => Homed.In(_pool.Home, FutureOf(this));
 
     /// <summary>Whether both are the same spawn.</summary>
-    public bool Equals(PoolSpawn<T> other) => ReferenceEquals(_root, other._root);
+    public bool Equals(PoolSpawn<T> other) => ReferenceEquals(_body.Root, other._body.Root);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is PoolSpawn<T> other && Equals(other);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => RuntimeHelpers.GetHashCode(_root);
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(_body.Root);
 
     /// <summary>Whether both are the same spawn.</summary>
     public static bool operator ==(PoolSpawn<T> left, PoolSpawn<T> right) => left.Equals(right);
@@ -121,20 +113,20 @@ public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
         internal Awaiter(PoolSpawn<T> spawn) => _spawn = spawn;
 
         /// <inheritdoc cref="PoolSpawn.Awaiter.IsCompleted"/>
-        public bool IsCompleted => SlotWait.TryTake(_spawn._pool, _spawn._root);
+        public bool IsCompleted => SlotWait.TryTake(_spawn._pool, _spawn._body.Root);
 
         /// <inheritdoc cref="PoolSpawn.Awaiter.GetResult"/>
         public ManagedTask<T> GetResult()
         {
-            SlotWait.TakeSignal(_spawn._pool, _spawn._root);
-            return _spawn._pool.SpawnHolding(_spawn._root, _spawn._label, _spawn._token);
+            SlotWait.TakeSignal(_spawn._pool, _spawn._body.Root);
+            return _spawn._pool.SpawnHolding(_spawn._body);
         }
 
         /// <inheritdoc/>
-        public void OnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._root, continuation, flowContext: true);
+        public void OnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._body.Root, continuation, flowContext: true);
 
         /// <inheritdoc/>
-        public void UnsafeOnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._root, continuation, flowContext: false);
+        public void UnsafeOnCompleted(Action continuation) => SlotWait.Register(_spawn._pool, _spawn._body.Root, continuation, flowContext: false);
 
         void IFrameAwaiter.Suspend(Frame frame) => SlotWait.Suspend(_spawn._pool, frame);
     }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Moirai.Execution;
 using Moirai.Futures;
 
 namespace Moirai;
@@ -18,99 +17,53 @@ public sealed partial class TaskPool
     /// <param name="line">Filled in by the compiler: the spawn site.</param>
     /// <returns>To be awaited: gives the handle of the spawned task (not its result).</returns>
     /// <exception cref="InvalidOperationException">From the await: the pool takes no work any more.</exception>
-    public PoolSpawn SpawnAsync(Future future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        Frame root = future.Frame;
-        return new PoolSpawn(this, root, TaskLabel.Of(name, root.Method, null, file, line), null);
-    }
+    public PoolSpawn SpawnAsync(Future future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(future, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public PoolSpawn<T> SpawnAsync<T>(Future<T> future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        Frame<T> root = future.Frame;
-        return new PoolSpawn<T>(this, root, TaskLabel.Of(name, root.Method, null, file, line), null);
-    }
+    public PoolSpawn<T> SpawnAsync<T>(Future<T> future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(future, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
     [OverloadResolutionPriority(1)]
-    public PoolSpawn SpawnAsync(Func<CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return new PoolSpawn(this, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public PoolSpawn SpawnAsync(Func<CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
     [OverloadResolutionPriority(1)]
-    public PoolSpawn<T> SpawnAsync<T>(Func<CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return new PoolSpawn<T>(this, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public PoolSpawn<T> SpawnAsync<T>(Func<CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
-    public PoolSpawn SpawnAsync(Func<CancellationToken, Task> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return new PoolSpawn(this, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public PoolSpawn SpawnAsync(Func<CancellationToken, Task> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public PoolSpawn<T> SpawnAsync<T>(Func<CancellationToken, Task<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return new PoolSpawn<T>(this, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public PoolSpawn<T> SpawnAsync<T>(Func<CancellationToken, Task<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
-    public PoolSpawn SpawnAsync(Func<CancellationToken, ValueTask> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return new PoolSpawn(this, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public PoolSpawn SpawnAsync(Func<CancellationToken, ValueTask> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public PoolSpawn<T> SpawnAsync<T>(Func<CancellationToken, ValueTask<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return new PoolSpawn<T>(this, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public PoolSpawn<T> SpawnAsync<T>(Func<CancellationToken, ValueTask<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
     /// <typeparam name="TState">What the body is given, so that it need not capture anything.</typeparam>
     [OverloadResolutionPriority(1)]
-    public PoolSpawn SpawnAsync<TState>(TState state, Func<TState, CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(state, body, source.Token);
-        return new PoolSpawn(this, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public PoolSpawn SpawnAsync<TState>(TState state, Func<TState, CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(state, body, name, file, line));
 
     /// <inheritdoc cref="SpawnAsync(Future, string, string, int)"/>
     /// <typeparam name="TState">What the body is given, so that it need not capture anything.</typeparam>
     /// <typeparam name="T">What the body gives.</typeparam>
     [OverloadResolutionPriority(1)]
-    public PoolSpawn<T> SpawnAsync<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(state, body, source.Token);
-        return new PoolSpawn<T>(this, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public PoolSpawn<T> SpawnAsync<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        new(this, Bodies.Of(state, body, name, file, line));
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using Moirai.Execution;
 using Moirai.Futures;
 
 namespace Moirai;
@@ -19,49 +18,24 @@ public sealed partial class TaskPool
     /// <exception cref="InvalidOperationException">The pool takes no work any more, or the future was run before.</exception>
     public bool TrySpawn(Future future, [NotNullWhen(true)] out ManagedTask? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        Frame root = future.Frame;
-        Spawning.ThrowIfNotCold(root);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, null, file, line), null);
-        return true;
+        task = TryTakeSlotFor(future) ? SpawnHolding(Bodies.Of(future, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
     public bool TrySpawn<T>(Future<T> future, [NotNullWhen(true)] out ManagedTask<T>? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        Frame<T> root = future.Frame;
-        Spawning.ThrowIfNotCold(root);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, null, file, line), null);
-        return true;
+        task = TryTakeSlotFor(future) ? SpawnHolding(Bodies.Of(future, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
     [OverloadResolutionPriority(1)]
     public bool TrySpawn(Func<CancellationToken, Future> body, [NotNullWhen(true)] out ManagedTask? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, null, file, line), source);
-        return true;
+        task = TryTakeSlotFor(body) ? SpawnHolding(Bodies.Of(body, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
@@ -69,83 +43,38 @@ public sealed partial class TaskPool
     [OverloadResolutionPriority(1)]
     public bool TrySpawn<T>(Func<CancellationToken, Future<T>> body, [NotNullWhen(true)] out ManagedTask<T>? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, null, file, line), source);
-        return true;
+        task = TryTakeSlotFor(body) ? SpawnHolding(Bodies.Of(body, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
     public bool TrySpawn(Func<CancellationToken, Task> body, [NotNullWhen(true)] out ManagedTask? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, body, file, line), source);
-        return true;
+        task = TryTakeSlotFor(body) ? SpawnHolding(Bodies.Of(body, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
     public bool TrySpawn<T>(Func<CancellationToken, Task<T>> body, [NotNullWhen(true)] out ManagedTask<T>? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, body, file, line), source);
-        return true;
+        task = TryTakeSlotFor(body) ? SpawnHolding(Bodies.Of(body, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
     public bool TrySpawn(Func<CancellationToken, ValueTask> body, [NotNullWhen(true)] out ManagedTask? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, body, file, line), source);
-        return true;
+        task = TryTakeSlotFor(body) ? SpawnHolding(Bodies.Of(body, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
     public bool TrySpawn<T>(Func<CancellationToken, ValueTask<T>> body, [NotNullWhen(true)] out ManagedTask<T>? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, body, file, line), source);
-        return true;
+        task = TryTakeSlotFor(body) ? SpawnHolding(Bodies.Of(body, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
@@ -153,17 +82,8 @@ public sealed partial class TaskPool
     [OverloadResolutionPriority(1)]
     public bool TrySpawn<TState>(TState state, Func<TState, CancellationToken, Future> body, [NotNullWhen(true)] out ManagedTask? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(state, body, source.Token);
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, null, file, line), source);
-        return true;
+        task = TryTakeSlotFor(body) ? SpawnHolding(Bodies.Of(state, body, name, file, line)) : null;
+        return task is not null;
     }
 
     /// <inheritdoc cref="TrySpawn(Future, out ManagedTask?, string, string, int)"/>
@@ -172,16 +92,7 @@ public sealed partial class TaskPool
     [OverloadResolutionPriority(1)]
     public bool TrySpawn<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, [NotNullWhen(true)] out ManagedTask<T>? task, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        ArgumentNullException.ThrowIfNull(body);
-        if (!TryTakeSlot())
-        {
-            task = null;
-            return false;
-        }
-
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(state, body, source.Token);
-        task = SpawnHolding(root, TaskLabel.Of(name, root.Method, null, file, line), source);
-        return true;
+        task = TryTakeSlotFor(body) ? SpawnHolding(Bodies.Of(state, body, name, file, line)) : null;
+        return task is not null;
     }
 }

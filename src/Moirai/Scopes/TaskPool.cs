@@ -107,11 +107,11 @@ public sealed partial class TaskPool : IAsyncDisposable
     /// <summary>Where a wait for a slot runs when plain code began it: as a task of the runtime, which is counted and stopped.</summary>
     internal TaskGroup Home => _group.Engine.Root;
 
-    internal ManagedTask SpawnHolding(Frame root, TaskLabel label, CancellationTokenSource? token)
+    internal ManagedTask SpawnHolding(in Body body)
     {
         try
         {
-            return Spawning.Spawn(_group, root, label, token);
+            return Spawning.Spawn(_group, body);
         }
         catch (InvalidOperationException)
         {
@@ -120,17 +120,30 @@ public sealed partial class TaskPool : IAsyncDisposable
         }
     }
 
-    internal ManagedTask<T> SpawnHolding<T>(Frame<T> root, TaskLabel label, CancellationTokenSource? token)
+    internal ManagedTask<T> SpawnHolding<T>(in Body<T> body)
     {
         try
         {
-            return Spawning.Spawn(_group, root, label, token);
+            return Spawning.Spawn(_group, body);
         }
         catch (InvalidOperationException)
         {
             _slots.Return();
             throw;
         }
+    }
+
+    // Looks at what is to be spawned first: a mistake there must not depend on whether a slot is free.
+    private bool TryTakeSlotFor(Future future)
+    {
+        Spawning.ThrowIfNotCold(future.Frame);
+        return TryTakeSlot();
+    }
+
+    private bool TryTakeSlotFor(Delegate body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return TryTakeSlot();
     }
 
     private bool TryTakeSlot()

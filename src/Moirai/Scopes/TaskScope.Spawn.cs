@@ -19,99 +19,53 @@ public sealed partial class TaskScope
     /// <param name="line">Filled in by the compiler: the spawn site.</param>
     /// <returns>The handle: await it, cancel it, or let it go; the scope waits for the task in any case.</returns>
     /// <exception cref="InvalidOperationException">The scope is closed, or the future was run before. Nothing has run and nothing is kept.</exception>
-    public ManagedTask Spawn(Future future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        Frame root = future.Frame;
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, null, file, line), null);
-    }
+    public ManagedTask Spawn(Future future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(future, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public ManagedTask<T> Spawn<T>(Future<T> future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        Frame<T> root = future.Frame;
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, null, file, line), null);
-    }
+    public ManagedTask<T> Spawn<T>(Future<T> future, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(future, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
     [OverloadResolutionPriority(1)]
-    public ManagedTask Spawn(Func<CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask Spawn(Func<CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
     [OverloadResolutionPriority(1)]
-    public ManagedTask<T> Spawn<T>(Func<CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask<T> Spawn<T>(Func<CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
-    public ManagedTask Spawn(Func<CancellationToken, Task> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask Spawn(Func<CancellationToken, Task> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public ManagedTask<T> Spawn<T>(Func<CancellationToken, Task<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask<T> Spawn<T>(Func<CancellationToken, Task<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
-    public ManagedTask Spawn(Func<CancellationToken, ValueTask> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask Spawn(Func<CancellationToken, ValueTask> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
     /// <typeparam name="T">What the body gives.</typeparam>
-    public ManagedTask<T> Spawn<T>(Func<CancellationToken, ValueTask<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(body, source.Token);
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, body, file, line), source);
-    }
+    public ManagedTask<T> Spawn<T>(Func<CancellationToken, ValueTask<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(body, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
     /// <typeparam name="TState">What the body is given, so that it need not capture anything.</typeparam>
     [OverloadResolutionPriority(1)]
-    public ManagedTask Spawn<TState>(TState state, Func<TState, CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame root = Bodies.Of(state, body, source.Token);
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask Spawn<TState>(TState state, Func<TState, CancellationToken, Future> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(state, body, name, file, line));
 
     /// <inheritdoc cref="Spawn(Future, string, string, int)"/>
     /// <typeparam name="TState">What the body is given, so that it need not capture anything.</typeparam>
     /// <typeparam name="T">What the body gives.</typeparam>
     [OverloadResolutionPriority(1)]
-    public ManagedTask<T> Spawn<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        var source = new CancellationTokenSource();
-        Frame<T> root = Bodies.Of(state, body, source.Token);
-        return Spawning.Spawn(Group, root, TaskLabel.Of(name, root.Method, null, file, line), source);
-    }
+    public ManagedTask<T> Spawn<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) =>
+        Spawning.Spawn(Group, Bodies.Of(state, body, name, file, line));
 }
