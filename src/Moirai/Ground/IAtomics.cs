@@ -22,6 +22,9 @@ internal interface IAtomics
     static abstract T Read<T>(ref readonly T location)
         where T : class?;
 
+    /// <summary>Reads a word that nobody but the caller may write now: its owner, or the holder of the gate it is written under. Orders nothing.</summary>
+    static abstract int ReadOwn(ref readonly int location);
+
     static abstract void Write(ref byte location, byte value);
 
     static abstract void Write(ref int location, int value);
@@ -80,6 +83,9 @@ internal readonly struct HardwareAtomics : IAtomics
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Read<T>(ref readonly T location)
         where T : class? => Volatile.Read(in location);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int ReadOwn(ref readonly int location) => location;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write(ref byte location, byte value) => Volatile.Write(ref location, value);
