@@ -25,9 +25,9 @@ internal sealed class CallbackNode : WaitNode, IThreadPoolWorkItem
         _execution = flowContext ? ExecutionContext.Capture() : null;
     }
 
-    internal override bool IsArmed(int armed) => Volatile.Read(ref _claimed) == 0;
+    internal override bool IsArmed(int armed) => Atomics.Read(ref _claimed) == 0;
 
-    internal override bool TryClaim() => Interlocked.Exchange(ref _claimed, 1) == 0;
+    internal override bool TryClaim() => Atomics.Exchange(ref _claimed, 1) == 0;
 
     internal override void Resume(ref WakeBatch batch) => Post();
 

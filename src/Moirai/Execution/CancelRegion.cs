@@ -100,7 +100,7 @@ internal abstract class CancelRegion
 
         Cause = cause;
         _task.SetFlagLocked(TaskFlags.RegionExpired);
-        Interlocked.MemoryBarrier(); // the flag before the look at the word; Park does the same the other way round
+        Atomics.Fence(); // the flag before the look at the word; Park does the same the other way round
         bool reached = IsReachedFrom(_task.ExtrasLocked().Regions);
         Frame? leaf = reached ? Cancellation.ClaimLocked(_task) : null;
         CancellationTokenSource[]? sources = Cancellation.SourcesLocked(_task, outermost: this);

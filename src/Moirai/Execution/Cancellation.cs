@@ -53,7 +53,7 @@ internal static class Cancellation
         }
 
         task.SetFlagLocked(TaskFlags.CancelRequested);
-        Interlocked.MemoryBarrier(); // the flag before the look at the word
+        Atomics.Fence(); // the flag before the look at the word
         Frame? leaf = FindLocked(task) is null ? null : ClaimLocked(task);
         CancellationTokenSource[]? sources = SourcesLocked(task, outermost: null);
         for (TaskGroup? group = task.Extras?.Groups; group is not null; group = group.NextOfOpener)

@@ -166,7 +166,7 @@ internal abstract class Frame : WaitNode
     internal void WakeFromForeign()
     {
         ManagedTask task = Owner!;
-        if (ReferenceEquals(Volatile.Read(ref task.Place), this) && task.Word.TryWakeForeign())
+        if (ReferenceEquals(Atomics.Read(ref task.Place), this) && task.Word.TryWakeForeign())
         {
             task.Engine.Executor.Enqueue(this);
         }

@@ -129,7 +129,7 @@ public sealed class LocalExecutor : Executor
     /// <returns>Whether it was driven, and has more to do.</returns>
     internal bool TryRunSlice()
     {
-        if (Interlocked.CompareExchange(ref _driver, Environment.CurrentManagedThreadId, 0) != 0)
+        if (Atomics.CompareExchange(ref _driver, Environment.CurrentManagedThreadId, 0) != 0)
         {
             return false;
         }
@@ -149,7 +149,7 @@ public sealed class LocalExecutor : Executor
     {
         lock (_arrived)
         {
-            if (Volatile.Read(ref _driver) == 0 && _queue.IsServed)
+            if (Atomics.Read(ref _driver) == 0 && _queue.IsServed)
             {
                 return Task.CompletedTask;
             }
@@ -191,7 +191,7 @@ public sealed class LocalExecutor : Executor
 
     private void Begin()
     {
-        int driver = Interlocked.CompareExchange(ref _driver, Environment.CurrentManagedThreadId, 0);
+        int driver = Atomics.CompareExchange(ref _driver, Environment.CurrentManagedThreadId, 0);
         if (driver != 0)
         {
             throw new InvalidOperationException(driver == Environment.CurrentManagedThreadId
@@ -204,7 +204,7 @@ public sealed class LocalExecutor : Executor
     {
         lock (_arrived)
         {
-            Volatile.Write(ref _driver, 0);
+            Atomics.Write(ref _driver, 0);
 
             // Whoever waits looks again: something may be ready with nobody there to run it.
             _arrival?.SetResult();

@@ -59,7 +59,7 @@ public partial class ManagedTask
     }
 
     /// <summary>The group's account has the end: the last thing that is done to a task.</summary>
-    internal void MarkLeft() => Volatile.Write(ref Page, null);
+    internal void MarkLeft() => Atomics.Write(ref Page, null);
 
     /// <summary>Seats a joiner, who has armed its wait.</summary>
     internal void Join(WaitNode node, int armed)
@@ -108,7 +108,7 @@ public partial class ManagedTask
         var spinner = default(SpinWait);
         while (!HasLeft)
         {
-            spinner.SpinOnce();
+            Atomics.SpinOnce(ref spinner);
         }
     }
 

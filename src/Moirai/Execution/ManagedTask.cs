@@ -127,10 +127,10 @@ public partial class ManagedTask : IWaitQueue
     }
 
     /// <summary>Whether the end is published and the group's account has it.</summary>
-    internal bool HasLeft => IsEnded && Volatile.Read(ref Page) is null;
+    internal bool HasLeft => IsEnded && Atomics.Read(ref Page) is null;
 
     /// <summary>The frame that waits or goes on; null while the task runs, and after its end.</summary>
-    internal Frame? Leaf => Volatile.Read(ref Place) as Frame;
+    internal Frame? Leaf => Atomics.Read(ref Place) as Frame;
 
     /// <summary>The context of the thread that steps the task. For code that runs inside a step.</summary>
     internal StepContext Stepping => Unsafe.As<StepContext>(Place!);

@@ -23,10 +23,10 @@ internal sealed class ReadyQueue
     private bool _served;
 
     /// <summary>Whether somebody is bound to come and pop.</summary>
-    internal bool IsServed => Volatile.Read(ref _served);
+    internal bool IsServed => Atomics.Read(ref _served);
 
     /// <summary>How many wait here. Read by anyone; may be a moment old.</summary>
-    internal int Count => Volatile.Read(ref _count);
+    internal int Count => Atomics.Read(ref _count);
 
     /// <summary>Appends one frame.</summary>
     /// <returns>True when nobody serves the queue: the caller must send for somebody, and nobody else will.</returns>
@@ -106,7 +106,7 @@ internal sealed class ReadyQueue
     /// <summary>Takes the first. When there is none and <paramref name="leaveIfEmpty"/>, the caller no longer serves the queue.</summary>
     internal Frame? Pop(bool leaveIfEmpty)
     {
-        if (!leaveIfEmpty && Volatile.Read(ref _count) == 0)
+        if (!leaveIfEmpty && Atomics.Read(ref _count) == 0)
         {
             return null;
         }
@@ -134,7 +134,7 @@ internal sealed class ReadyQueue
     /// <returns>How many were taken.</returns>
     internal int StealHalf(Span<Entry> into)
     {
-        if (Volatile.Read(ref _count) == 0)
+        if (Atomics.Read(ref _count) == 0)
         {
             return 0;
         }

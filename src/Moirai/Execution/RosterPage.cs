@@ -35,18 +35,18 @@ internal sealed class RosterPage : ILinked<RosterPage>
     /// <inheritdoc cref="Next"/>
     public RosterPage? Previous { get; set; }
 
-    internal bool IsFull => Volatile.Read(ref _entered) == _seats.Length;
+    internal bool IsFull => Atomics.Read(ref _entered) == _seats.Length;
 
     /// <summary>Whether all who entered have left.</summary>
-    internal bool IsEmpty => (Volatile.Read(ref _left) & FieldMask) == Volatile.Read(ref _entered);
+    internal bool IsEmpty => (Atomics.Read(ref _left) & FieldMask) == Atomics.Read(ref _entered);
 
     /// <summary>Gives the task the next seat. Under the group's gate; the page is not full.</summary>
     /// <returns>The number of the seat.</returns>
     internal byte EnterLocked(ManagedTask task)
     {
-        int seat = _entered;
-        Volatile.Write(ref _seats[seat], task);
-        Volatile.Write(ref _entered, seat + 1);
+        int seat = Atomics.ReadOwn(ref _entered);
+        Atomics.Write(ref _seats[seat], task);
+        Atomics.Write(ref _entered, seat + 1);
         return (byte)seat;
     }
 
@@ -61,18 +61,19 @@ internal sealed class RosterPage : ILinked<RosterPage>
             TaskEvent.Fail => 1 | (1L << FailedShift),
             _ => 1 | (1L << CanceledShift),
         };
-        return (Interlocked.Add(ref _left, booked) & FieldMask) == Volatile.Read(ref _entered);
+        return (Atomics.Add(ref _left, booked) & FieldMask) == Atomics.Read(ref _entered);
     }
 
     /// <summary>Adds this page's account. Under the group's gate.</summary>
     internal void AddTo(ref GroupCounts counts)
     {
-        long left = Volatile.Read(ref _left);
+        long left = Atomics.Read(ref _left);
         long gone = left & FieldMask;
         long failed = (left >> FailedShift) & FieldMask;
         long canceled = (left >> CanceledShift) & FieldMask;
-        counts.Created += _entered;
-        counts.Live += _entered - gone;
+        int entered = Atomics.ReadOwn(ref _entered);
+        counts.Created += entered;
+        counts.Live += entered - gone;
         counts.Failed += failed;
         counts.Canceled += canceled;
         counts.Completed += gone - failed - canceled;
@@ -100,7 +101,7 @@ internal sealed class RosterPage : ILinked<RosterPage>
                 return;
             }
 
-            spinner.SpinOnce();
+            Atomics.SpinOnce(ref spinner);
         }
     }
 
@@ -108,7 +109,7 @@ internal sealed class RosterPage : ILinked<RosterPage>
     {
         for (int i = 0; i < _seats.Length; i++)
         {
-            if (Volatile.Read(ref _seats[i]) is { } task)
+            if (Atomics.Read(ref _seats[i]) is { } task)
             {
                 tasks.Add(task);
             }

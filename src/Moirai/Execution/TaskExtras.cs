@@ -38,8 +38,8 @@ internal struct TaskCore
 
     internal TaskFlags Flags
     {
-        readonly get => (TaskFlags)Volatile.Read(in _flags);
-        set => Volatile.Write(ref _flags, (byte)value);
+        readonly get => (TaskFlags)Atomics.Read(in _flags);
+        set => Atomics.Write(ref _flags, (byte)value);
     }
 }
 

@@ -84,7 +84,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     /// <summary>Why the group was canceled; null while it was not. The first cause stays.</summary>
     internal CancelCause? Cause => _cause;
 
-    internal bool IsClosed => Volatile.Read(ref _closed);
+    internal bool IsClosed => Atomics.Read(ref _closed);
 
     /// <summary>How many tasks have not left.</summary>
     internal long Live => Counts.Live;
@@ -165,7 +165,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
         bool lastOfPage = page.Leave(task.Seat, how);
         task.MarkLeft();
         TokenLink.UndoAll(links);
-        WaitNode? emptied = lastOfPage && (page.IsFull || Volatile.Read(ref _awaited)) ? LastLeft(page) : null;
+        WaitNode? emptied = lastOfPage && (page.IsFull || Atomics.Read(ref _awaited)) ? LastLeft(page) : null;
 
         if (admitted is not null || awaiting is not null || emptied is not null)
         {
@@ -242,12 +242,12 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
             return;
         }
 
-        Volatile.Write(ref _awaited, true);
-        Interlocked.MemoryBarrier(); // the flag before the look at the books
+        Atomics.Write(ref _awaited, true);
+        Atomics.Fence(); // the flag before the look at the books
         if (IsEmptyLocked())
         {
             bool claimed = node.TryClaim();
-            _awaited = _joiners.Count > 0;
+            Atomics.Write(ref _awaited, _joiners.Count > 0);
             _gate.Exit();
             if (claimed)
             {
@@ -275,7 +275,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     {
         _gate.Enter();
         _joiners.Remove(node);
-        _awaited = _joiners.Count > 0;
+        Atomics.Write(ref _awaited, _joiners.Count > 0);
         _gate.Exit();
     }
 
@@ -331,7 +331,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
             winners = node;
         }
 
-        _awaited = false;
+        Atomics.Write(ref _awaited, false);
         return winners;
     }
 

@@ -84,15 +84,15 @@ namespace Moirai.Futures
             // 1 from a wake to the next poll. Interlocked: a fence on both sides, so that the waiter sees the wake or the wake sees the waiter.
             private int _woken;
 
-            internal bool IsWoken => Volatile.Read(ref _woken) != 0;
+            internal bool IsWoken => Atomics.Read(ref _woken) != 0;
 
-            internal void Reset() => Interlocked.Exchange(ref _woken, 0);
+            internal void Reset() => Atomics.Exchange(ref _woken, 0);
 
-            internal void Cut() => Volatile.Write(ref _frame, null);
+            internal void Cut() => Atomics.Write(ref _frame, null);
 
             internal override void Wake()
             {
-                if (Interlocked.Exchange(ref _woken, 1) == 0 && Volatile.Read(ref _frame) is { } frame)
+                if (Atomics.Exchange(ref _woken, 1) == 0 && Atomics.Read(ref _frame) is { } frame)
                 {
                     frame.WakePoll();
                 }
@@ -103,7 +103,7 @@ namespace Moirai.Futures
         {
             ManagedTask task = Owner!;
             int armed = task.Word.Peek();
-            if (ReferenceEquals(Volatile.Read(ref task.Place), this) && task.Word.TryWake(armed))
+            if (ReferenceEquals(Atomics.Read(ref task.Place), this) && task.Word.TryWake(armed))
             {
                 task.Engine.Executor.Enqueue(this);
             }

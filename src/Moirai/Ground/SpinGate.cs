@@ -11,27 +11,25 @@ internal struct SpinGate
     // 0 free, 1 taken. Written by whoever enters or leaves.
     private byte _taken;
 
-    public readonly bool IsTaken => _taken != 0;
-
     public void Enter()
     {
-        if (Interlocked.CompareExchange(ref _taken, (byte)1, (byte)0) != 0)
+        if (Atomics.CompareExchange(ref _taken, (byte)1, (byte)0) != 0)
         {
             EnterContended();
         }
     }
 
-    public bool TryEnter() => Interlocked.CompareExchange(ref _taken, (byte)1, (byte)0) == 0;
+    public bool TryEnter() => Atomics.CompareExchange(ref _taken, (byte)1, (byte)0) == 0;
 
-    public void Exit() => Volatile.Write(ref _taken, (byte)0);
+    public void Exit() => Atomics.Write(ref _taken, (byte)0);
 
     private void EnterContended()
     {
         var spinner = default(SpinWait);
         do
         {
-            spinner.SpinOnce();
+            Atomics.SpinOnce(ref spinner);
         }
-        while (Volatile.Read(ref _taken) != 0 || Interlocked.CompareExchange(ref _taken, (byte)1, (byte)0) != 0);
+        while (Atomics.Read(ref _taken) != 0 || Atomics.CompareExchange(ref _taken, (byte)1, (byte)0) != 0);
     }
 }

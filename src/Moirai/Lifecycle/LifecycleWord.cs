@@ -17,20 +17,20 @@ internal struct LifecycleWord
 
     private int _word;
 
-    public readonly TaskState State => (TaskState)(Volatile.Read(in _word) & StateMask);
+    public readonly TaskState State => (TaskState)(Atomics.Read(in _word) & StateMask);
 
     /// <summary>How many waits the task has begun, modulo 2²⁸.</summary>
-    public readonly int Waits => (int)((uint)Volatile.Read(in _word) / TicketStep);
+    public readonly int Waits => (int)((uint)Atomics.Read(in _word) / TicketStep);
 
     /// <summary>The word as it is now, for a later <see cref="TryWake(int)"/>.</summary>
-    public readonly int Peek() => Volatile.Read(in _word);
+    public readonly int Peek() => Atomics.Read(in _word);
 
     /// <summary>The owner moves the task along one row.</summary>
     public void Move(TaskEvent on)
     {
-        int word = _word;
+        int word = Atomics.ReadOwn(in _word);
         var to = (int)LifecycleTable.Next((TaskState)(word & StateMask), on);
-        Volatile.Write(ref _word, (word & TicketMask) | to);
+        Atomics.Write(ref _word, (word & TicketMask) | to);
     }
 
     /// <summary>The running owner gives the task up to whoever claims the wait it begins. A full fence: what was written before
@@ -38,20 +38,20 @@ internal struct LifecycleWord
     /// <returns>The armed word, which identifies this wait.</returns>
     public int Park(bool interruptible)
     {
-        int word = _word;
+        int word = Atomics.ReadOwn(in _word);
         int armed = ((word & TicketMask) + TicketStep)
             | (int)LifecycleTable.Next((TaskState)(word & StateMask), TaskEvent.Park)
             | (interruptible ? InterruptibleBit : 0);
-        Interlocked.Exchange(ref _word, armed);
+        Atomics.Exchange(ref _word, armed);
         return armed;
     }
 
     /// <summary>Whether the wait that <paramref name="armed"/> names is still unclaimed.</summary>
-    public readonly bool IsArmed(int armed) => Volatile.Read(in _word) == armed;
+    public readonly bool IsArmed(int armed) => Atomics.Read(in _word) == armed;
 
     /// <summary>Claims the current wait, whichever it is. For callers that hold the lock of the queue in which the wait is linked.</summary>
     /// <returns>True for exactly one caller a wait, who owns the task from then on.</returns>
-    public bool TryWake() => TryWake(Volatile.Read(ref _word));
+    public bool TryWake() => TryWake(Atomics.Read(ref _word));
 
     /// <summary>Claims the wait that <paramref name="armed"/> names.</summary>
     public bool TryWake(int armed)
@@ -62,20 +62,20 @@ internal struct LifecycleWord
         }
 
         int ready = (armed & TicketMask) | (int)LifecycleTable.Next(TaskState.Blocked, TaskEvent.Wake);
-        return Interlocked.CompareExchange(ref _word, ready, armed) == armed;
+        return Atomics.CompareExchange(ref _word, ready, armed) == armed;
     }
 
     /// <summary>Claims the current wait if cancellation may interrupt it.</summary>
     public bool TryInterrupt()
     {
-        int armed = Volatile.Read(ref _word);
+        int armed = Atomics.Read(ref _word);
         return (armed & InterruptibleBit) != 0 && TryWake(armed);
     }
 
     /// <summary>Claims the current wait if it is one on foreign code, which cancellation does not interrupt.</summary>
     public bool TryWakeForeign()
     {
-        int armed = Volatile.Read(ref _word);
+        int armed = Atomics.Read(ref _word);
         return (armed & InterruptibleBit) == 0 && TryWake(armed);
     }
 }

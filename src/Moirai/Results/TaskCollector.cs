@@ -170,7 +170,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
 
     private ManagedTask<T> Spawn(in Body<T> body)
     {
-        if (Volatile.Read(ref _collecting) != 0)
+        if (Atomics.Read(ref _collecting) != 0)
         {
             throw new InvalidOperationException($"'{Name}' has begun to collect: a task added now would not be in the results. Add all tasks first, or use AsCompleted.");
         }
@@ -186,7 +186,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
             throw new InvalidOperationException($"Outcomes of '{Name}' were given out by AsCompleted and would be missing here. A collector gives its outcomes once: read on, or dispose it.");
         }
 
-        if (Interlocked.Exchange(ref _collecting, 1) != 0)
+        if (Atomics.Exchange(ref _collecting, 1) != 0)
         {
             throw new InvalidOperationException($"'{Name}' was collected already. A collector gives its outcomes once.");
         }
@@ -195,7 +195,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     private async Future DisposeCoreAsync()
     {
         ThrowIfInside("disposes");
-        Volatile.Write(ref _collecting, 1);
+        Atomics.Write(ref _collecting, 1);
         await EndAsync();
     }
 

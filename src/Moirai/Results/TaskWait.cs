@@ -25,20 +25,20 @@ internal sealed class TaskWait : IWaitQueue
     internal static void Suspend(Frame frame, Task task)
     {
         var wait = new TaskWait(frame);
-        if (Volatile.Read(ref wait._frame) is not null)
+        if (Atomics.Read(ref wait._frame) is not null)
         {
             task.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(wait.Continue);
         }
     }
 
-    public void Remove(WaitNode node) => Volatile.Write(ref _frame, null);
+    public void Remove(WaitNode node) => Atomics.Write(ref _frame, null);
 
     public string DescribeWait(WaitNode node) => "a foreign task";
 
     private void Continue()
     {
         // The ticket tells whether the frame still waits here. An interrupter that has claimed the wait and not yet cut the way wins all the same.
-        if (Volatile.Read(ref _frame) is { } frame && frame.Owner!.Word.TryWake(_armed))
+        if (Atomics.Read(ref _frame) is { } frame && frame.Owner!.Word.TryWake(_armed))
         {
             frame.Owner.Engine.Executor.Enqueue(frame);
         }

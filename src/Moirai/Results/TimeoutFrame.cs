@@ -67,7 +67,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         }
         else if (within != Timeout.InfiniteTimeSpan)
         {
-            Volatile.Write(ref _timer, Armed);
+            Atomics.Write(ref _timer, Armed);
             try
             {
                 task.Engine.Timers.Arm(this, task.Engine.Timers.DueIn(within), armed: 0);
@@ -84,9 +84,9 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         inner.StartUnder(this);
     }
 
-    internal override bool IsArmed(int armed) => Volatile.Read(ref _timer) == Armed;
+    internal override bool IsArmed(int armed) => Atomics.Read(ref _timer) == Armed;
 
-    internal override bool TryClaim() => Interlocked.CompareExchange(ref _timer, Over, Armed) == Armed;
+    internal override bool TryClaim() => Atomics.CompareExchange(ref _timer, Over, Armed) == Armed;
 
     internal override void Resume(ref WakeBatch batch) => _region!.TimeIsOver(Operation(), within);
 

@@ -86,7 +86,7 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
         return taken;
     }
 
-    internal bool IsClosed => Volatile.Read(ref _closed);
+    internal bool IsClosed => Atomics.Read(ref _closed);
 
     /// <summary>Seats a waiter, or gives it a slot at once.</summary>
     internal void Wait(WaitNode node, int armed)
@@ -202,7 +202,7 @@ public sealed class SlotLease : IDisposable
     internal SlotLease(TaskSlotManager slots) => _slots = slots;
 
     /// <summary>Gives the slot back.</summary>
-    public void Dispose() => Interlocked.Exchange(ref _slots, null)?.Return();
+    public void Dispose() => Atomics.Exchange(ref _slots, null)?.Return();
 }
 
 /// <summary>Waits for a slot inside a managed task. What resumes normally holds one.</summary>

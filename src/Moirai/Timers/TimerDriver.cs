@@ -150,7 +150,7 @@ internal sealed class ProviderDriver(TimerQueue queue) : TimerDriver
 
     public override void Plan()
     {
-        if (Interlocked.Increment(ref _requests) != 1)
+        if (Atomics.Add(ref _requests, 1) != 1)
         {
             return;
         }
@@ -160,15 +160,15 @@ internal sealed class ProviderDriver(TimerQueue queue) : TimerDriver
             int seen;
             do
             {
-                seen = Volatile.Read(ref _requests);
+                seen = Atomics.Read(ref _requests);
                 Set();
             }
-            while (Interlocked.CompareExchange(ref _requests, 0, seen) != seen);
+            while (Atomics.CompareExchange(ref _requests, 0, seen) != seen);
         }
         catch
         {
             // The provider failed. The next deadline tries again.
-            Volatile.Write(ref _requests, 0);
+            Atomics.Write(ref _requests, 0);
             throw;
         }
     }

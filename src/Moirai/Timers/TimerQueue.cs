@@ -112,7 +112,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     internal TimerDriver Driver => _driver;
 
     /// <summary>The time for which the driver has to be set. Read by the driver.</summary>
-    internal long Planned => Volatile.Read(ref _planned);
+    internal long Planned => Atomics.Read(ref _planned);
 
     /// <summary>The deadline of a wait that begins now. Saturates; <see cref="Timeout.InfiniteTimeSpan"/> never ends.</summary>
     /// <param name="delay">Not negative: the caller has validated it.</param>
@@ -225,7 +225,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     /// thread finds nothing to do. <paramref name="now"/> is <see cref="Now"/>, which the caller has read. The driver stays in charge: it comes in time when nobody else does.</summary>
     internal void TurnIfDue(long now)
     {
-        long planned = Volatile.Read(ref _planned);
+        long planned = Atomics.Read(ref _planned);
         if (!_driver.IsExact && planned is not (0 or TimerWheel.Never) && planned <= now)
         {
             Turn();
