@@ -26,6 +26,9 @@ internal abstract class CancelRegion
     /// <summary>The enclosing region. Written under the gate.</summary>
     internal CancelRegion? Outer { get; private set; }
 
+    /// <summary>Whether a timer that runs now will make it expire. Asked under the gate.</summary>
+    internal virtual bool WillExpire => false;
+
     /// <summary>Why it expired; null while it has not. Written under the gate, once.</summary>
     internal CancelCause? Cause { get; private set; }
 
@@ -34,20 +37,18 @@ internal abstract class CancelRegion
 
     internal void Enter()
     {
-        ref var gate = ref _task.Gate;
-        gate.Enter();
+        _task.Lock();
         TaskExtras extras = _task.ExtrasLocked();
         Outer = extras.Regions;
         extras.Regions = this;
         _active = true;
-        gate.Exit();
+        _task.Unlock();
     }
 
     /// <summary>Leaves the region. Harmless when it was left before.</summary>
     internal void Leave()
     {
-        ref var gate = ref _task.Gate;
-        gate.Enter();
+        _task.Lock();
         if (_active)
         {
             _active = false;
@@ -81,7 +82,7 @@ internal abstract class CancelRegion
             }
         }
 
-        gate.Exit();
+        _task.Unlock();
     }
 
     /// <summary>Cancels what runs inside. Harmless when the region was left.</summary>
@@ -90,11 +91,10 @@ internal abstract class CancelRegion
     /// <param name="onTimer">Called by a thread that turns timers: user code, which the canceling of tokens may run, is kept off it.</param>
     internal bool Expire(CancelCause cause, bool onTimer = false)
     {
-        ref var gate = ref _task.Gate;
-        gate.Enter();
+        _task.Lock();
         if (!_active || Cause is not null)
         {
-            gate.Exit();
+            _task.Unlock();
             return false;
         }
 
@@ -105,7 +105,7 @@ internal abstract class CancelRegion
         Frame? leaf = reached ? Cancellation.ClaimLocked(_task) : null;
         CancellationTokenSource[]? sources = Cancellation.SourcesLocked(_task, outermost: this);
         WasDelivered |= sources is not null || (reached && leaf is null && _task.State == TaskState.Blocked); // in foreign code: not ready, whatever comes of it
-        gate.Exit();
+        _task.Unlock();
         Cancellation.Deliver(_task, leaf, sources: onTimer ? null : sources);
         if (onTimer && sources is not null)
         {
@@ -128,12 +128,11 @@ internal abstract class CancelRegion
     {
         get
         {
-            ref var gate = ref _task.Gate;
-            gate.Enter();
+            _task.Lock();
             _source ??= new CancellationTokenSource();
             CancellationTokenSource source = _source;
             bool canceled = _active && Cancellation.FindFrom(_task, this) is not null;
-            gate.Exit();
+            _task.Unlock();
             if (canceled)
             {
                 Cancellation.CancelSource(_task, source); // an earlier asker may have registered a callback

@@ -39,11 +39,10 @@ internal static class Cancellation
     /// <param name="inside">What is left to be canceled.</param>
     internal static bool CancelOne(ManagedTask task, CancelCause cause, bool withGroup, ref Stack<TaskGroup>? inside)
     {
-        ref var gate = ref task.Gate;
-        gate.Enter();
+        task.Lock();
         if (task.IsEnding || task.IsCancelRequested)
         {
-            gate.Exit();
+            task.Unlock();
             return false;
         }
 
@@ -64,7 +63,7 @@ internal static class Cancellation
             }
         }
 
-        gate.Exit();
+        task.Unlock();
         Deliver(task, leaf, sources);
         return true;
     }
@@ -72,9 +71,9 @@ internal static class Cancellation
     /// <summary>The cause that the running task has to obey now: the outermost one that no shield keeps out.</summary>
     internal static CancelCause? Find(ManagedTask task)
     {
-        task.Gate.Enter();
+        task.Lock();
         CancelCause? cause = FindLocked(task);
-        task.Gate.Exit();
+        task.Unlock();
         return cause;
     }
 

@@ -71,6 +71,9 @@ internal abstract class Frame : WaitNode
     /// <summary>The group in which the frame runs when plain code awaits it; null: the root of the current engine.</summary>
     internal virtual TaskGroup? Home => null;
 
+    /// <summary>What foreign code a suspended frame awaits: a task, or the source behind a value task. Null when it cannot be found. For who mends a wait that can never end.</summary>
+    internal virtual object? FindAwaited() => null;
+
     /// <summary>Spawns this cold frame as a task of its own, for plain code that awaits it.</summary>
     internal ManagedTask SpawnDetached() =>
         SpawnInto(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0));
@@ -156,6 +159,11 @@ internal abstract class Frame : WaitNode
             return;
         }
 
+        if (!ReferenceEquals(Volatile.Read(ref task.Place), this))
+        {
+            task.RestoreBeforeStep();
+        }
+
         task.Word.Move(TaskEvent.Start);
         task.Place = context;
         context.Next = this;
@@ -166,7 +174,7 @@ internal abstract class Frame : WaitNode
     internal void WakeFromForeign()
     {
         ManagedTask task = Owner!;
-        if (ReferenceEquals(Atomics.Read(ref task.Place), this) && task.Word.TryWakeForeign())
+        if (ReferenceEquals(task.Leaf, this) && task.Word.TryWakeForeign())
         {
             task.Engine.Executor.Enqueue(this);
         }

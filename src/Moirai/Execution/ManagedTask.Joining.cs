@@ -64,7 +64,7 @@ public partial class ManagedTask
     /// <summary>Seats a joiner, who has armed its wait.</summary>
     internal void Join(WaitNode node, int armed)
     {
-        _core.Gate.Enter();
+        Lock();
         if (!node.IsArmed(armed))
         {
             _core.Gate.Exit();
@@ -114,7 +114,7 @@ public partial class ManagedTask
 
     void IWaitQueue.Remove(WaitNode node)
     {
-        _core.Gate.Enter();
+        Lock();
         if (node.IsLinked)
         {
             if (ReferenceEquals(node.Next, node))

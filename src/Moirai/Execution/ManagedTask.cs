@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
-using Moirai.Ground;
 using Moirai.Lifecycle;
 using Moirai.Wakers;
 
@@ -26,7 +25,7 @@ public partial class ManagedTask : IWaitQueue
     internal RosterPage? Page;
 
     // Where the task is: while it runs the context of the thread that steps it, while it is ready or blocked the frame that goes on, after
-    // the end null. Written by the owner.
+    // the end null. Written by the owner; while a scan suspects the task, a SentinelLink, written under the gate by who holds the wait.
     internal object? Place;
 
     // Name and spawn site. Written once, before the task is published.
@@ -67,7 +66,7 @@ public partial class ManagedTask : IWaitQueue
     /// <summary>Who asked the task to stop, why and when; null when nobody did. A task that was asked may still complete or fail.</summary>
     public CancelCause? CancelCause => (_core.Flags & TaskFlags.CancelRequested) == 0
         ? null
-        : (_extras as TaskExtras)?.Cause ?? Group.Cause;
+        : Cause();
 
     /// <summary>The task whose code runs on the current thread; null outside the steps of managed tasks.</summary>
     /// <remarks>Inside an <c>async Future</c> method it is always there. Inside plain <c>async Task</c> code it is there until the first await
@@ -116,9 +115,6 @@ public partial class ManagedTask : IWaitQueue
     /// <summary>Moved by the owner of the task.</summary>
     internal ref LifecycleWord Word => ref _core.Word;
 
-    /// <summary>Guards the flags, the tail, the extras and what hangs on them. Taken by whoever cancels, joins or ends the task.</summary>
-    internal ref SpinGate Gate => ref _core.Gate;
-
     /// <summary>The seat on the page. Written once, by the group.</summary>
     internal byte Seat
     {
@@ -128,9 +124,6 @@ public partial class ManagedTask : IWaitQueue
 
     /// <summary>Whether the end is published and the group's account has it.</summary>
     internal bool HasLeft => IsEnded && Atomics.Read(ref Page) is null;
-
-    /// <summary>The frame that waits or goes on; null while the task runs, and after its end.</summary>
-    internal Frame? Leaf => Atomics.Read(ref Place) as Frame;
 
     /// <summary>The context of the thread that steps the task. For code that runs inside a step.</summary>
     internal StepContext Stepping => Unsafe.As<StepContext>(Place!);
@@ -239,7 +232,7 @@ public partial class ManagedTask : IWaitQueue
     {
         get
         {
-            _core.Gate.Enter();
+            Lock();
             CancellationTokenSource? source = TokenSource;
             if (source is null)
             {
@@ -266,6 +259,16 @@ public partial class ManagedTask : IWaitQueue
     }
 
     string IWaitQueue.DescribeWait(WaitNode node) => $"the end of {Title}";
+
+    private CancelCause? Cause()
+    {
+        if ((_core.Flags & TaskFlags.Suspected) != 0)
+        {
+            Restore();
+        }
+
+        return (_extras as TaskExtras)?.Cause ?? Group.Cause;
+    }
 
     private static async Task JoinAsTaskAsync(ManagedTask task)
     {

@@ -73,6 +73,11 @@ internal static class Park
         ManagedTask task = frame.Owner!;
         if (task.Word.TryWake(armed))
         {
+            if (!ReferenceEquals(Volatile.Read(ref task.Place), frame))
+            {
+                task.RestoreBeforeStep();
+            }
+
             task.Word.Move(TaskEvent.Start);
             task.Place = StepContext.Current;
         }
@@ -92,6 +97,11 @@ internal static class Park
         if (signal == WaitSignal.Canceled)
         {
             Cancellation.Throw(frame.Owner!);
+        }
+
+        if (signal == WaitSignal.Leaked)
+        {
+            throw frame.Owner!.TakeLeak();
         }
 
         return signal;

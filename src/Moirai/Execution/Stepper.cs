@@ -28,6 +28,11 @@ internal static class Stepper
             frame.Phase = FramePhase.Started;
         }
 
+        if (!ReferenceEquals(Volatile.Read(ref task.Place), frame))
+        {
+            task.RestoreBeforeStep();
+        }
+
         task.Word.Move(TaskEvent.Start);
         task.Place = context;
 

@@ -20,6 +20,12 @@ internal enum TaskFlags : byte
 
     /// <summary>It has failed, and the end is about to be published.</summary>
     Ending = 8,
+
+    /// <summary>It has let go of its frames, to see who else holds them. See <see cref="ManagedTask.TrySuspect"/>.</summary>
+    Suspected = 16,
+
+    /// <summary>It may wait for ever, and nobody is to find that odd.</summary>
+    Resident = 32,
 }
 
 /// <summary>The small fields of a task, packed: as fields of their own each would take eight bytes.</summary>
@@ -54,6 +60,9 @@ internal sealed class TaskExtras
 
     // The innermost cancel region that the task is in.
     internal CancelRegion? Regions;
+
+    // What the task's wait throws since it was proved to be one for ever. Taken by the task's next step.
+    internal Exception? Leak;
 
     // Links to tokens from outside.
     internal TokenLink? Links;

@@ -22,12 +22,12 @@ internal sealed partial class TaskGroup
 
         if (opener is not null)
         {
-            opener.Gate.Enter();
+            opener.Lock();
             TaskExtras extras = opener.ExtrasLocked();
             group.NextOfOpener = extras.Groups;
             extras.Groups = group;
             CancelCause? cause = opener.CancelCause;
-            opener.Gate.Exit();
+            opener.Unlock();
             if (cause is not null && !group.IsShielded)
             {
                 group.Cancel(cause);
@@ -65,7 +65,8 @@ internal sealed partial class TaskGroup
         parent?._gate.Exit();
         if (close)
         {
-            Heeded.Unregister();
+            RegainHeeded();
+            _heed?.Undo();
             if (Opener is not null)
             {
                 UnlinkFromOpener(Opener);
@@ -126,13 +127,7 @@ internal sealed partial class TaskGroup
         List<ManagedTask> tasks = [];
         foreach (TaskGroup group in SelfAndInside())
         {
-            group._gate.Enter();
-            for (RosterPage? page = group._pages.First; page is not null; page = page.Next)
-            {
-                page.AddTasksTo(tasks);
-            }
-
-            group._gate.Exit();
+            group.AddTasksTo(tasks);
         }
 
         return tasks;
@@ -165,22 +160,6 @@ internal sealed partial class TaskGroup
         return false;
     }
 
-    private IEnumerable<TaskGroup> SelfAndInside()
-    {
-        var todo = new Stack<TaskGroup>([this]);
-        while (todo.TryPop(out TaskGroup? group))
-        {
-            yield return group;
-            group._gate.Enter();
-            List<TaskGroup>? children = group.ChildrenLocked();
-            group._gate.Exit();
-            foreach (TaskGroup child in children ?? [])
-            {
-                todo.Push(child);
-            }
-        }
-    }
-
     /// <summary>Takes the gate, which the caller gives back, and adds what is this group's own.</summary>
     /// <returns>The first group inside.</returns>
     private TaskGroup? BeginCount(ref GroupTotals totals)
@@ -194,8 +173,9 @@ internal sealed partial class TaskGroup
         }
 
         totals.Counts.Add(_closedInside);
-        totals.Waiters += _joiners.Count;
-        Slots?.Count(ref totals.SlotsInUse, ref totals.Waiters);
+        GroupTies? ties = PeekTies();
+        totals.Waiters += ties?.Joiners.Count ?? 0;
+        ties?.Slots?.Count(ref totals.SlotsInUse, ref totals.Waiters);
         return _children.First;
     }
 
@@ -222,7 +202,7 @@ internal sealed partial class TaskGroup
 
     private void UnlinkFromOpener(ManagedTask opener)
     {
-        opener.Gate.Enter();
+        opener.Lock();
         if (opener.Extras is { } extras)
         {
             TaskGroup? before = null;
@@ -246,6 +226,6 @@ internal sealed partial class TaskGroup
             }
         }
 
-        opener.Gate.Exit();
+        opener.Unlock();
     }
 }

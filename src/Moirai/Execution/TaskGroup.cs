@@ -35,12 +35,14 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     // Scopes and pools opened inside this group that are not closed.
     private IntrusiveList<TaskGroup> _children;
 
-    // Those who wait until nothing lives here; whether there are any. Leavers read the flag without the gate.
-    private WaitQueue _joiners;
+    // Those whom an end here wakes. Null while a scan has made the group let go of them: see Ties.
+    private GroupTies? _ties = new();
+
+    // Whether anybody waits until nothing lives here. Leavers read it without the gate.
     private bool _awaited;
 
-    // The source of the group's token, made at the first question.
-    private CancellationTokenSource? _source;
+    // The link to a token from outside.
+    private HeedLink? _heed;
     private volatile CancelCause? _cause;
 
     internal TaskGroup(Engine engine, string name, TaskGroup? parent, ManagedTask? opener)
@@ -69,17 +71,8 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     /// <summary>The next in the list of groups that one task has opened. Written under that task's gate.</summary>
     internal TaskGroup? NextOfOpener { get; private set; }
 
-    /// <summary>Set once, before the first task is entered.</summary>
-    internal IEndListener? Listener { get; set; }
-
-    /// <summary>Set once, before the first task is entered; null when the tasks hold no slots.</summary>
-    internal ISlotReturn? Slots { get; set; }
-
     /// <summary>Opened under a shield: a cancellation that comes from outside does not reach it.</summary>
     internal bool IsShielded { get; private set; }
-
-    /// <summary>The link to a token from outside; undone when the group closes. Written once, by who opens the group.</summary>
-    internal CancellationTokenRegistration Heeded { get; set; }
 
     /// <summary>Why the group was canceled; null while it was not. The first cause stays.</summary>
     internal CancelCause? Cause => _cause;
@@ -122,7 +115,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
         get
         {
             _gate.Enter();
-            CancellationTokenSource source = _source ??= new CancellationTokenSource();
+            CancellationTokenSource source = Ties.Source ??= new CancellationTokenSource();
             _gate.Exit();
             if (_cause is not null)
             {
@@ -144,6 +137,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
             throw ClosedError($"task '{task.Name}'");
         }
 
+        _ = Ties; // a scan that has not seen this task must not take the group for one of suspects only
         RosterPage page = _pages.First is { IsFull: false } last ? last : AddPageLocked();
         task.Page = page;
         task.Seat = page.EnterLocked(task);
@@ -205,7 +199,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
         }
 
         List<TaskGroup>? children = ChildrenLocked();
-        CancellationTokenSource? source = _source;
+        CancellationTokenSource? source = Ties.Source;
         _gate.Exit();
 
         foreach (ManagedTask task in tasks)
@@ -247,7 +241,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
         if (IsEmptyLocked())
         {
             bool claimed = node.TryClaim();
-            Atomics.Write(ref _awaited, _joiners.Count > 0);
+            Atomics.Write(ref _awaited, Ties.Joiners.Count > 0);
             _gate.Exit();
             if (claimed)
             {
@@ -257,7 +251,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
             return;
         }
 
-        _joiners.Append(node);
+        Ties.Joiners.Append(node);
         _gate.Exit();
     }
 
@@ -274,8 +268,8 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     void IWaitQueue.Remove(WaitNode node)
     {
         _gate.Enter();
-        _joiners.Remove(node);
-        Atomics.Write(ref _awaited, _joiners.Count > 0);
+        Ties.Joiners.Remove(node);
+        Atomics.Write(ref _awaited, Ties.Joiners.Count > 0);
         _gate.Exit();
     }
 
@@ -317,7 +311,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
             page.AddTo(ref _folded);
         }
 
-        WaitNode? emptied = _joiners.Count > 0 && IsEmptyLocked() ? ClaimJoinersLocked() : null;
+        WaitNode? emptied = Ties.Joiners.Count > 0 && IsEmptyLocked() ? ClaimJoinersLocked() : null;
         _gate.Exit();
         return emptied;
     }
@@ -325,7 +319,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     private WaitNode? ClaimJoinersLocked()
     {
         WaitNode? winners = null;
-        while (_joiners.ClaimFirst() is { } node)
+        while (Ties.Joiners.ClaimFirst() is { } node)
         {
             node.Next = winners;
             winners = node;

@@ -8,6 +8,9 @@ internal sealed class TokenLink
     // Written under the task's gate.
     private TokenLink? _next;
 
+    // What the link holds while the task has let go of its frames: who can cancel the task can wake it. Written under the task's gate.
+    private Sentinel? _sentinel;
+
     // Written by who makes the link, before it is entered in the task.
     private CancellationTokenRegistration _registration;
 
@@ -23,7 +26,7 @@ internal sealed class TokenLink
         var link = new TokenLink(task);
         link._registration = token.UnsafeRegister(static state => ((TokenLink)state!).Cancel(), link);
 
-        task.Gate.Enter();
+        task.Lock();
         bool ended = task.IsEnding;
         if (!ended)
         {
@@ -32,7 +35,7 @@ internal sealed class TokenLink
             extras.Links = link;
         }
 
-        task.Gate.Exit();
+        task.Unlock();
         if (ended)
         {
             link._registration.Unregister();
@@ -45,6 +48,15 @@ internal sealed class TokenLink
         for (TokenLink? link = first; link is not null; link = link._next)
         {
             link._registration.Unregister(); // does not wait for a callback that runs now, which then finds the task ended
+        }
+    }
+
+    /// <summary>Holds a suspect's sentinel with all of its links, or lets it go. Under the task's gate.</summary>
+    internal void HoldAll(Sentinel? sentinel)
+    {
+        for (TokenLink? link = this; link is not null; link = link._next)
+        {
+            link._sentinel = sentinel;
         }
     }
 

@@ -17,6 +17,8 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
     internal override void MoveNext() => StateMachine.MoveNext();
 
     internal override void Release() => StateMachine = default!;
+
+    internal override object? FindAwaited() => ForeignHealing.AwaitedBy(StateMachine, StateMachineFields<TStateMachine>.All);
 }
 
 /// <summary>The frame of an <c>async Future&lt;T&gt;</c> method.</summary>
@@ -33,6 +35,8 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
     internal override void MoveNext() => StateMachine.MoveNext();
 
     internal override void Release() => StateMachine = default!;
+
+    internal override object? FindAwaited() => ForeignHealing.AwaitedBy(StateMachine, StateMachineFields<TStateMachine>.All);
 }
 
 /// <summary>What the builders do at an await that has to wait.</summary>
@@ -67,4 +71,14 @@ internal static class Suspension
             ForeignWait.SuspendSafe(frame, ref awaiter);
         }
     }
+}
+
+/// <summary>The fields of a state machine, looked up once.</summary>
+internal static class StateMachineFields<TStateMachine>
+{
+    internal static readonly System.Reflection.FieldInfo[] All = Find();
+
+    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where a field was trimmed away nothing is found, and the report says that the task could not be resumed.")]
+    private static System.Reflection.FieldInfo[] Find() => typeof(TStateMachine).GetFields(
+        System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic);
 }

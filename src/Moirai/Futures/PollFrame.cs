@@ -103,7 +103,7 @@ namespace Moirai.Futures
         {
             ManagedTask task = Owner!;
             int armed = task.Word.Peek();
-            if (ReferenceEquals(Atomics.Read(ref task.Place), this) && task.Word.TryWake(armed))
+            if (ReferenceEquals(task.Leaf, this) && task.Word.TryWake(armed))
             {
                 task.Engine.Executor.Enqueue(this);
             }

@@ -5,25 +5,27 @@ namespace Moirai.Lifecycle;
 /// Who may write: in every state but Blocked exactly one party owns the task (the spawner, then the thread that steps it,
 /// then whoever won its wait and makes it ready), and only the owner moves it. In Blocked the word is moved by
 /// compare-and-swap alone, and the party whose swap succeeds is the new owner. So a wait has one winner.
-/// <para>Low three bits: <see cref="TaskState"/>. Bit 3: the wait may be interrupted by cancellation. The rest: the ticket,
+/// <para>Low three bits: <see cref="TaskState"/>. Bit 3: the wait may be interrupted by cancellation. Bit 4: the wait is held, for some instructions, by
+/// who looks at a task that is not its own; whoever wants to claim it meanwhile waits. The rest: the ticket,
 /// which grows with every wait, so that a registration that comes late sees that the task has moved on.</para>
 /// </remarks>
 internal struct LifecycleWord
 {
     private const int StateMask = 0b0111;
     private const int InterruptibleBit = 0b1000;
-    private const int TicketStep = 0b1_0000;
-    private const int TicketMask = ~(StateMask | InterruptibleBit);
+    private const int HeldBit = 0b1_0000;
+    private const int TicketStep = 0b10_0000;
+    private const int TicketMask = ~(StateMask | InterruptibleBit | HeldBit);
 
     private int _word;
 
     public readonly TaskState State => (TaskState)(Atomics.Read(in _word) & StateMask);
 
-    /// <summary>How many waits the task has begun, modulo 2²⁸.</summary>
+    /// <summary>How many waits the task has begun, modulo 2²⁷.</summary>
     public readonly int Waits => (int)((uint)Atomics.Read(in _word) / TicketStep);
 
     /// <summary>The word as it is now, for a later <see cref="TryWake(int)"/>.</summary>
-    public readonly int Peek() => Atomics.Read(in _word);
+    public readonly int Peek() => Atomics.Read(in _word) & ~HeldBit;
 
     /// <summary>The owner moves the task along one row.</summary>
     public void Move(TaskEvent on)
@@ -47,11 +49,11 @@ internal struct LifecycleWord
     }
 
     /// <summary>Whether the wait that <paramref name="armed"/> names is still unclaimed.</summary>
-    public readonly bool IsArmed(int armed) => Atomics.Read(in _word) == armed;
+    public readonly bool IsArmed(int armed) => Peek() == armed;
 
     /// <summary>Claims the current wait, whichever it is. For callers that hold the lock of the queue in which the wait is linked.</summary>
     /// <returns>True for exactly one caller a wait, who owns the task from then on.</returns>
-    public bool TryWake() => TryWake(Atomics.Read(ref _word));
+    public bool TryWake() => TryWake(Peek());
 
     /// <summary>Claims the wait that <paramref name="armed"/> names.</summary>
     public bool TryWake(int armed)
@@ -62,20 +64,47 @@ internal struct LifecycleWord
         }
 
         int ready = (armed & TicketMask) | (int)LifecycleTable.Next(TaskState.Blocked, TaskEvent.Wake);
-        return Atomics.CompareExchange(ref _word, ready, armed) == armed;
+        int seen = Atomics.CompareExchange(ref _word, ready, armed);
+        return seen == armed || (seen == (armed | HeldBit) && TryWakeHeld(ready, armed));
+    }
+
+    /// <summary>Holds the current wait: nobody can claim it before <see cref="LetGo"/>, which has to follow within some instructions.</summary>
+    /// <returns>False when the task does not wait.</returns>
+    public bool TryHold()
+    {
+        int armed = Peek();
+        return (TaskState)(armed & StateMask) == TaskState.Blocked
+            && Atomics.CompareExchange(ref _word, armed | HeldBit, armed) == armed;
+    }
+
+    /// <summary>Ends <see cref="TryHold"/>. What was written meanwhile is seen by whoever claims the wait.</summary>
+    public void LetGo() => Atomics.Write(ref _word, Atomics.ReadOwn(in _word) & ~HeldBit);
+
+    private bool TryWakeHeld(int ready, int armed)
+    {
+        var spinner = default(SpinWait);
+        int seen;
+        do
+        {
+            Atomics.SpinOnce(ref spinner);
+            seen = Atomics.CompareExchange(ref _word, ready, armed);
+        }
+        while (seen == (armed | HeldBit));
+
+        return seen == armed;
     }
 
     /// <summary>Claims the current wait if cancellation may interrupt it.</summary>
     public bool TryInterrupt()
     {
-        int armed = Atomics.Read(ref _word);
+        int armed = Peek();
         return (armed & InterruptibleBit) != 0 && TryWake(armed);
     }
 
     /// <summary>Claims the current wait if it is one on foreign code, which cancellation does not interrupt.</summary>
     public bool TryWakeForeign()
     {
-        int armed = Atomics.Read(ref _word);
+        int armed = Peek();
         return (armed & InterruptibleBit) == 0 && TryWake(armed);
     }
 }

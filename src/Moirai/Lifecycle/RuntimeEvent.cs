@@ -14,6 +14,9 @@ public enum RuntimeEventKind
 
     /// <summary>The runtime was stopped and some tasks had not ended when the time for it was over.</summary>
     StopIncomplete = 4,
+
+    /// <summary>A task was proved to wait for something that can never come.</summary>
+    Leaked = 5,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>

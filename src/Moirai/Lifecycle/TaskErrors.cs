@@ -66,3 +66,16 @@ public sealed class TaskScopeException : AggregateException
     /// <summary>The name of the scope.</summary>
     public string Scope { get; }
 }
+
+/// <summary>Thrown in a task at a wait which nothing can ever end: the garbage collector has proved that whatever could wake the task is gone.</summary>
+/// <remarks>It lets the clean-up of the task run and gives back what the task held. It says what is broken, and so is not for catching: mend the code that lost
+/// what was waited for.</remarks>
+public sealed class LeakedTaskException : InvalidOperationException
+{
+    /// <summary>For the runtime; a test may make one too.</summary>
+    public LeakedTaskException(string message, TaskId task)
+        : base(message) => Task = task;
+
+    /// <summary>The task that could never have gone on.</summary>
+    public TaskId Task { get; }
+}

@@ -16,6 +16,8 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
         Expire(cause, onTimer: ReferenceEquals(Task.Engine.Provider, TimeProvider.System)); // a virtual clock is turned by code that may be kept
     }
 
+    internal override bool WillExpire => Cause is null && entry.IsArmed(0);
+
     internal override void Abandon() => Task.Engine.Timers.Remove(entry);
 }
 

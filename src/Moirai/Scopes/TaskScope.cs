@@ -166,13 +166,14 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     {
         if (token.CanBeCanceled)
         {
-            Group.Heeded = token.UnsafeRegister(
+            Group.Heed(HeedLink.Make(
                 static state =>
                 {
-                    var scope = (TaskScope)state!;
+                    var scope = (TaskScope)state;
                     scope.CancelAll(Cancellation.Cause(CancelKind.TokenCanceled, scope.Group.Engine, null, $"the token given to scope '{scope.Name}'"));
                 },
-                this);
+                this,
+                token));
         }
     }
 

@@ -11,6 +11,9 @@ internal enum WaitSignal : byte
 
     /// <summary>What was waited for will never be there: it was closed or disposed.</summary>
     Closed = 2,
+
+    /// <summary>It was proved that nothing can ever end the wait: the await throws.</summary>
+    Leaked = 3,
 }
 
 /// <summary>A place in which a wait node can be linked, and from which it can be taken out.</summary>

@@ -1,0 +1,214 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+
+namespace Moirai;
+
+/// <content>Letting go of the frames for a moment, so that the garbage collector can tell whether anybody else holds them.</content>
+public partial class ManagedTask
+{
+    /// <summary>Takes the gate of the task, whose links are whole afterwards. For whoever cancels, joins or looks at what the task holds.</summary>
+    internal void Lock()
+    {
+        _core.Gate.Enter();
+        if ((_core.Flags & TaskFlags.Suspected) != 0)
+        {
+            RestoreLocked();
+        }
+    }
+
+    /// <summary>Gives the gate back.</summary>
+    internal void Unlock() => _core.Gate.Exit();
+
+    /// <summary>Lets go of the frames of a waiting task: from here on it is held by what can wake it, and by nothing else of ours.</summary>
+    /// <param name="scan">Is told when nothing can wake it.</param>
+    /// <param name="hold">What the task's group has let go of, for as long as the scan lasts; null when it holds on.</param>
+    /// <returns>False when the task does not wait now.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)] // no frame may linger in a caller's stack
+    internal bool TrySuspect(ISuspicion scan, GroupTies? hold)
+    {
+        // Made before the wait is held: whoever wakes the task must not wait for an allocation.
+        var sentinel = new Sentinel(scan) { Owner = this, Hold = hold };
+        var link = new SentinelLink(sentinel);
+        bool suspected = false;
+        _core.Gate.Enter();
+        if ((_core.Flags & TaskFlags.Suspected) == 0 && Word.TryHold())
+        {
+            if (Place is Frame leaf)
+            {
+                Frame root = leaf;
+                while (root.Caller is { } caller)
+                {
+                    root = caller;
+                }
+
+                sentinel.Leaf = leaf;
+                sentinel.Tail = _tail;
+                sentinel.Extras = _extras;
+                if (_extras is TaskExtras { Links: { } links })
+                {
+                    links.HoldAll(sentinel); // a token from outside can wake the task
+                }
+
+                _tail = _extras = null;
+                _core.Flags |= TaskFlags.Suspected;
+                root.Caller = sentinel;
+                Volatile.Write(ref Place, link);
+                suspected = true;
+            }
+
+            Word.LetGo();
+        }
+
+        _core.Gate.Exit();
+        if (!suspected)
+        {
+            link.Free();
+            sentinel.Dispose();
+        }
+
+        return suspected;
+    }
+
+    /// <summary>Undoes <see cref="TrySuspect"/> if nobody has yet. Afterwards the task holds what it held before.</summary>
+    internal void Restore()
+    {
+        Lock();
+        Unlock();
+    }
+
+    /// <summary>Undoes <see cref="TrySuspect"/> for a task whose sentinel was found unreachable, if nobody has yet.</summary>
+    /// <returns>False when somebody else has: then the task is none of the finder's business any more.</returns>
+    internal bool TryTakeProved(Sentinel sentinel)
+    {
+        _core.Gate.Enter();
+        bool proved = (_core.Flags & TaskFlags.Suspected) != 0 && Place is SentinelLink link && ReferenceEquals(link.Target, sentinel);
+        if (proved)
+        {
+            RestoreLocked();
+        }
+
+        _core.Gate.Exit();
+        return proved;
+    }
+
+    /// <summary>Resumes a task that waits for ever in a wait of ours: its await throws.</summary>
+    /// <returns>False when the wait is over, or is one on foreign code.</returns>
+    internal bool TryHeal(Exception leak)
+    {
+        Lock();
+        bool healed = Place is Frame { Queue: Wakers.IWaitQueue } && Word.TryInterrupt();
+        var leaf = Place as Frame;
+        if (healed)
+        {
+            ExtrasLocked().Leak = leak;
+        }
+
+        Unlock();
+        if (healed)
+        {
+            ((Wakers.IWaitQueue)leaf!.Queue!).Remove(leaf);
+            leaf.Signal = Wakers.WaitSignal.Leaked;
+            Engine.Executor.Enqueue(leaf);
+        }
+
+        return healed;
+    }
+
+    /// <summary>What the wait that was ended by <see cref="TryHeal"/> throws.</summary>
+    internal Exception TakeLeak()
+    {
+        Lock();
+        TaskExtras extras = ExtrasLocked();
+        Exception leak = extras.Leak ?? new UnreachableException($"{Title} was resumed as leaked without a reason. Please report this.");
+        extras.Leak = null;
+        Unlock();
+        return leak;
+    }
+
+    /// <summary>Whether a timeout that runs now will end what the task does. Leaves a suspect as it is.</summary>
+    internal bool IsTimed
+    {
+        get
+        {
+            _core.Gate.Enter();
+            object? extras = Place is SentinelLink link ? link.Target.Extras : _extras;
+            bool timed = false;
+            for (CancelRegion? region = (extras as TaskExtras)?.Regions; region is not null; region = region.Outer)
+            {
+                timed |= region.WillExpire;
+            }
+
+            _core.Gate.Exit();
+            return timed;
+        }
+    }
+
+    /// <summary>Whether the task may wait for ever without being taken for leaked: a listener that is to be there as long as the process, a guard that
+    /// only ever ends by cancellation. False by default. Set by anybody, at any time.</summary>
+    public bool IsResident
+    {
+        get => (_core.Flags & TaskFlags.Resident) != 0;
+        set
+        {
+            _core.Gate.Enter();
+            _core.Flags = value ? _core.Flags | TaskFlags.Resident : _core.Flags & ~TaskFlags.Resident;
+            _core.Gate.Exit();
+        }
+    }
+
+    /// <summary>Called by the first step after a wait in which the task was suspected.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal void RestoreBeforeStep()
+    {
+        Restore();
+        Group.Regain();
+    }
+
+    /// <summary>The frame that waits or goes on; null while the task runs, and after its end.</summary>
+    internal Frame? Leaf
+    {
+        get
+        {
+            object? place = Volatile.Read(ref Place);
+            return place is SentinelLink ? LeafOfSuspect() : place as Frame;
+        }
+    }
+
+    private Frame? LeafOfSuspect()
+    {
+        _core.Gate.Enter();
+        Frame? leaf = Place is SentinelLink link ? link.Target.Leaf : Place as Frame;
+        _core.Gate.Exit();
+        return leaf;
+    }
+
+    private void RestoreLocked()
+    {
+        var link = (SentinelLink)Place!;
+        Sentinel sentinel = link.Target;
+        Frame root = sentinel.Leaf;
+        while (!ReferenceEquals(root.Caller, sentinel))
+        {
+            root = root.Caller!;
+        }
+
+        root.Caller = null;
+        _tail = sentinel.Tail;
+        _extras = sentinel.Extras;
+        if (_extras is TaskExtras { Links: { } links })
+        {
+            links.HoldAll(null);
+        }
+
+        if (sentinel.Hold is { } hold)
+        {
+            sentinel.Scan.Keep(hold);
+        }
+
+        _core.Flags &= ~TaskFlags.Suspected;
+        Volatile.Write(ref Place, sentinel.Leaf);
+        link.Free();
+        sentinel.Dispose();
+    }
+}

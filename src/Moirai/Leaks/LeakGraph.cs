@@ -1,0 +1,180 @@
+using Moirai.Execution;
+using Moirai.Futures;
+using Moirai.Wakers;
+
+namespace Moirai.Leaks;
+
+/// <summary>Who of the leaked waits for whom, so that no more of them are resumed than has to be.</summary>
+/// <remarks>A task that waits for the end of another, for the tasks of a scope or for a slot goes on by itself when the leaked tasks in its way have ended. So those are resumed
+/// which wait for none of the others, and of a ring one.</remarks>
+internal sealed class LeakGraph
+{
+    private readonly List<ManagedTask> _leaked;
+    private readonly Dictionary<ManagedTask, LeakRemedy> _remedies = [];
+
+    // What those await who wait on foreign code, as far as it could be found.
+    private readonly Dictionary<ManagedTask, object> _promises = [];
+
+    // From a leaked task to those who wait for it.
+    private readonly Dictionary<ManagedTask, List<ManagedTask>> _dependants = [];
+
+    internal LeakGraph(List<ManagedTask> leaked)
+    {
+        _leaked = leaked;
+        _leaked.Sort(static (a, b) => a.Id.CompareTo(b.Id));
+        var here = new HashSet<ManagedTask>(leaked);
+        var inGroup = new Dictionary<object, List<ManagedTask>>();
+        foreach (ManagedTask task in leaked)
+        {
+            foreach (object key in KeysOf(task.Group))
+            {
+                if (!inGroup.TryGetValue(key, out List<ManagedTask>? members))
+                {
+                    inGroup[key] = members = [];
+                }
+
+                members.Add(task);
+            }
+        }
+
+        foreach (ManagedTask task in leaked)
+        {
+            Frame? leaf = task.Leaf;
+            object? awaits = leaf?.Queue;
+            if (leaf is not null && awaits is not IWaitQueue)
+            {
+                awaits = ForeignHealing.FindPromise(leaf);
+                if (awaits is not null)
+                {
+                    _promises[task] = awaits;
+                }
+            }
+
+            switch (awaits)
+            {
+                case ManagedTask awaited when here.Contains(awaited):
+                    AddEdge(task, awaited);
+                    break;
+                case { } queue when inGroup.TryGetValue(queue, out List<ManagedTask>? members):
+                    members.ForEach(member => AddEdge(task, member));
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Decides, and acts.</summary>
+    internal List<LeakedTask> Judge(LeakPolicy policy)
+    {
+        var stories = _leaked.ConvertAll(static task => Story(task));
+        if (policy == LeakPolicy.Heal)
+        {
+            HashSet<ManagedTask> waits = [.. _dependants.Values.SelectMany(static list => list)];
+            for (int i = 0; i < _leaked.Count; i++)
+            {
+                if (!waits.Contains(_leaked[i]) && _leaked[i].Leaf?.Queue is not TaskGroup)
+                {
+                    Resume(_leaked[i], stories[i]);
+                }
+            }
+
+            // What is left are rings, and those who wait for them.
+            for (int i = 0; i < _leaked.Count; i++)
+            {
+                if (!_remedies.ContainsKey(_leaked[i]) && _leaked[i].Leaf?.Queue is not TaskGroup)
+                {
+                    Resume(_leaked[i], stories[i]);
+                }
+            }
+        }
+
+        var leaks = new List<LeakedTask>();
+        for (int i = 0; i < _leaked.Count; i++)
+        {
+            leaks.Add(stories[i] with { Remedy = _remedies.GetValueOrDefault(_leaked[i]) });
+        }
+
+        return leaks;
+    }
+
+    private static IEnumerable<object> KeysOf(TaskGroup group)
+    {
+        yield return group;
+        if (group.Slots is { } slots)
+        {
+            yield return slots;
+        }
+
+        if (group.Listener is { } listener)
+        {
+            yield return listener;
+        }
+    }
+
+    private void AddEdge(ManagedTask from, ManagedTask to)
+    {
+        if (!_dependants.TryGetValue(to, out List<ManagedTask>? list))
+        {
+            _dependants[to] = list = [];
+        }
+
+        list.Add(from);
+    }
+
+    private void Resume(ManagedTask task, LeakedTask story)
+    {
+        bool resumed = Heal(task, story);
+        _remedies[task] = resumed ? LeakRemedy.Resumed : LeakRemedy.NotPossible;
+        if (!resumed)
+        {
+            return;
+        }
+
+        var todo = new Stack<ManagedTask>([task]);
+        while (todo.TryPop(out ManagedTask? done))
+        {
+            foreach (ManagedTask dependant in _dependants.GetValueOrDefault(done) ?? [])
+            {
+                if (_remedies.TryAdd(dependant, LeakRemedy.Awaits))
+                {
+                    todo.Push(dependant);
+                }
+            }
+        }
+    }
+
+    private bool Heal(ManagedTask task, LeakedTask story)
+    {
+        var leak = new LeakedTaskException(
+            $"{story}. What could have ended this wait was lost: look for who let go of it. LeakPolicy.Report only tells.", task.Id);
+        return task.Leaf is { Queue: not IWaitQueue }
+            ? _promises.TryGetValue(task, out object? promise) && ForeignHealing.TryFail(promise, leak)
+            : task.TryHeal(leak);
+    }
+
+    private static LeakedTask Story(ManagedTask task)
+    {
+        List<string> frames = [];
+        for (Frame? frame = task.Leaf; frame is not null; frame = frame.Caller)
+        {
+            frames.Add(frame.Method);
+        }
+
+        return new LeakedTask(task.Id, task.Name, task.SpawnSite, frames, task.DescribeWait(), Holdings(task), LeakRemedy.None);
+    }
+
+    private static List<string> Holdings(ManagedTask task)
+    {
+        List<string> holds = [];
+        if (task.Group.Slots is not null)
+        {
+            holds.Add($"a slot of '{task.Group.Name}'");
+        }
+
+        for (TaskGroup? group = task.Extras?.Groups; group is not null; group = group.NextOfOpener)
+        {
+            holds.Add($"scope '{group.Name}'");
+        }
+
+        return holds;
+    }
+}

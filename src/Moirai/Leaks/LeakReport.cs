@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Text;
+
+namespace Moirai;
+
+/// <summary>What to do with tasks that can never go on.</summary>
+public enum LeakPolicy
+{
+    /// <summary>Resume them with a <see cref="LeakedTaskException"/>, so that their clean-up runs and what they held comes back.</summary>
+    Heal = 0,
+
+    /// <summary>Only tell of them.</summary>
+    Report = 1,
+}
+
+/// <summary>A task of which the garbage collector has proved that nothing can wake it.</summary>
+/// <param name="Id">Its identity.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="SpawnSite">Where it was spawned, as <c>file:line</c>.</param>
+/// <param name="Frames">The methods it is in, the innermost first.</param>
+/// <param name="WaitsFor">What it waits for, such as <c>the end of #17 'reconcile'</c>.</param>
+/// <param name="Holds">What it holds that nobody else gets: slots, locks, open scopes.</param>
+/// <param name="Remedy">What was done about it.</param>
+public sealed record LeakedTask(
+    TaskId Id, string Name, string SpawnSite, IReadOnlyList<string> Frames, string WaitsFor, IReadOnlyList<string> Holds, LeakRemedy Remedy)
+{
+    /// <summary>The whole story in a line.</summary>
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{Id} '{Name}', spawned at {SpawnSite}, waits in {string.Join(" ← ", Frames)} for {WaitsFor}, and nothing can end that wait any more");
+        if (Holds.Count > 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"; it holds {string.Join(", ", Holds)}");
+        }
+
+        return text.Append(Remedy switch
+        {
+            LeakRemedy.Resumed => "; it was resumed with a LeakedTaskException",
+            LeakRemedy.Awaits => "; it goes on when the leaked task it depends on has ended",
+            LeakRemedy.NotPossible => "; it could not be resumed, since what it awaits is foreign code that cannot be ended from outside",
+            _ => string.Empty,
+        }).ToString();
+    }
+}
+
+/// <summary>What was done about a leaked task.</summary>
+public enum LeakRemedy
+{
+    /// <summary>Nothing: it was only to be told of.</summary>
+    None = 0,
+
+    /// <summary>Its wait threw a <see cref="LeakedTaskException"/>.</summary>
+    Resumed = 1,
+
+    /// <summary>Nothing needs to be done: it waits for another leaked task, which was resumed.</summary>
+    Awaits = 2,
+
+    /// <summary>It waits on foreign code that cannot be ended from outside.</summary>
+    NotPossible = 3,
+}
+
+/// <summary>What a search for leaked tasks has found.</summary>
+/// <param name="Runtime">The runtime that was searched.</param>
+/// <param name="Leaks">The tasks that can never go on, in the order of their ids.</param>
+/// <param name="Examined">How many waiting tasks were looked at.</param>
+/// <param name="Live">How many tasks lived when the search began.</param>
+/// <param name="Duration">How long it took, collections included.</param>
+public sealed record LeakReport(string Runtime, IReadOnlyList<LeakedTask> Leaks, int Examined, int Live, TimeSpan Duration)
+{
+    /// <summary>Whether nothing has leaked.</summary>
+    public bool IsClean => Leaks.Count == 0;
+
+    /// <summary>A line, and one for each leaked task, up to twenty.</summary>
+    public override string ToString()
+    {
+        const int Shown = 20;
+        var text = new StringBuilder();
+        text.Append(FormattableString.Invariant(
+            $"runtime '{Runtime}': {Leaks.Count} leaked of {Examined} waiting and {Live} live tasks, found in {Duration.TotalMilliseconds:0} ms"));
+        foreach (LeakedTask leak in Leaks.Take(Shown))
+        {
+            text.AppendLine().Append("  ").Append(leak);
+        }
+
+        return Leaks.Count > Shown ? text.AppendLine().Append(FormattableString.Invariant($"  … and {Leaks.Count - Shown} more")).ToString() : text.ToString();
+    }
+}

@@ -1,0 +1,195 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+using Moirai.Timers;
+
+namespace Moirai.Leaks;
+
+/// <summary>One search for tasks that nothing can wake.</summary>
+/// <remarks>
+/// The order: every waiting task lets go of its frames, and every group of such tasks lets go of those whom an end in it would wake; the collector runs; the sentinels that it
+/// could not reach name the leaked tasks; then everybody holds on again. Whoever touches a suspect meanwhile (a wake, a cancellation, a joiner) makes it hold on at once,
+/// and it is out of the search. Nothing is stopped.
+/// <para>Method: the proof by unreachability that Go's goroutine leak profile and the Boehm collector's leak finder rest on, here with the sentinels' finalizers as witnesses,
+/// so that what is found can be resumed.</para>
+/// </remarks>
+internal sealed class LeakScan : ISuspicion
+{
+    // A collection concerns the whole process; so there is one search at a time.
+    private static readonly SemaphoreSlim s_one = new(1);
+
+    private readonly ConcurrentStack<Sentinel> _proved = new();
+
+    // Strong, until the end: what suspects that turned out to live had held for their groups.
+    private readonly ConcurrentStack<GroupTies> _kept = new();
+
+    private readonly List<ManagedTask> _suspects = [];
+    private readonly List<GroupProbe> _groups = [];
+
+    // Groups that heed a token which somebody can still cancel. What waits there is not lost, and neither is what it holds.
+    private readonly HashSet<TaskGroup> _heeding = [];
+    private int _live;
+
+    /// <summary>Searches a group and what was opened inside it, and mends what it finds unless it is only to tell.</summary>
+    internal static async Task<LeakReport> RunAsync(Engine engine, TaskGroup top, LeakPolicy policy)
+    {
+        long began = engine.Provider.GetTimestamp();
+        await s_one.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            // On a thread of the pool and with nothing of the caller's on the stack.
+            return await Task.Run(() => new LeakScan().Run(engine, top, policy, began)).ConfigureAwait(false);
+        }
+        finally
+        {
+            s_one.Release();
+        }
+    }
+
+    void ISuspicion.Proved(Sentinel sentinel) => _proved.Push(sentinel);
+
+    void ISuspicion.Keep(GroupTies hold) => _kept.Push(hold);
+
+    private LeakReport Run(Engine engine, TaskGroup top, LeakPolicy policy, long began)
+    {
+        List<ManagedTask> leaked;
+        int heeding;
+        do
+        {
+            heeding = _heeding.Count;
+            leaked = Prove(engine, top);
+        }
+        while (_heeding.Count > heeding);
+
+        var graph = new LeakGraph(leaked.FindAll(task => !ReferenceEquals(task.Group, engine.Housekeeping)));
+        List<LeakedTask> leaks = graph.Judge(policy);
+        foreach (LeakedTask leak in leaks)
+        {
+            engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id));
+        }
+
+        return new LeakReport(engine.Name, leaks, _suspects.Count, _live, engine.Provider.GetElapsedTime(began));
+    }
+
+    private List<ManagedTask> Prove(Engine engine, TaskGroup top)
+    {
+        _suspects.Clear();
+        _groups.Clear();
+        _live = 0;
+        try
+        {
+            Suspect(top);
+            if (ReferenceEquals(top, engine.Root))
+            {
+                Suspect(engine.Housekeeping);
+            }
+
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
+            GC.WaitForPendingFinalizers();
+        }
+        catch
+        {
+            HoldOn();
+            throw;
+        }
+
+        return HoldOn();
+    }
+
+    // Parents come before what was opened inside them.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Suspect(TaskGroup top)
+    {
+        var timed = new HashSet<TaskGroup>(); // where somebody will, or can, cancel whatever waits
+        var tasks = new List<ManagedTask>();
+        foreach (TaskGroup group in top.SelfAndInside())
+        {
+            var probe = new GroupProbe(group);
+            _groups.Add(probe);
+            group.LetGoOfHeeded(probe.MakeWitness());
+            if (!group.IsShielded && (_heeding.Contains(group) || (group.Parent is { } parent && timed.Contains(parent)) || group.Opener is { IsTimed: true }))
+            {
+                timed.Add(group);
+            }
+
+            GroupTies ties = group.LetGo();
+            tasks.Clear();
+            group.AddTasksTo(tasks);
+            _live += tasks.Count;
+            bool all = true;
+            int before = _suspects.Count;
+            bool isTimed = timed.Contains(group);
+            foreach (ManagedTask task in tasks)
+            {
+                bool suspected = !isTimed && !task.IsResident && !IsAsleep(task) && task.TrySuspect(this, ties);
+                all &= suspected || task.HasLeft;
+                if (suspected)
+                {
+                    _suspects.Add(task);
+                }
+            }
+
+            if (!all || _suspects.Count == before)
+            {
+                group.Regain(); // somebody here goes on living and will wake whoever waits for it; or nobody is here
+            }
+        }
+    }
+
+    // What is linked in the wheel is held by it anyhow; this only spares the work.
+    private static bool IsAsleep(ManagedTask task) => task.State != TaskState.Blocked || task.Leaf is { Queue: TimerQueue, IsLinked: true };
+
+    /// <summary>Makes everybody hold on again.</summary>
+    /// <returns>The tasks that were proved to be leaked.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private List<ManagedTask> HoldOn()
+    {
+        List<ManagedTask> leaked = [];
+        foreach (GroupProbe probe in _groups)
+        {
+            if (probe.Group.RegainHeeded() && !probe.IsUnreachable)
+            {
+                _heeding.Add(probe.Group);
+            }
+        }
+
+        while (_proved.TryPop(out Sentinel? sentinel))
+        {
+            ManagedTask task = sentinel.Owner!;
+            if (task.TryTakeProved(sentinel))
+            {
+                leaked.Add(task);
+            }
+        }
+
+        foreach (ManagedTask task in _suspects)
+        {
+            task.Restore();
+        }
+
+        foreach (GroupProbe probe in _groups)
+        {
+            probe.Group.Regain();
+        }
+
+        GC.KeepAlive(_kept);
+        return leaked;
+    }
+
+    /// <summary>Finds out whether the token that a group heeds can be reached by anybody.</summary>
+    private sealed class GroupProbe(TaskGroup group)
+    {
+        private volatile bool _unreachable;
+
+        internal TaskGroup Group => group;
+
+        internal bool IsUnreachable => _unreachable;
+
+        internal object MakeWitness() => new Witness(this);
+
+        private sealed class Witness(GroupProbe probe)
+        {
+            ~Witness() => probe._unreachable = true;
+        }
+    }
+}

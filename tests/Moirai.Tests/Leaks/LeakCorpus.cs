@@ -1,0 +1,307 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+
+namespace Moirai.Tests.Leaks;
+
+/// <summary>A small program, and the tasks of it that can never go on.</summary>
+/// <param name="Name">What it is about.</param>
+/// <param name="Run">Sets it up; what it returns stays reachable, everything else is lost.</param>
+/// <param name="Leaked">The names of the tasks that are to be found, and no others.</param>
+public sealed record LeakProgram(string Name, Func<object, object?> Run, params string[] Leaked)
+{
+    public override string ToString() => Name;
+}
+
+/// <summary>Programs in pairs, which differ in one line: one loses what its task waits for, the other does not.</summary>
+internal static class LeakCorpus
+{
+    private static readonly Dictionary<string, object> s_static = [];
+
+    public static IEnumerable<LeakProgram> All =>
+    [
+        // A promise, and who can keep it.
+        P("a lost promise", w => { _ = w.Spawn(AwaitPromise(new())); return null; }, "AwaitPromise"),
+        P("a promise that somebody holds", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitPromise(p)); return p; }),
+        P("a promise in a static", w => { var p = new TaskCompletionSource(); s_static["promise"] = p; _ = w.Spawn(AwaitPromise(p)); return null; }),
+        P("a lost task of a promise", w => { _ = w.Spawn(AwaitTask(new TaskCompletionSource().Task)); return null; }, "AwaitTask"),
+        P("only the task of a promise is held", w => { Task t = new TaskCompletionSource().Task; _ = w.Spawn(AwaitTask(t)); return t; }),
+        P("a promise that a blocked thread holds", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitPromise(p)); return HeldByThread(p); }),
+        P("a promise that a running timer keeps", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitPromise(p)); return TimeProvider.System.CreateTimer(static p => ((TaskCompletionSource)p!).TrySetResult(), p, TimeSpan.FromHours(1), Timeout.InfiniteTimeSpan); }),
+        P("a promise behind an event that is held", w => { var bell = new Bell(); _ = w.Spawn(AwaitBell(bell)); return bell; }),
+        P("a promise behind an event that is lost", w => { _ = w.Spawn(AwaitBell(new Bell())); return null; }, "AwaitBell"),
+
+        // Plain code in between.
+        P("three plain methods above a lost promise", w => { var p = new TaskCompletionSource(); _ = w.Spawn(_ => Plain(3, p.Task), "plain"); return null; }, "plain"),
+        P("three plain methods above a held promise", w => { var p = new TaskCompletionSource(); _ = w.Spawn(_ => Plain(3, p.Task), "plain"); return p; }),
+        P("all of a done and a lost task", w => { _ = w.Spawn(AwaitTask(Task.WhenAll(Task.CompletedTask, new TaskCompletionSource().Task))); return null; }, "AwaitTask"),
+        P("all of a done and a held task", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitTask(Task.WhenAll(Task.CompletedTask, p.Task))); return p; }),
+        P("any of two lost tasks", w => { _ = w.Spawn(AwaitTask(Task.WhenAny(new TaskCompletionSource().Task, new TaskCompletionSource().Task))); return null; }, "AwaitTask"),
+        P("any of a lost task and a delay", w => { _ = w.Spawn(AwaitTask(Task.WhenAny(new TaskCompletionSource().Task, Platform(TimeSpan.FromHours(1))))); return null; }),
+        P("a delay without end", w => { _ = w.Spawn(AwaitTask(Platform(Timeout.InfiniteTimeSpan))); return null; }, "AwaitTask"),
+        P("a delay with an end", w => { _ = w.Spawn(AwaitTask(Platform(TimeSpan.FromHours(1)))); return null; }),
+        P("an async stream whose source is lost", w => { _ = w.Spawn(Drain(Numbers(new TaskCompletionSource<int>().Task))); return null; }, "Drain"),
+        P("an async stream whose source is held", w => { var p = new TaskCompletionSource<int>(); _ = w.Spawn(Drain(Numbers(p.Task))); return p; }),
+
+        // Channels, semaphores, tokens of the platform.
+        P("a reader whose writer is lost", w => { _ = w.Spawn(Read(Channel.CreateUnbounded<int>().Reader)); return null; }, "Read"),
+        P("a reader whose writer is held", w => { var c = Channel.CreateUnbounded<int>(); _ = w.Spawn(Read(c.Reader)); return c.Writer; }),
+        P("a writer to a full channel whose reader is lost", w => { _ = w.Spawn(Write(Channel.CreateBounded<int>(1).Writer)); return null; }, "Write"),
+        P("a writer to a full channel whose reader is held", w => { var c = Channel.CreateBounded<int>(1); _ = w.Spawn(Write(c.Writer)); return c.Reader; }),
+        P("select over two lost channels", w => { _ = w.Spawn(Select(Channel.CreateUnbounded<int>().Reader, Channel.CreateUnbounded<int>().Reader)); return null; }, "Select"),
+        P("select over a lost and a held channel", w => { var c = Channel.CreateUnbounded<int>(); _ = w.Spawn(Select(Channel.CreateUnbounded<int>().Reader, c.Reader)); return c.Writer; }),
+        P("a semaphore entered twice by its holder", w => { _ = w.Spawn(Twice(new SemaphoreSlim(1))); return null; }, "Twice"),
+        P("a semaphore of two entered twice by its holder", w => { _ = w.Spawn(Twice(new SemaphoreSlim(2))); return null; }),
+        P("a semaphore entered twice that somebody holds", w => { var s = new SemaphoreSlim(1); _ = w.Spawn(Twice(s)); return s; }),
+        P("a wait for a token whose source is lost", w => { _ = w.Spawn(AwaitTask(Platform(Timeout.InfiniteTimeSpan, new CancellationTokenSource().Token))); return null; }, "AwaitTask"),
+        P("a wait for a token whose source is held", w => { var c = new CancellationTokenSource(); _ = w.Spawn(AwaitTask(Platform(Timeout.InfiniteTimeSpan, c.Token))); return c; }),
+        P("a wait for a token that a timer cancels", w => { _ = w.Spawn(AwaitTask(Platform(Timeout.InfiniteTimeSpan, TimedToken()))); return null; }),
+        P("a wait for the task's own token", w => { _ = w.Spawn(ct => Platform(Timeout.InfiniteTimeSpan, ct), "own"); return null; }, "own"),
+        P("a task tied to a lost token", w => { _ = w.Spawn(AwaitPromise(new())).CancelWith(new CancellationTokenSource().Token); return null; }, "AwaitPromise"),
+        P("a task tied to a held token", w => { var c = new CancellationTokenSource(); _ = w.Spawn(AwaitPromise(new())).CancelWith(c.Token); return c; }),
+        P("a scope that heeds a lost token", w => { _ = w.Spawn(ScopeOver(w, new CancellationTokenSource().Token)); return null; }, "ScopeOver", "AwaitPromise"),
+        P("a scope that heeds a held token", w => { var c = new CancellationTokenSource(); _ = w.Spawn(ScopeOver(w, c.Token)); return c; }),
+
+        // Tasks that wait for tasks.
+        P("a join of a leaked task", w => { ManagedTask a = w.Spawn(AwaitPromise(new())); _ = w.Spawn(Join(a)); return null; }, "AwaitPromise", "Join"),
+        P("a join of a task whose promise is held", w => { var p = new TaskCompletionSource(); ManagedTask a = w.Spawn(AwaitPromise(p)); _ = w.Spawn(Join(a)); return p; }),
+        P("a held handle of a leaked task", w => w.Spawn(AwaitPromise(new())), "AwaitPromise"),
+        P("two tasks that join each other", w => { Ring(w, 2, breaks: null); return null; }, "ring 0", "ring 1"),
+        P("three tasks that join each other", w => { Ring(w, 3, breaks: null); return null; }, "ring 0", "ring 1", "ring 2"),
+        P("a ring with one timeout", w => { Ring(w, 3, breaks: TimeSpan.FromHours(1)); return null; }),
+        P("two tasks that hold each other's promise", w => { Hostages(w, out _); return null; }, "hostage 0", "hostage 1"),
+        P("two tasks that hold each other's promise, and somebody holds one", w => { Hostages(w, out TaskCompletionSource p); return p; }),
+        P("a join through AsTask of a leaked task", w => { ManagedTask a = w.Spawn(AwaitPromise(new())); _ = w.Spawn(AwaitTask(a.AsTask())); return null; }, "AwaitPromise", "AwaitTask"),
+        P("a join through AsTask of a sleeper", w => { ManagedTask a = w.Spawn(Sleep()); _ = w.Spawn(AwaitTask(a.AsTask())); return null; }),
+
+        // Scopes, pools, collectors.
+        P("children wait for what their scope's body keeps", w => { _ = w.Spawn(Family(w, keep: null)); return null; }, "Family", "child"),
+        P("children wait for what somebody keeps", w => { var p = new TaskCompletionSource(); _ = w.Spawn(Family(w, keep: p)); return p; }),
+        P("one child sleeps, one has leaked", w => { _ = w.Spawn(Siblings(w)); return null; }, "AwaitPromise"),
+        P("a task that spawns into its own full pool", w => { SelfServing(w, slots: 1); return null; }, "outer"),
+        P("a task that spawns into its own pool with room", w => { SelfServing(w, slots: 2); return null; }),
+        P("a slot that nobody gives back", w => { _ = w.Spawn(TwoSlots(new TaskSlotManager(1))); return null; }, "TwoSlots"),
+        P("a slot that somebody can give back", w => { var s = new TaskSlotManager(1); s.TryAcquire(out SlotLease? lease); _ = w.Spawn(OneSlot(s)); return lease; }),
+        P("a collector over a leaked task", w => { _ = w.Spawn(Collect(w, new TaskCompletionSource<int>())); return null; }, "Collect", "AwaitValue"),
+        P("a collector over a task whose promise is held", w => { var p = new TaskCompletionSource<int>(); _ = w.Spawn(Collect(w, p)); return p; }),
+
+        // Time, marks, wakers.
+        P("a sleeper", w => { _ = w.Spawn(Sleep()); return null; }),
+        P("a lost promise under a timeout", w => { _ = w.Spawn(AwaitPromise(new()).WithTimeout(TimeSpan.FromHours(1))); return null; }),
+        P("a lost promise under a timeout of its parent", w => { _ = w.Spawn(ScopeOver(w, default).WithTimeout(TimeSpan.FromHours(1))); return null; }),
+        P("a lost promise of a resident", w => { ManagedTask t = w.Spawn(AwaitPromise(new())); t.IsResident = true; return null; }),
+        P("a waker that is lost", w => { _ = w.Spawn(Poll(new WakerBox())); return null; }, "Poll"),
+        P("a waker that is held", w => { var box = new WakerBox(); _ = w.Spawn(Poll(box)); return box; }),
+        P("a canceled task in deaf foreign code", w => { ManagedTask t = w.Spawn(AwaitPromise(new())); w.Run(); t.Cancel(); return null; }, "AwaitPromise"),
+        P("a shielded wait for a lost promise", w => { _ = w.Spawn(Shielded(new())); return null; }, "Shielded"),
+    ];
+
+    private static LeakProgram P(string name, Func<World, object?> run, params string[] leaked) => new(name, world => run((World)world), leaked);
+
+    private static ManagedTask Spawn(this World world, Future body) => world.Runtime.SpawnDetached(body);
+
+    private static ManagedTask Spawn(this World world, Func<CancellationToken, Task> body, string name) => world.Runtime.SpawnDetached(body, name);
+
+    private static async Future AwaitPromise(TaskCompletionSource promise) => await promise.Task;
+
+    private static async Future<int> AwaitValue(TaskCompletionSource<int> promise) => await promise.Task;
+
+    private static async Future AwaitTask(Task task) => await task;
+
+    private static async Task Plain(int depth, Task what)
+    {
+        if (depth > 0)
+        {
+            await Plain(depth - 1, what).ConfigureAwait(false);
+        }
+        else
+        {
+            await what;
+        }
+    }
+
+    private static async Future AwaitBell(Bell bell)
+    {
+        var rung = new TaskCompletionSource();
+        bell.Rung += (_, _) => rung.TrySetResult();
+        await rung.Task;
+    }
+
+    private static async IAsyncEnumerable<int> Numbers(Task<int> first)
+    {
+        yield return await first;
+    }
+
+    private static async Future Drain(IAsyncEnumerable<int> numbers)
+    {
+        await foreach (int _ in numbers)
+        {
+            // Each is as good as the other.
+        }
+    }
+
+    private static async Future Read(ChannelReader<int> reader) => await reader.ReadAsync();
+
+    private static async Future Write(ChannelWriter<int> writer)
+    {
+        await writer.WriteAsync(1);
+        await writer.WriteAsync(2);
+    }
+
+    private static async Future Select(ChannelReader<int> one, ChannelReader<int> other) =>
+        await Task.WhenAny(one.WaitToReadAsync().AsTask(), other.WaitToReadAsync().AsTask());
+
+    private static async Future Twice(SemaphoreSlim semaphore)
+    {
+        await semaphore.WaitAsync();
+        await semaphore.WaitAsync();
+    }
+
+    private static async Future Join(ManagedTask task) => await task;
+
+    private static async Future Sleep() => await Future.Delay(TimeSpan.FromHours(1));
+
+    private static async Future ScopeOver(World world, CancellationToken token) =>
+        await world.Runtime.RunScopeAsync("scope", async scope => { _ = scope.Spawn(AwaitPromise(new())); }, cancellationToken: token);
+
+    private static async Future Family(World world, TaskCompletionSource? keep)
+    {
+        TaskCompletionSource gate = keep ?? new();
+        await world.Runtime.RunScopeAsync("family", async scope =>
+        {
+            _ = scope.Spawn(AwaitPromise(gate), "child");
+            await Future.Yield();
+        });
+        gate.TrySetResult();
+    }
+
+    private static async Future Siblings(World world) => await world.Runtime.RunScopeAsync("siblings", async scope =>
+    {
+        _ = scope.Spawn(AwaitPromise(new()));
+        _ = scope.Spawn(Sleep());
+    });
+
+    private static async Future TwoSlots(TaskSlotManager slots)
+    {
+        using SlotLease first = await slots.AcquireAsync();
+        using SlotLease second = await slots.AcquireAsync();
+    }
+
+    private static async Future OneSlot(TaskSlotManager slots)
+    {
+        using SlotLease first = await slots.AcquireAsync();
+    }
+
+    private static async Future Collect(World world, TaskCompletionSource<int> promise) => await world.Runtime.RunScopeAsync("collect", async scope =>
+    {
+        await using var collector = new TaskCollector<int>(scope);
+        _ = collector.Add(AwaitValue(promise));
+        await collector.CollectAsync();
+    });
+
+    private static async Future Poll(WakerBox box) => await Future.FromPoll(waker =>
+    {
+        box.Waker = waker;
+        return false;
+    });
+
+    private static async Future Shielded(TaskCompletionSource promise)
+    {
+        using CancelShield shield = ManagedTask.Shield();
+        await promise.Task;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Ring(World world, int length, TimeSpan? breaks)
+    {
+        var tasks = new ManagedTask?[length];
+        for (int i = 0; i < length; i++)
+        {
+            int next = (i + 1) % length;
+            tasks[i] = world.Runtime.SpawnDetached(Member(tasks, next, i == 0 ? breaks : null), $"ring {i}");
+        }
+
+        static async Future Member(ManagedTask?[] tasks, int next, TimeSpan? within)
+        {
+            await Future.Yield();
+            ManagedTask awaited = tasks[next]!;
+            tasks = null!;
+            await (within is { } limit ? Join(awaited).WithTimeout(limit) : Join(awaited));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Hostages(World world, out TaskCompletionSource one)
+    {
+        TaskCompletionSource a = new(), b = new();
+        _ = world.Runtime.SpawnDetached(Hold(a, b), "hostage 0");
+        _ = world.Runtime.SpawnDetached(Hold(b, a), "hostage 1");
+        one = a;
+
+        static async Future Hold(TaskCompletionSource mine, TaskCompletionSource yours)
+        {
+            await mine.Task;
+            yours.TrySetResult();
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void SelfServing(World world, int slots)
+    {
+        TaskPool pool = world.Runtime.CreatePool("pool", slots);
+        pool.TrySpawn(Outer(pool), out _, "outer");
+
+        static async Future Outer(TaskPool pool) => await await pool.SpawnAsync(Inner());
+
+        static async Future Inner() => await Future.Yield();
+    }
+
+    // The platform's own delay, under the system clock: whether it roots what waits for it is what these programs are about.
+#pragma warning disable RS0030 // nobody waits for it to elapse
+    private static Task Platform(TimeSpan delay, CancellationToken token = default) => Task.Delay(delay, TimeProvider.System, token);
+#pragma warning restore RS0030
+
+    private static CancellationToken TimedToken() => new CancellationTokenSource(TimeSpan.FromHours(1)).Token;
+
+    private static ThreadHolder HeldByThread(TaskCompletionSource promise)
+    {
+        var holder = new ThreadHolder();
+        holder.Start(promise);
+        return holder;
+    }
+
+    private sealed class Bell
+    {
+        public event EventHandler? Rung;
+
+        public void Ring() => Rung?.Invoke(this, EventArgs.Empty);
+    }
+
+    private sealed class WakerBox
+    {
+        public Waker Waker { get; set; }
+    }
+
+    /// <summary>A thread that has a promise on its stack, and nowhere else.</summary>
+    internal sealed class ThreadHolder : IDisposable
+    {
+        private readonly ManualResetEventSlim _leave = new();
+        private Thread? _thread;
+
+        public void Start(TaskCompletionSource promise)
+        {
+            _thread = new Thread(() =>
+            {
+                _leave.Wait(CancellationToken.None);
+                promise.TrySetResult();
+            }) { IsBackground = true };
+            _thread.Start();
+        }
+
+        public void Dispose()
+        {
+            _leave.Set();
+            _thread?.Join();
+            _leave.Dispose();
+        }
+    }
+}

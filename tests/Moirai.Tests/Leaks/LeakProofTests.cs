@@ -1,0 +1,71 @@
+using System.Runtime.CompilerServices;
+
+namespace Moirai.Tests.Leaks;
+
+/// <summary>The proof of leaks, on the corpus: no false alarm and no miss, and what is healed is gone.</summary>
+[Collection(nameof(MeasuresMemory))]
+public sealed class LeakProofTests
+{
+    public static TheoryData<LeakProgram> Programs => [.. LeakCorpus.All];
+
+    [Theory]
+    [MemberData(nameof(Programs), DisableDiscoveryEnumeration = true)]
+    public async Task Leak_TheVerdictIsExact(LeakProgram program)
+    {
+        var world = new World();
+        object? kept = SetUp(program, world);
+
+        LeakReport told = await world.Runtime.FindLeaksAsync(LeakPolicy.Report);
+
+        told.Leaks.Select(static leak => leak.Name).Order().ShouldBe(program.Leaked.Order(), told.ToString());
+        world.Census.IsBalanced.ShouldBeTrue();
+
+        // To tell has changed nothing: the same again.
+        LeakReport again = await world.Runtime.FindLeaksAsync(LeakPolicy.Report);
+        again.Leaks.Select(static leak => leak.Id).ShouldBe(told.Leaks.Select(static leak => leak.Id));
+        GC.KeepAlive(kept);
+        (kept as LeakCorpus.ThreadHolder)?.Dispose();
+    }
+
+    [Theory]
+    [MemberData(nameof(Programs), DisableDiscoveryEnumeration = true)]
+    public async Task Leak_HealingEndsTheLeakedAndNobodyElse(LeakProgram program)
+    {
+        var world = new World();
+        object? kept = SetUp(program, world);
+        long live = world.Census.Live;
+
+        List<ManagedTask> tasks = world.Runtime.Engine.Root.CollectTasks();
+        LeakReport healed = await world.Runtime.FindLeaksAsync();
+        foreach (ManagedTask task in tasks.Where(task => healed.Leaks.Any(leak => leak.Id == task.Id)))
+        {
+            world.Executor.RunUntil(task); // what foreign code resumes may come by way of the thread pool
+        }
+
+        tasks.Clear();
+
+        healed.Leaks.Select(static leak => leak.Name).Order().ShouldBe(program.Leaked.Order(), healed.ToString());
+        healed.Leaks.ShouldAllBe(static leak => leak.Remedy == LeakRemedy.Resumed || leak.Remedy == LeakRemedy.Awaits);
+        (await world.Runtime.FindLeaksAsync()).IsClean.ShouldBeTrue("one healing is enough");
+        world.Census.IsBalanced.ShouldBeTrue();
+        if (program.Leaked.Length == 0)
+        {
+            world.Census.Live.ShouldBe(live);
+        }
+        else if (program.Leaked.Length == live)
+        {
+            world.Census.IsEmpty.ShouldBeTrue(world.Census.ToString());
+        }
+
+        GC.KeepAlive(kept);
+        (kept as LeakCorpus.ThreadHolder)?.Dispose();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static object? SetUp(LeakProgram program, World world)
+    {
+        object? kept = program.Run(world);
+        world.Run();
+        return kept;
+    }
+}
