@@ -10,6 +10,11 @@ internal static class Ending
     /// <summary>The root frame returned or threw.</summary>
     internal static void End(ManagedTask task, Frame root, Exception? error)
     {
+        if (task.Extras is { } extras && CleansUpFirst(task, extras, ref root, ref error))
+        {
+            return;
+        }
+
         TaskEvent how;
         if (error is null)
         {
@@ -34,6 +39,36 @@ internal static class Ending
     {
         System.Diagnostics.Debug.Assert(task.State == state, "only a task that has not started is ended unstarted");
         Finish(task, root, TaskEvent.Cancel, null);
+    }
+
+    /// <summary>Runs what the task has left guarded, one after the other, as further steps of the task: it ends after that, as its body ended.</summary>
+    /// <returns>True when there is something to run; this is called again when it has run.</returns>
+    private static bool CleansUpFirst(ManagedTask task, TaskExtras extras, ref Frame root, ref Exception? error)
+    {
+        while (task.TakeGuard() is { } guard)
+        {
+            if (guard.TakeCleanUp() is not { } cleanUp)
+            {
+                continue;
+            }
+
+            extras.Epilogue ??= new Epilogue(root, error);
+            cleanUp.Owner = task;
+            cleanUp.Context = root.Context;
+            cleanUp.Phase = FramePhase.Started;
+            task.Word.Move(TaskEvent.Yield);
+            task.Place = cleanUp;
+            task.Engine.Executor.Enqueue(cleanUp);
+            return true;
+        }
+
+        if (extras.Epilogue is { } epilogue)
+        {
+            root = epilogue.Root;
+            error = epilogue.Error;
+        }
+
+        return false;
     }
 
     private static void Finish(ManagedTask task, Frame root, TaskEvent how, Exception? error)

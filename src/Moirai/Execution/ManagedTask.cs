@@ -206,6 +206,40 @@ public partial class ManagedTask : IWaitQueue
     /// <summary>Under the gate.</summary>
     internal void ClearFlagLocked(TaskFlags flag) => _core.Flags &= ~flag;
 
+    /// <summary>Has the task's end run a clean-up, unless it has run by then. By the task's own thread.</summary>
+    internal void AddGuard(TaskGuard guard)
+    {
+        Lock();
+        ExtrasLocked().Guards.Push(guard);
+        Unlock();
+    }
+
+    /// <summary>Forgets a clean-up that has run. Harmless when the task does not know it any more.</summary>
+    internal void RemoveGuard(TaskGuard guard)
+    {
+        Lock();
+        if (_extras is TaskExtras extras && extras.Guards.Contains(guard))
+        {
+            extras.Guards.Remove(guard);
+        }
+
+        Unlock();
+    }
+
+    /// <summary>Takes out the youngest.</summary>
+    internal TaskGuard? TakeGuard()
+    {
+        Lock();
+        TaskGuard? guard = (_extras as TaskExtras)?.Guards.First;
+        if (guard is not null)
+        {
+            Extras!.Guards.Remove(guard);
+        }
+
+        Unlock();
+        return guard;
+    }
+
     internal TaskExtras? Extras => _extras as TaskExtras;
 
     /// <summary>Under the gate.</summary>

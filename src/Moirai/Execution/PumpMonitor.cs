@@ -1,10 +1,11 @@
+using System.Runtime.CompilerServices;
 using Moirai.Ground;
 
 namespace Moirai.Execution;
 
 /// <summary>A thread that looks every few milliseconds whether a pump is stuck in one step while frames wait behind it.</summary>
-/// <remarks>One for the process, started when the first executor has work, ended when all have been idle for a while. It holds an executor
-/// only as long as that has work or had it a moment ago, so an executor that merely becomes unreachable is collected.</remarks>
+/// <remarks>One for the process, started when the first executor has work, ended when all have been idle for a while. It holds no executor: one that has
+/// work is held by the threads that do it, and one that merely becomes unreachable is collected.</remarks>
 internal static class PumpMonitor
 {
     private const int PeriodMilliseconds = 10;
@@ -49,26 +50,40 @@ internal static class PumpMonitor
 
             foreach (Watched watched in round)
             {
-                watched.IdleRounds = watched.Executor.Inspect() ? 0 : watched.IdleRounds + 1;
-                if (watched.IdleRounds > IdleRoundsBeforeUnwatching)
-                {
-                    lock (s_gate)
-                    {
-                        s_watched.Remove(watched);
-                    }
-
-                    if (watched.Executor.EndWatch())
-                    {
-                        Watch(watched.Executor);
-                    }
-                }
+                Look(watched);
             }
+        }
+    }
+
+    // Its own method: no executor is left on the stack of the thread while that sleeps.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Look(Watched watched)
+    {
+        if (watched.Executor is { } executor)
+        {
+            watched.IdleRounds = executor.Inspect() ? 0 : watched.IdleRounds + 1;
+            if (watched.IdleRounds <= IdleRoundsBeforeUnwatching)
+            {
+                return;
+            }
+        }
+
+        lock (s_gate)
+        {
+            s_watched.Remove(watched);
+        }
+
+        if (watched.Executor is { } idle && idle.EndWatch())
+        {
+            Watch(idle);
         }
     }
 
     private sealed class Watched(ThreadPoolExecutor executor)
     {
-        internal ThreadPoolExecutor Executor => executor;
+        private readonly WeakReference<ThreadPoolExecutor> _executor = new(executor);
+
+        internal ThreadPoolExecutor? Executor => _executor.TryGetTarget(out ThreadPoolExecutor? target) ? target : null;
 
         internal int IdleRounds { get; set; }
     }

@@ -61,6 +61,12 @@ internal sealed class TaskExtras
     // The innermost cancel region that the task is in.
     internal CancelRegion? Regions;
 
+    // The clean-up that the end waits for, the youngest first.
+    internal IntrusiveList<TaskGuard> Guards;
+
+    // What the body gave; set when clean-up runs after it.
+    internal Epilogue? Epilogue;
+
     // What the task's wait throws since it was proved to be one for ever. Taken by the task's next step.
     internal Exception? Leak;
 

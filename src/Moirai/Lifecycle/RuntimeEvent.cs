@@ -17,6 +17,15 @@ public enum RuntimeEventKind
 
     /// <summary>A task was proved to wait for something that can never come.</summary>
     Leaked = 5,
+
+    /// <summary>A clean-up threw.</summary>
+    CleanUpFailed = 6,
+
+    /// <summary>A clean-up was not done within its time; it goes on, and nobody waits for it any more.</summary>
+    CleanUpLate = 7,
+
+    /// <summary>A guard was lost, with the code that owned it, before its clean-up had run; it was run then.</summary>
+    GuardLost = 8,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>

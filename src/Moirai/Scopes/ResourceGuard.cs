@@ -1,0 +1,195 @@
+using Moirai.Execution;
+using Moirai.Futures;
+
+namespace Moirai;
+
+/// <summary>Clean-up that is bound to the life of a task: it runs exactly once, whichever way the task ends.</summary>
+/// <remarks>
+/// <c>await using ResourceGuard guard = ResourceGuard.Protect(connection, static c => c.CloseAsync(), "connection");</c>
+/// <para>It runs when the guard is disposed; else when the task in which the guard was made ends (returns, fails, is canceled with its scope or runtime, is found leaked): before the end is told to anybody,
+/// the youngest guard first. A guard made outside managed tasks whose owner is collected without disposing it runs from the finalizer, on the thread pool.</para>
+/// <para>While it runs, cancellation that comes from outside is kept away (<see cref="ManagedTask.Shield"/>). What it throws never hides how the body ended: it goes to
+/// <see cref="TaskRuntimeOptions.OnEvent"/> as <see cref="RuntimeEventKind.CleanUpFailed"/>, and so does, as <see cref="RuntimeEventKind.CleanUpLate"/>, that it was not done within its
+/// time; then it goes on, and nobody waits for it.</para>
+/// Disposing and dismissing are safe from any thread, and the first of all of them wins.
+/// </remarks>
+public sealed class ResourceGuard : IAsyncDisposable
+{
+    private readonly CleanUp _cleanUp;
+
+    private ResourceGuard(CleanUp cleanUp)
+    {
+        _cleanUp = cleanUp;
+        if (!cleanUp.Bind())
+        {
+            return;
+        }
+
+        GC.SuppressFinalize(this); // the task's end sees to it
+    }
+
+    /// <summary>Made outside managed tasks and lost: nobody else is left to clean up.</summary>
+    ~ResourceGuard() => _cleanUp.RunLost();
+
+    /// <summary>What messages call the resource.</summary>
+    public string Name => _cleanUp.Name;
+
+    /// <summary>Whether the clean-up was run, runs, or was dismissed.</summary>
+    public bool IsDone => _cleanUp.IsTaken;
+
+    /// <summary>Guards a resource.</summary>
+    /// <param name="resource">What is to be given back.</param>
+    /// <param name="cleanUp">Called once, with <paramref name="resource"/>.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="within">How long the clean-up may take; without end by default.</param>
+    /// <typeparam name="T">The type of the resource.</typeparam>
+    /// <exception cref="ArgumentOutOfRangeException">The time is negative or zero.</exception>
+    public static ResourceGuard Protect<T>(T resource, Func<T, ValueTask> cleanUp, string name = "a resource", TimeSpan? within = null)
+    {
+        ArgumentNullException.ThrowIfNull(cleanUp);
+        ArgumentNullException.ThrowIfNull(name);
+        if (within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan)
+        {
+            throw new ArgumentOutOfRangeException(nameof(within), within, $"The clean-up of {name} needs some time. Leave the limit out to give it all it wants.");
+        }
+
+        return new ResourceGuard(new CleanUp<T>(resource, cleanUp, name, within ?? Timeout.InfiniteTimeSpan));
+    }
+
+    /// <inheritdoc cref="Protect{T}(T, Func{T, ValueTask}, string, TimeSpan?)"/>
+    public static ResourceGuard Protect<T>(T resource, Action<T> cleanUp, string name = "a resource")
+    {
+        ArgumentNullException.ThrowIfNull(cleanUp);
+        return Protect(
+            (resource, cleanUp),
+            static pair =>
+            {
+                pair.cleanUp(pair.resource);
+                return ValueTask.CompletedTask;
+            },
+            name);
+    }
+
+    /// <summary>Gives the resource away: the clean-up will not run.</summary>
+    /// <returns>False when it has run, or runs.</returns>
+    public bool Dismiss()
+    {
+        GC.SuppressFinalize(this);
+        return _cleanUp.TryTake();
+    }
+
+    /// <summary>Runs the clean-up, if nobody has. Does not throw what the clean-up throws.</summary>
+    public Future DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        return Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : Future.Completed());
+    }
+
+    /// <inheritdoc/>
+    ValueTask IAsyncDisposable.DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        return new(DisposeAsync().AsTask());
+    }
+
+    /// <summary>Name, and whether it still guards.</summary>
+    public override string ToString() => $"guard of {Name}{(IsDone ? " (done)" : string.Empty)}";
+}
+
+/// <summary>One clean-up. States: armed, taken. The move is interlocked, so it runs once.</summary>
+internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
+{
+    private readonly ManagedTask? _task = ManagedTask.Current;
+
+    // 1 from the moment in which somebody has decided to run it, or that it will not be run.
+    private int _taken;
+
+    internal string Name => name;
+
+    internal Engine Engine { get; } = Engine.Ambient;
+
+    internal bool IsTaken => Volatile.Read(ref _taken) != 0;
+
+    /// <summary>Ties it to the end of the current task.</summary>
+    /// <returns>False outside managed tasks.</returns>
+    internal bool Bind()
+    {
+        _task?.AddGuard(this);
+        return _task is not null;
+    }
+
+    internal bool TryTake()
+    {
+        if (Interlocked.Exchange(ref _taken, 1) != 0)
+        {
+            return false;
+        }
+
+        _task?.RemoveGuard(this);
+        return true;
+    }
+
+    internal sealed override Frame? TakeCleanUp() => Interlocked.Exchange(ref _taken, 1) == 0 ? RunAsync().Frame : null;
+
+    /// <summary>Runs it, shielded. Never throws.</summary>
+    internal async Future RunAsync()
+    {
+        using CancelShield shield = ManagedTask.Shield();
+        try
+        {
+            ValueTask running = Call();
+            if (within == Timeout.InfiniteTimeSpan)
+            {
+                await running;
+            }
+            else
+            {
+                await InTimeAsync(running.AsTask());
+            }
+        }
+        catch (Exception error) // told, so that it does not hide how the body ended
+        {
+            Tell(RuntimeEventKind.CleanUpFailed, $"threw {error.GetType().Name}: {error.Message}", error);
+        }
+    }
+
+    /// <summary>The code that owned the guard was collected. Runs the clean-up where it harms no finalizer.</summary>
+    internal void RunLost()
+    {
+        if (TryTake())
+        {
+            Tell(RuntimeEventKind.GuardLost, "was never disposed, and the code that owned it is gone; it runs now. Dispose guards that are made outside managed tasks", null);
+            ThreadPool.UnsafeQueueUserWorkItem(static cleanUp => _ = cleanUp.Engine.Housekeeping.IsClosed ? null : cleanUp.RunAsync().AsTask(), this, preferLocal: false);
+        }
+    }
+
+    /// <summary>Calls the user's code.</summary>
+    private protected abstract ValueTask Call();
+
+    private async Task InTimeAsync(Task running)
+    {
+        try
+        {
+            await running.WaitAsync(within, Engine.Provider).ConfigureAwait(false);
+        }
+        catch (TimeoutException late) when (!running.IsCompleted)
+        {
+            Tell(RuntimeEventKind.CleanUpLate, FormattableString.Invariant($"was not done within {within.TotalSeconds:0.###} s; it goes on and nobody waits for it"), late);
+            _ = running.ContinueWith(
+                static (task, state) => ((CleanUp)state!).Tell(RuntimeEventKind.CleanUpFailed, $"threw, after its time: {task.Exception!.InnerException!.Message}", task.Exception),
+                this,
+                CancellationToken.None,
+                TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default);
+        }
+    }
+
+    private void Tell(RuntimeEventKind kind, string what, Exception? error) => Engine.Publish(new RuntimeEvent(
+        kind, $"The clean-up of {name}{(_task is null ? string.Empty : $" in {_task.Title}")} {what}", _task?.Id ?? default, error));
+}
+
+/// <inheritdoc/>
+internal sealed class CleanUp<T>(T resource, Func<T, ValueTask> cleanUp, string name, TimeSpan within) : CleanUp(name, within)
+{
+    private protected override ValueTask Call() => cleanUp(resource);
+}
