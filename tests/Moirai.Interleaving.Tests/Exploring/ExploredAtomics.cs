@@ -24,7 +24,11 @@ internal readonly struct ExploredAtomics : IAtomics
         }
 
         string site = Step(run, "read", what, member, file);
-        return Seen(run, run.IsMutated(Flaw.Blind, site) ? default! : run.Load(in location));
+        T seen = run.IsMutated(Flaw.Blind, site) ? default!
+            : run.IsMutated(Flaw.Stale, site) ? run.Recall(in location)
+            : run.Load(in location);
+        run.Remember(in location, seen);
+        return Seen(run, seen);
     }
 
     public static int ReadOwn(ref readonly int location) => Run.Current is { } run ? run.Load(in location) : location;
@@ -45,6 +49,7 @@ internal readonly struct ExploredAtomics : IAtomics
 
         string site = Step(run, "write", what, member, file);
         Seen(run, value);
+        run.Remember(in location, value);
         if (!run.IsMutated(Flaw.Forgotten, site))
         {
             run.Store(ref location, value);
@@ -64,13 +69,6 @@ internal readonly struct ExploredAtomics : IAtomics
         }
 
         string site = Step(run, "exchange", what, member, file);
-        if (run.IsMutated(Flaw.NoFence, site))
-        {
-            T old = run.Load(in location);
-            run.Store(ref location, value);
-            return old;
-        }
-
         return Update(run, site, ref location, (value, false), static (_, change) => change.value);
     }
 
@@ -187,8 +185,13 @@ internal readonly struct ExploredAtomics : IAtomics
     // Looks and stores at once, with a full fence around; gives what was there.
     private static T Update<T, TOther>(Run run, string site, ref T location, (T value, TOther comparand) change, Func<T, (T value, TOther comparand), T> next)
     {
-        run.LandAll();
-        T old = location;
+        bool isFence = !run.IsMutated(Flaw.NoFence, site);
+        if (isFence)
+        {
+            run.LandAll();
+        }
+
+        T old = run.Load(in location);
         if (run.IsMutated(Flaw.CheckThenStore, site))
         {
             Seen(run, old);
@@ -201,10 +204,20 @@ internal readonly struct ExploredAtomics : IAtomics
             run.Note($"{old} -> {made}");
         }
 
-        if (!run.IsMutated(Flaw.Forgotten, site) && !EqualityComparer<T>.Default.Equals(old, made))
+        run.Remember(in location, made);
+        if (run.IsMutated(Flaw.Forgotten, site) || EqualityComparer<T>.Default.Equals(old, made))
+        {
+            return old;
+        }
+
+        if (isFence)
         {
             location = made;
             run.NoteChange();
+        }
+        else
+        {
+            run.Store(ref location, made);
         }
 
         return old;

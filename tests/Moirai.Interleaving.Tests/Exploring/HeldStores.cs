@@ -49,7 +49,8 @@ internal sealed class HeldStores
     /// <returns>False when its place was moved.</returns>
     public bool TryLandOne() => _stores.Dequeue().TryLand(_collections);
 
-    private static nint DistanceOf<T>(ref T location) => Unsafe.ByteOffset(ref s_origin[0], ref Unsafe.As<T, byte>(ref location));
+    /// <summary>The name of a place until the next collection.</summary>
+    public static nint DistanceOf<T>(ref T location) => Unsafe.ByteOffset(ref s_origin[0], ref Unsafe.As<T, byte>(ref location));
 
     private abstract class Store(nint distance)
     {

@@ -15,6 +15,9 @@ internal sealed class ModelThread(int index, string name, Action body, Crew.Hand
 
     public bool HasEnded { get; set; }
 
+    /// <summary>It waits for work, and ends when nobody is left who could make any.</summary>
+    public bool IsIdle { get; set; }
+
     /// <summary>What it is about to do, or waits for.</summary>
     public string Doing { get; set; } = "begins";
 

@@ -3,7 +3,7 @@ namespace Moirai.Interleaving.Exploring;
 /// <summary>What can be wrong with one use of the seam.</summary>
 public enum Flaw
 {
-    /// <summary>A fence is left out, or an exchange that served as one is a mere write: what was stored may be seen late by others.</summary>
+    /// <summary>A fence is left out, or what served as one is a mere look and store: what was stored may be seen late by others.</summary>
     NoFence,
 
     /// <summary>What has to look and store at once looks first and stores afterwards.</summary>
@@ -14,6 +14,9 @@ public enum Flaw
 
     /// <summary>A look is forgotten: zero or null is taken for granted.</summary>
     Blind,
+
+    /// <summary>A look is not repeated: what the thread has seen or stored there before is taken to be there still.</summary>
+    Stale,
 
     /// <summary>A lock is not taken.</summary>
     NoLock,

@@ -19,6 +19,10 @@ internal sealed class Run
     private readonly ModelThread[] _threads;
     private readonly ManualResetEventSlim _over = new();
     private readonly List<string>? _trace;
+    private readonly int _collections = GC.CollectionCount(0);
+
+    // What each thread has seen or stored last, by place; kept for the one flaw that needs it.
+    private readonly Dictionary<(ModelThread, nint), object?>? _lastSeen;
     private int _working;
     private int _steps;
     private long _changes;
@@ -30,6 +34,7 @@ internal sealed class Run
         _bounds = bounds;
         Mutant = mutant;
         _trace = trace ? [] : null;
+        _lastSeen = mutant?.Flaw == Flaw.Stale ? [] : null;
         _threads = [.. model.Threads.Select((thread, index) => new ModelThread(index, thread.Name, thread.Body, crew[index]))];
         foreach (ModelThread thread in _threads)
         {
@@ -58,8 +63,6 @@ internal sealed class Run
 
     /// <summary>Which uses of the seam were met.</summary>
     public HashSet<string> Sites { get; } = [];
-
-    public bool OthersHaveEnded => Array.TrueForAll(_threads, thread => thread.HasEnded || ReferenceEquals(thread, t_self));
 
     /// <summary>Whether the current thread has the planted fault at this site.</summary>
     public bool IsMutated(Flaw flaw, string site) => Mutant is not null && Mutant.Has(flaw, site, t_self!);
@@ -94,7 +97,6 @@ internal sealed class Run
     public void Spin(string what)
     {
         ModelThread self = t_self!;
-        LandAll(self);
         long looked = self.LookedAt;
         Wait(self, what, () => _changes > looked);
         self.LookedAt = _changes;
@@ -103,16 +105,25 @@ internal sealed class Run
     /// <summary>The current thread waits until <paramref name="condition"/> holds, which uses no seam.</summary>
     public static void WaitUntil(string what, Func<bool> condition)
     {
+        t_run!.Wait(t_self!, what, condition);
+    }
+
+    /// <summary>For a thread that serves the others: waits until there is something to do, or nobody is left for whom it could do it.</summary>
+    /// <returns>Whether there is something to do.</returns>
+    public static bool WaitForWork(string what, Func<bool> condition)
+    {
         Run run = t_run!;
-        run.LandAll(t_self!);
-        run.Wait(t_self!, what, condition);
+        ModelThread self = t_self!;
+        self.IsIdle = true;
+        run.Wait(self, what, () => condition() || Array.TrueForAll(run._threads, static thread => thread.HasEnded || thread.IsIdle));
+        self.IsIdle = false;
+        return condition();
     }
 
     /// <summary>As <see cref="WaitUntil"/>, or until the run's clock has moved by <paramref name="milliseconds"/>.</summary>
     public void SleepUntil(string what, int milliseconds, Func<bool> condition)
     {
         ModelThread self = t_self!;
-        LandAll(self);
         self.SleepsUntil = milliseconds < 0 ? null : Now + milliseconds;
         long? until = self.SleepsUntil;
         Wait(self, what, () => condition() || (until is { } time && Now >= time));
@@ -133,12 +144,25 @@ internal sealed class Run
         return stores.TryFind(in location, out T held) ? held : location;
     }
 
+    /// <summary>Keeps in mind what the current thread knows of a place.</summary>
+    public void Remember<T>(ref readonly T location, T value)
+    {
+        if (_lastSeen is not null)
+        {
+            _lastSeen[PlaceOf(in location)] = value;
+        }
+    }
+
+    /// <summary>What the current thread knows of a place.</summary>
+    public T Recall<T>(ref readonly T location) =>
+        _lastSeen!.TryGetValue(PlaceOf(in location), out object? seen) && seen is T value ? value : Load(in location);
+
     /// <summary>Stores what others may see late.</summary>
     public void Store<T>(ref T location, T value)
     {
         ModelThread self = t_self!;
         bool held = self.Held.Any;
-        if (!held && _bounds.HoldsStores && !OthersHaveEnded)
+        if (!held && _bounds.HoldsStores && !Array.TrueForAll(_threads, thread => thread.HasEnded || ReferenceEquals(thread, self)))
         {
             held = _script.Choose(['.', 'h'], costly: 1) == 'h';
         }
@@ -177,6 +201,17 @@ internal sealed class Run
         _trace?.Add($"  (the store held back by {thread.Name} is seen)");
     }
 
+    private (ModelThread Thread, nint Place) PlaceOf<T>(ref readonly T location)
+    {
+        nint place = HeldStores.DistanceOf(ref System.Runtime.CompilerServices.Unsafe.AsRef(in location));
+        if (GC.CollectionCount(0) != _collections)
+        {
+            ThrowMoved();
+        }
+
+        return (t_self!, place);
+    }
+
     private void ThrowIfMoved(HeldStores stores)
     {
         if (stores.HaveMoved)
@@ -197,6 +232,7 @@ internal sealed class Run
         self.GoesOnWhen = condition;
         HandOn(self, isFree: true);
         self.GoesOnWhen = null;
+        LandAll(self); // and not before: others may have come first
         _trace?.Add($"{self.Index} {self.Name}: {what}");
     }
 

@@ -7,7 +7,7 @@ namespace Moirai.Interleaving.Models;
 public sealed class LifecycleWordModels
 {
     [Fact]
-    public void A4_of_three_parties_that_claim_one_wait_exactly_one_wins() => Proof.Holds<ThreeClaims>(atLeast: 1_000, budget: 4);
+    public void A4_of_three_parties_that_claim_one_wait_exactly_one_wins() => Proof.Holds<ThreeClaims>(atLeast: 500, budget: 4);
 
     [Fact]
     public void A4_three_claims_twin_with_a_claim_that_looks_before_it_stores() =>

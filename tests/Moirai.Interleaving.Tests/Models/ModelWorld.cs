@@ -18,10 +18,12 @@ internal sealed class ModelWorld
 
     public TaskRuntime Runtime { get; }
 
+    public ManagedTask Spawn(Func<Future> body) => Runtime.SpawnDetached(_ => body());
+
     /// <summary>Spawns, and runs until nothing is ready: the scene before the threads begin.</summary>
     public ManagedTask Start(Func<Future> body)
     {
-        ManagedTask task = Runtime.SpawnDetached(_ => body());
+        ManagedTask task = Spawn(body);
         Executor.RunReady();
         return task;
     }
@@ -36,7 +38,6 @@ internal sealed class ModelWorld
         Census census = Runtime.TakeCensus();
         census.IsBalanced.ShouldBeTrue(census.ToString());
         census.IsEmpty.ShouldBeTrue(census.ToString());
-        Time.Timers.ShouldBe(0, "the provider's timer is still set");
     }
 }
 
@@ -60,15 +61,8 @@ internal sealed class ModelExecutor : Executor
 
     public void Work()
     {
-        Run run = Run.Current!;
-        while (true)
+        while (Run.WaitForWork("waits for a ready task", () => _ready.Count > 0))
         {
-            Run.WaitUntil("waits for a ready task", () => _ready.Count > 0 || run.OthersHaveEnded);
-            if (_ready.Count == 0)
-            {
-                return;
-            }
-
             StepOne();
         }
     }
@@ -93,7 +87,8 @@ internal sealed class ModelExecutor : Executor
         _ready.Enqueue(frame);
     }
 
-    private void StepOne()
+    /// <summary>Runs the first that is ready to its next wait or its end.</summary>
+    public void StepOne()
     {
         Frame frame = _ready.Dequeue();
         _steps++;
@@ -109,8 +104,8 @@ internal sealed class ModelTime : TimeProvider
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    /// <summary>How many timers are set.</summary>
-    public int Timers => _timers.Count(static timer => timer.Due != long.MaxValue);
+    /// <summary>When the first timer is due; null when none is set.</summary>
+    public long? NextDue => _timers.Min(static timer => timer.Due == long.MaxValue ? (long?)null : timer.Due);
 
     public override long GetTimestamp() => _now;
 
