@@ -159,7 +159,7 @@ internal abstract class Frame : WaitNode
             return;
         }
 
-        if (!ReferenceEquals(Volatile.Read(ref task.Place), this))
+        if (!ReferenceEquals(Atomics.Read(ref task.Place), this))
         {
             task.RestoreBeforeStep();
         }
@@ -174,7 +174,8 @@ internal abstract class Frame : WaitNode
     internal void WakeFromForeign()
     {
         ManagedTask task = Owner!;
-        if (ReferenceEquals(task.Leaf, this) && task.Word.TryWakeForeign())
+        int armed = task.Word.Peek(); // before the look at the place: a wait that begins after this has another ticket
+        if (ReferenceEquals(task.Leaf, this) && task.Word.TryWakeForeign(armed))
         {
             task.Engine.Executor.Enqueue(this);
         }

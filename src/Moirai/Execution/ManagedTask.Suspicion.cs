@@ -53,7 +53,7 @@ public partial class ManagedTask
                 _tail = _extras = null;
                 _core.Flags |= TaskFlags.Suspected;
                 root.Caller = sentinel;
-                Volatile.Write(ref Place, link);
+                Atomics.Write(ref Place, link);
                 suspected = true;
             }
 
@@ -170,7 +170,7 @@ public partial class ManagedTask
     {
         get
         {
-            object? place = Volatile.Read(ref Place);
+            object? place = Atomics.Read(ref Place);
             return place is SentinelLink ? LeafOfSuspect() : place as Frame;
         }
     }
@@ -207,7 +207,7 @@ public partial class ManagedTask
         }
 
         _core.Flags &= ~TaskFlags.Suspected;
-        Volatile.Write(ref Place, sentinel.Leaf);
+        Atomics.Write(ref Place, sentinel.Leaf);
         link.Free();
         sentinel.Dispose();
     }

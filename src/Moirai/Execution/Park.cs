@@ -73,7 +73,7 @@ internal static class Park
         ManagedTask task = frame.Owner!;
         if (task.Word.TryWake(armed))
         {
-            if (!ReferenceEquals(Volatile.Read(ref task.Place), frame))
+            if (!ReferenceEquals(Atomics.Read(ref task.Place), frame))
             {
                 task.RestoreBeforeStep();
             }

@@ -28,7 +28,7 @@ internal static class Stepper
             frame.Phase = FramePhase.Started;
         }
 
-        if (!ReferenceEquals(Volatile.Read(ref task.Place), frame))
+        if (!ReferenceEquals(Atomics.Read(ref task.Place), frame))
         {
             task.RestoreBeforeStep();
         }

@@ -11,7 +11,7 @@ internal sealed partial class TaskGroup
     private WeakReference<HeedLink>? _heedLink;
 
     // What is let go of during a scan; its absence is how everybody notices.
-    private GroupTies Ties => Volatile.Read(ref _ties) ?? Regain();
+    private GroupTies Ties => Atomics.Read(ref _ties) ?? Regain();
 
     /// <summary>Told when a task ends. Set once, before the first task is entered.</summary>
     internal IEndListener? Listener
@@ -46,7 +46,7 @@ internal sealed partial class TaskGroup
         GroupTies ties = Ties;
         _gate.Enter();
         _tiesLink = new WeakReference<GroupTies>(ties, trackResurrection: true);
-        Volatile.Write(ref _ties, null);
+        Atomics.Write(ref _ties, null);
         _gate.Exit();
         return ties;
     }
@@ -54,21 +54,21 @@ internal sealed partial class TaskGroup
     /// <summary>Holds what it held before <see cref="LetGo"/>. Anybody may call it, any number of times.</summary>
     internal GroupTies Regain()
     {
-        GroupTies? ties = Volatile.Read(ref _ties);
+        GroupTies? ties = Atomics.Read(ref _ties);
         if (ties is null)
         {
             // The scan and every suspect hold them, so they are there.
             ties = _tiesLink is { } link && link.TryGetTarget(out GroupTies? held)
                 ? held
                 : throw new UnreachableException($"'{Name}' has lost its ties during a scan. Please report this.");
-            Volatile.Write(ref _ties, ties);
+            Atomics.Write(ref _ties, ties);
         }
 
         return ties;
     }
 
     // For who only counts: what is let go of stays let go of.
-    private GroupTies? PeekTies() => Volatile.Read(ref _ties) ?? (_tiesLink is { } link && link.TryGetTarget(out GroupTies? held) ? held : null);
+    private GroupTies? PeekTies() => Atomics.Read(ref _ties) ?? (_tiesLink is { } link && link.TryGetTarget(out GroupTies? held) ? held : null);
 
     /// <summary>Lets go of the token from outside, and leaves a probe where only that token reaches it.</summary>
     /// <returns>False when there is no such token.</returns>

@@ -24,7 +24,7 @@ internal struct LifecycleWord
     /// <summary>How many waits the task has begun, modulo 2²⁷.</summary>
     public readonly int Waits => (int)((uint)Atomics.Read(in _word) / TicketStep);
 
-    /// <summary>The word as it is now, for a later <see cref="TryWake(int)"/>.</summary>
+    /// <summary>The word as it is now, for a later claim.</summary>
     public readonly int Peek() => Atomics.Read(in _word) & ~HeldBit;
 
     /// <summary>The owner moves the task along one row.</summary>
@@ -101,10 +101,6 @@ internal struct LifecycleWord
         return (armed & InterruptibleBit) != 0 && TryWake(armed);
     }
 
-    /// <summary>Claims the current wait if it is one on foreign code, which cancellation does not interrupt.</summary>
-    public bool TryWakeForeign()
-    {
-        int armed = Peek();
-        return (armed & InterruptibleBit) == 0 && TryWake(armed);
-    }
+    /// <summary>Claims the wait that <paramref name="armed"/> names if it is one on foreign code, which cancellation does not interrupt.</summary>
+    public bool TryWakeForeign(int armed) => (armed & InterruptibleBit) == 0 && TryWake(armed);
 }
