@@ -1,3 +1,5 @@
+using Moirai.Wakers;
+
 namespace Moirai.Execution;
 
 /// <summary>What the current thread is stepping. One per thread; read and written by that thread alone.</summary>
@@ -29,6 +31,13 @@ internal sealed class StepContext
     // The ready queue that this thread drains, if it drains one.
     internal object? Shard;
 
+    // What the current task has taken in this step and not given back. Empty between steps.
+    private Hold[] _holds = new Hold[8];
+    private int _holdCount;
+
+    // The seat of the plain code that is being continued on this thread, for its awaiter to find.
+    internal WaitNode? Delivered;
+
     // How many more waits of this step may end at once, without suspending.
     private int _turns;
 
@@ -49,6 +58,50 @@ internal sealed class StepContext
 
     /// <summary>Whether the current task has used up its turns and has to give way.</summary>
     internal bool HasToGiveWay => _turns <= 0;
+
+    internal ReadOnlySpan<Hold> Holds => _holds.AsSpan(0, _holdCount);
+
+    /// <summary>Notes what the current task has taken.</summary>
+    internal void AddHold(IHeld what, long ticket)
+    {
+        if (_holdCount == _holds.Length)
+        {
+            Array.Resize(ref _holds, _holds.Length * 2);
+        }
+
+        ref Hold hold = ref _holds[_holdCount++];
+        hold.What = what;
+        hold.Ticket = ticket;
+    }
+
+    /// <summary>The current task gives back what it has taken, in this step.</summary>
+    /// <returns>False when it was not taken in this step.</returns>
+    internal bool TryRemoveHold(IHeld what, long ticket)
+    {
+        Hold[] holds = _holds;
+        for (int i = _holdCount - 1; i >= 0; i--)
+        {
+            if (ReferenceEquals(holds[i].What, what) && holds[i].Ticket == ticket)
+            {
+                int last = --_holdCount;
+                if (i != last)
+                {
+                    Array.Copy(holds, i + 1, holds, i, last - i);
+                }
+
+                holds[last].What = null;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    internal void ClearHolds()
+    {
+        Array.Clear(_holds, 0, _holdCount);
+        _holdCount = 0;
+    }
 
     internal TaskId NextId()
     {
