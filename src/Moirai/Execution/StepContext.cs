@@ -31,8 +31,8 @@ internal sealed class StepContext
     // The ready queue that this thread drains, if it drains one.
     internal object? Shard;
 
-    // What the current task has taken in this step and not given back. Empty between steps.
-    private Hold[] _holds = new Hold[8];
+    // What the current task has got in this step; some of it was given back since. Empty between steps. See Holdings.
+    private Hold[] _holds = new Hold[16];
     private int _holdCount;
 
     // The seat of the plain code that is being continued on this thread, for its awaiter to find.
@@ -54,50 +54,65 @@ internal sealed class StepContext
 
     /// <summary>Whether the current task may go on at once although it could wait. Now and then it may not, so that one whose waits never have to
     /// suspend gives way to others: a spawner that always finds a slot, a reader of outcomes that are all there. Always, outside managed tasks.</summary>
-    internal static bool MayGoOn() => t_current is not { Frame: not null } context || --context._turns > 0;
+    internal static bool MayGoOn() => MayGoOn(t_current);
+
+    /// <inheritdoc cref="MayGoOn()"/>
+    internal static bool MayGoOn(StepContext? context) => context is not { Frame: not null } || --context._turns > 0;
 
     /// <summary>Whether the current task has used up its turns and has to give way.</summary>
     internal bool HasToGiveWay => _turns <= 0;
 
+    /// <summary>What the current task has got in this step; some of it was given back since.</summary>
     internal ReadOnlySpan<Hold> Holds => _holds.AsSpan(0, _holdCount);
 
-    /// <summary>Notes what the current task has taken.</summary>
+    /// <summary>Notes what the current task has got, and what nobody can have twice at a time.</summary>
     internal void AddHold(IHeld what, long ticket)
+    {
+        Hold[] holds = _holds;
+        int last = _holdCount - 1;
+        if ((uint)last < (uint)holds.Length && ReferenceEquals(holds[last].What, what))
+        {
+            holds[last].Ticket = ticket; // it was given back, or could not have been got again
+        }
+        else
+        {
+            AddSharedHold(what, ticket);
+        }
+    }
+
+    /// <summary>Notes what the current task has got, and may have got several times.</summary>
+    internal void AddSharedHold(IHeld what, long ticket)
     {
         if (_holdCount == _holds.Length)
         {
-            Array.Resize(ref _holds, _holds.Length * 2);
-        }
-
-        ref Hold hold = ref _holds[_holdCount++];
-        hold.What = what;
-        hold.Ticket = ticket;
-    }
-
-    /// <summary>The current task gives back what it has taken, in this step.</summary>
-    /// <returns>False when it was not taken in this step.</returns>
-    internal bool TryRemoveHold(IHeld what, long ticket)
-    {
-        Hold[] holds = _holds;
-        for (int i = _holdCount - 1; i >= 0; i--)
-        {
-            if (ReferenceEquals(holds[i].What, what) && holds[i].Ticket == ticket)
+            ForgetGivenBack();
+            if (_holdCount > _holds.Length / 2)
             {
-                int last = --_holdCount;
-                if (i != last)
-                {
-                    Array.Copy(holds, i + 1, holds, i, last - i);
-                }
-
-                holds[last].What = null;
-                return true;
+                Array.Resize(ref _holds, _holds.Length * 2);
             }
         }
 
-        return false;
+        _holds[_holdCount++] = new Hold { What = what, Ticket = ticket };
     }
 
-    internal void ClearHolds()
+    /// <summary>Strikes out what was given back.</summary>
+    internal void ForgetGivenBack()
+    {
+        int kept = 0;
+        for (int i = 0; i < _holdCount; i++)
+        {
+            Hold hold = _holds[i];
+            if (hold.What!.IsHeld(hold.Ticket))
+            {
+                _holds[kept++] = hold;
+            }
+        }
+
+        Array.Clear(_holds, kept, _holdCount - kept);
+        _holdCount = kept;
+    }
+
+    internal void ForgetHolds()
     {
         Array.Clear(_holds, 0, _holdCount);
         _holdCount = 0;

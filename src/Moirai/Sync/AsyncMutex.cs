@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Moirai.Execution;
 using Moirai.Lifecycle;
 using Moirai.Sync;
@@ -100,23 +101,27 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     /// <summary>Name and state.</summary>
     public override string ToString() => Describe();
 
-    internal bool TryTake(out long ticket) => _word.TryLock(out ticket);
-
-    /// <summary>The ticket of who has it. For who has it.</summary>
-    internal long Ticket => MutexWord.TicketOf(_word.Read());
-
-    /// <summary>Puts down the task of the current step as the holder.</summary>
-    internal void PutDown(StepContext? context, long ticket)
+    /// <summary>Takes it if it is free, for the task that the context steps; null for nobody in particular.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryTake(StepContext? context, out long ticket)
     {
-        if (context?.Task is { } task)
+        if (!_word.TryLock(out ticket))
         {
-            _holder = task;
-            context.AddHold(this, ticket);
+            return false;
         }
+
+        PutDown(context, ticket);
+        return true;
     }
 
-    /// <summary>Whether the task would wait for itself. Asked by the task.</summary>
-    internal bool IsHeldBy(ManagedTask task) => ReferenceEquals(Holder, task);
+    /// <summary>A wait has ended with taking it.</summary>
+    /// <returns>The ticket.</returns>
+    internal long TakenByWait(StepContext? context)
+    {
+        long ticket = MutexWord.TicketOf(_word.Read());
+        PutDown(context, ticket);
+        return ticket;
+    }
 
     internal Exception RecursionError(ManagedTask task) => new LockRecursionException(
         $"{task.Title} holds {Title} and asks for it again: it would wait for itself for ever. Release first, or pass the lease on to what needs it.");
@@ -129,15 +134,19 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
             return;
         }
 
-        if (_holder is { } holder)
-        {
-            Holdings.Remove(holder, this, ticket);
-            _holder = null;
-        }
-
+        _holder = null;
         if (!_word.TryUnlock(ticket))
         {
             ReleaseAndInvite(ticket);
+        }
+    }
+
+    private void PutDown(StepContext? context, long ticket)
+    {
+        if (context?.Task is { } task)
+        {
+            _holder = task;
+            context.AddHold(this, ticket);
         }
     }
 
@@ -226,6 +235,8 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     }
 
     private protected override void ClosedLocked() => _word.Mark(set: MutexWord.Closed, clear: 0);
+
+    bool IHeld.IsHeld(long ticket) => MutexWord.IsHeld(_word.Read(), ticket);
 
     void IHeld.HolderEnded(ManagedTask task, long ticket, TaskEvent how)
     {

@@ -30,13 +30,14 @@ public readonly struct MutexAwaitable
     /// <summary>Made for the compiler.</summary>
     public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
     {
-        // What IsCompleted found.
+        // What IsCompleted found, beside tickets.
         private const long MustWait = 0;
         private const long IsRefused = -1;
 
         private readonly AsyncMutex _mutex;
+        private readonly CancellationToken _token;
         private readonly bool _isOwned;
-        private PrimitiveWait _wait;
+        private PlainSeat? _seat;
 
         // The ticket, or one of the above.
         private long _found;
@@ -45,7 +46,7 @@ public readonly struct MutexAwaitable
         {
             _mutex = mutex;
             _isOwned = isOwned;
-            _wait = new PrimitiveWait(mutex, 0, token);
+            _token = token;
         }
 
         /// <summary>Takes the mutex if it is free. Now and then false also if it is, so that a task that is always lucky gives way.</summary>
@@ -53,18 +54,19 @@ public readonly struct MutexAwaitable
         {
             get
             {
-                if (_wait.IsAbandoned)
+                StepContext? context = StepContext.Existing;
+                if (_token.IsCancellationRequested)
                 {
                     _found = IsRefused;
                     return true;
                 }
 
-                if (StepContext.MayGoOn() && _mutex.TryTake(out _found))
+                if (StepContext.MayGoOn(context) && _mutex.TryTake(_isOwned ? context : null, out _found))
                 {
                     return true;
                 }
 
-                _wait.Prepare();
+                _seat = PrimitiveWait.Prepare(context, _mutex, 0, _token);
                 return false;
             }
         }
@@ -74,49 +76,36 @@ public readonly struct MutexAwaitable
         /// <exception cref="BrokenSynchronizationException">A holder has ended without releasing.</exception>
         /// <exception cref="ObjectDisposedException">It was disposed.</exception>
         /// <exception cref="OperationCanceledException">The waiting task was canceled, or the token.</exception>
-        public MutexLease GetResult()
-        {
-            long ticket = _found;
-            if (ticket > MustWait)
-            {
-                if (_isOwned)
-                {
-                    _mutex.PutDown(StepContext.Existing, ticket);
-                }
-
-                return new MutexLease(_mutex, ticket);
-            }
-
-            return GetAwaited();
-        }
+        public MutexLease GetResult() => new(_mutex, _found > MustWait ? _found : EndWait());
 
         /// <inheritdoc/>
-        public void OnCompleted(Action continuation) => _wait.Register(continuation, flowContext: true);
+        public void OnCompleted(Action continuation) => PrimitiveWait.Register(_seat, continuation, flowContext: true, _mutex, 0, _token);
 
         /// <inheritdoc/>
-        public void UnsafeOnCompleted(Action continuation) => _wait.Register(continuation, flowContext: false);
+        public void UnsafeOnCompleted(Action continuation) => PrimitiveWait.Register(_seat, continuation, flowContext: false, _mutex, 0, _token);
 
         void IFrameAwaiter.Suspend(Frame frame)
         {
-            if (_isOwned && _mutex.IsHeldBy(frame.Owner!))
+            ManagedTask task = frame.Owner!;
+            if (_isOwned && ReferenceEquals(_mutex.Holder, task))
             {
                 // Told at the await, where the body can catch it.
                 frame.Signal = WaitSignal.Closed;
-                frame.Owner!.Stepping.Next = frame;
+                task.Stepping.Next = frame;
                 return;
             }
 
-            _wait.Suspend(frame);
+            PrimitiveWait.Suspend(frame, _mutex, 0, _token);
         }
 
-        private readonly MutexLease GetAwaited()
+        private readonly long EndWait()
         {
             if (_found == IsRefused)
             {
-                _wait.ThrowAbandoned();
+                throw PrimitiveWait.AbandonedError(_mutex, _token);
             }
 
-            WaitSignal signal = _wait.End();
+            WaitSignal signal = PrimitiveWait.End(_seat, _mutex, _token);
             if (_mutex.IsClosed)
             {
                 throw _mutex.ClosedError();
@@ -127,13 +116,7 @@ public readonly struct MutexAwaitable
                 throw _mutex.RecursionError(ManagedTask.Current!);
             }
 
-            long ticket = _mutex.Ticket;
-            if (_isOwned)
-            {
-                _mutex.PutDown(StepContext.Existing, ticket);
-            }
-
-            return new MutexLease(_mutex, ticket);
+            return _mutex.TakenByWait(_isOwned ? StepContext.Existing : null);
         }
     }
 }

@@ -40,6 +40,18 @@ internal struct MutexWord
     internal bool TryLock(out long ticket)
     {
         long word = Volatile.Read(ref _word);
+        if ((word & (Locked | Closed)) == 0 && Interlocked.CompareExchange(ref _word, word | Locked, word) == word)
+        {
+            ticket = TicketOf(word);
+            return true;
+        }
+
+        return TryLockAgain(out ticket);
+    }
+
+    private bool TryLockAgain(out long ticket)
+    {
+        long word = Volatile.Read(ref _word);
         while ((word & (Locked | Closed)) == 0)
         {
             long seen = Interlocked.CompareExchange(ref _word, word | Locked, word);
