@@ -2,14 +2,11 @@ using Moirai.Wakers;
 
 namespace Moirai.Execution;
 
-/// <summary>The seat of a waiter that is no managed task: plain <c>async</c> code, which gave a continuation.</summary>
+/// <summary>The seat of a waiter that is no managed task: plain <c>async</c> code, which gives a continuation.</summary>
 /// <remarks>The continuation runs on the captured synchronization context if there is one, else on the thread pool; never inside whoever woke it.</remarks>
-internal class CallbackNode : WaitNode, IThreadPoolWorkItem
+internal abstract class CallbackSeat : WaitNode, IThreadPoolWorkItem
 {
     private readonly SynchronizationContext? _synchronization;
-
-    // Where the signal is left for the awaiter's GetResult, which cannot see this node; null when nobody asks.
-    private readonly WaitNode? _answer;
 
     // Written before the node is seated.
     private Action? _continuation;
@@ -18,15 +15,7 @@ internal class CallbackNode : WaitNode, IThreadPoolWorkItem
     // 1 once the wait was claimed. Interlocked.
     private int _claimed;
 
-    internal CallbackNode(Action continuation, bool flowContext, WaitNode? answer = null, bool captureSynchronization = true)
-        : this(captureSynchronization)
-    {
-        _answer = answer;
-        SetContinuation(continuation, flowContext);
-    }
-
-    /// <summary>For a seat that is made before its continuation is known.</summary>
-    private protected CallbackNode(bool captureSynchronization)
+    private protected CallbackSeat(bool captureSynchronization)
     {
         SynchronizationContext? synchronization = captureSynchronization ? SynchronizationContext.Current : null;
         _synchronization = synchronization is not null && synchronization.GetType() != typeof(SynchronizationContext) ? synchronization : null;
@@ -66,20 +55,39 @@ internal class CallbackNode : WaitNode, IThreadPoolWorkItem
         _execution = flowContext ? ExecutionContext.Capture() : null;
     }
 
-    private void Post()
+    private protected virtual void Post()
     {
-        if (_answer is not null)
-        {
-            _answer.Signal = Signal;
-        }
-
         if (_synchronization is null)
         {
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
         else
         {
-            _synchronization.Post(static state => ((CallbackNode)state!).Execute(), this);
+            _synchronization.Post(static state => ((CallbackSeat)state!).Execute(), this);
         }
+    }
+}
+
+/// <summary>A seat whose continuation is known when it is made.</summary>
+internal sealed class CallbackNode : CallbackSeat
+{
+    // Where the signal is left for the awaiter's GetResult, which cannot see this node; null when nobody asks.
+    private readonly WaitNode? _answer;
+
+    internal CallbackNode(Action continuation, bool flowContext, WaitNode? answer = null, bool captureSynchronization = true)
+        : base(captureSynchronization)
+    {
+        _answer = answer;
+        SetContinuation(continuation, flowContext);
+    }
+
+    private protected override void Post()
+    {
+        if (_answer is not null)
+        {
+            _answer.Signal = Signal;
+        }
+
+        base.Post();
     }
 }

@@ -234,16 +234,14 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
         return $"{Title}, {holder} ({Waiting} waiting)";
     }
 
-    private protected override void ClosedLocked() => _word.Mark(set: MutexWord.Closed, clear: 0);
+    private protected override bool TryCloseLocked(long ticket) => _word.TryClose(ticket);
 
     bool IHeld.IsHeld(long ticket) => MutexWord.IsHeld(_word.Read(), ticket);
 
     void IHeld.HolderEnded(ManagedTask task, long ticket, TaskEvent how)
     {
-        if (MutexWord.IsHeld(_word.Read(), ticket))
-        {
-            Break(task, how);
-        }
+        _ = Interlocked.CompareExchange(ref _holder, null, task); // a broken mutex keeps nothing of the task
+        Break(task, ticket, how);
     }
 
     private void ReleaseAndInvite(long ticket)

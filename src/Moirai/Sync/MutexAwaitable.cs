@@ -90,6 +90,7 @@ public readonly struct MutexAwaitable
             if (_isOwned && ReferenceEquals(_mutex.Holder, task))
             {
                 // Told at the await, where the body can catch it.
+                frame.Queue = _mutex;
                 frame.Signal = WaitSignal.Closed;
                 task.Stepping.Next = frame;
                 return;

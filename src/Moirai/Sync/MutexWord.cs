@@ -125,6 +125,25 @@ internal struct MutexWord
         }
     }
 
+    /// <summary>Lets nobody take it any more. Under the gate.</summary>
+    /// <param name="ticket">0, or the ticket of who breaks it: then only if that has it.</param>
+    internal bool TryClose(long ticket)
+    {
+        long word = Volatile.Read(ref _word);
+        while (ticket == 0 || IsHeld(word, ticket))
+        {
+            long seen = Interlocked.CompareExchange(ref _word, word | Closed, word);
+            if (seen == word)
+            {
+                return true;
+            }
+
+            word = seen;
+        }
+
+        return false;
+    }
+
     /// <summary>Announces a waiter, and that it is not invited any more if it was. Under the gate.</summary>
     /// <returns>False when the mutex is free or closed: nothing to wait for.</returns>
     internal bool TryAnnounceWaiter(bool wasInvited)

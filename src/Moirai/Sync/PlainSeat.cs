@@ -4,13 +4,16 @@ using Moirai.Wakers;
 namespace Moirai.Sync;
 
 /// <summary>The seat of plain code that waits in a primitive. It serves one wait.</summary>
-internal sealed class PlainSeat : CallbackNode
+internal sealed class PlainSeat : CallbackSeat
 {
     private readonly SynchronizationPrimitive _primitive;
     private readonly CancellationToken _token;
 
     // Written before the seat is taken.
     private CancellationTokenRegistration _registration;
+
+    // Written before the continuation runs.
+    private bool _isOver;
 
     internal PlainSeat(SynchronizationPrimitive primitive, long request, CancellationToken token)
         : base(captureSynchronization: true)
@@ -29,7 +32,7 @@ internal sealed class PlainSeat : CallbackNode
         _primitive.Seat(this, armed: 0);
     }
 
-    internal bool Serves(SynchronizationPrimitive primitive) => ReferenceEquals(_primitive, primitive);
+    internal bool HasServed(SynchronizationPrimitive primitive) => _isOver && ReferenceEquals(_primitive, primitive);
 
     public override void Execute()
     {
@@ -44,6 +47,7 @@ internal sealed class PlainSeat : CallbackNode
             return;
         }
 
+        _isOver = true;
         StepContext context = StepContext.Current;
         WaitNode? outer = context.Delivered;
         context.Delivered = this;

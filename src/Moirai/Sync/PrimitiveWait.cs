@@ -54,13 +54,14 @@ internal static class PrimitiveWait
     {
         StepContext? context = StepContext.Existing;
         WaitSignal signal;
-        if ((known ?? context?.Delivered) is PlainSeat seat && seat.Serves(primitive))
+        if ((known ?? context?.Delivered) is PlainSeat seat && seat.HasServed(primitive))
         {
             signal = seat.End(context);
         }
-        else if (context?.Frame is { } frame)
+        else if (context?.Frame is { } frame && ReferenceEquals(SynchronizationPrimitive.Behind(frame.Queue), primitive))
         {
             TokenWatch.End(frame);
+            frame.Queue = null; // this wait is over: nobody takes its result again
             signal = Park.TakeSignal();
         }
         else

@@ -59,7 +59,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     /// give back. Disposing again does nothing.</summary>
     public void Dispose()
     {
-        Close(new Closing(null, default, default));
+        Close(new Closing(null, default, default), ticket: 0);
         GC.SuppressFinalize(this);
     }
 
@@ -117,12 +117,12 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         queue as SynchronizationPrimitive ?? (queue as TokenWatch)?.Primitive;
 
     /// <summary>Closes it if <paramref name="task"/> still holds it: see <see cref="IHeld.HolderEnded"/>.</summary>
-    private protected void Break(ManagedTask task, TaskEvent how) => Close(new Closing(task.Name, task.Id, how));
+    private protected void Break(ManagedTask task, long ticket, TaskEvent how) => Close(new Closing(task.Name, task.Id, how), ticket);
 
-    /// <summary>Called under the gate when the primitive has closed, once.</summary>
-    private protected virtual void ClosedLocked()
-    {
-    }
+    /// <summary>Under the gate, while the primitive is open: nobody gets it from now on.</summary>
+    /// <param name="ticket">0, or the ticket of who breaks it.</param>
+    /// <returns>False when what was got with the ticket was given back: the primitive stays open.</returns>
+    private protected abstract bool TryCloseLocked(long ticket);
 
     /// <summary>Under the gate, when a waiter has left the queue without getting anything.</summary>
     /// <returns>Who can go on because of that, claimed, linked by <see cref="WaitNode.Next"/>.</returns>
@@ -155,17 +155,16 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
 
     private string Capitalized => $"{char.ToUpperInvariant(Kind[0])}{Kind.AsSpan(1)} '{Name}'";
 
-    private void Close(Closing closing)
+    private void Close(Closing closing, long ticket)
     {
         Gate.Enter();
-        if (_closing is not null)
+        if (_closing is not null || !TryCloseLocked(ticket))
         {
             Gate.Exit();
             return;
         }
 
         Volatile.Write(ref _closing, closing);
-        ClosedLocked();
         WaitNode? first = null;
         WaitNode? last = null;
         while (Queue.ClaimFirst() is { } node)
