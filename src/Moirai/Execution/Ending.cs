@@ -8,7 +8,7 @@ namespace Moirai.Execution;
 internal static class Ending
 {
     /// <summary>The root frame returned or threw.</summary>
-    internal static void End(ManagedTask task, Frame root, Exception? error)
+    internal static void End(ManagedTask task, Frame root, Exception? error, StepContext context)
     {
         TaskEvent how;
         if (error is null)
@@ -26,6 +26,7 @@ internal static class Ending
             how = TaskEvent.Fail; // also for a cancellation that came from elsewhere
         }
 
+        Holdings.BreakAll(task, context, how);
         Finish(task, root, how, error);
     }
 
