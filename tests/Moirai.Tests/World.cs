@@ -186,6 +186,13 @@ internal static class Garbage
     }
 }
 
+/// <summary>The other half of a test that proves an absence.</summary>
+internal static class Twin
+{
+    /// <summary>The same test with the fault planted: it fails, and for the reason that was planted.</summary>
+    public static void IsCaught(Action planted, string says) => Should.Throw<ShouldAssertException>(planted).Message.ShouldContain(says);
+}
+
 /// <summary>For tests that measure the memory of the process: they run alone.</summary>
 [CollectionDefinition(nameof(MeasuresMemory), DisableParallelization = true)]
 public sealed class MeasuresMemory;

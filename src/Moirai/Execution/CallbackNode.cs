@@ -2,42 +2,46 @@ using Moirai.Wakers;
 
 namespace Moirai.Execution;
 
-/// <summary>The seat of a waiter that is no managed task: plain <c>async</c> code, which gave a continuation.</summary>
+/// <summary>The seat of a waiter that is no managed task: plain <c>async</c> code, which gives a continuation.</summary>
 /// <remarks>The continuation runs on the captured synchronization context if there is one, else on the thread pool; never inside whoever woke it.</remarks>
-internal sealed class CallbackNode : WaitNode, IThreadPoolWorkItem
+internal abstract class CallbackSeat : WaitNode, IThreadPoolWorkItem
 {
-    private readonly Action _continuation;
     private readonly SynchronizationContext? _synchronization;
-    private readonly ExecutionContext? _execution;
 
-    // Where the signal is left for the awaiter's GetResult, which cannot see this node; null when nobody asks.
-    private readonly WaitNode? _answer;
+    // Written before the node is seated.
+    private Action? _continuation;
+    private ExecutionContext? _execution;
 
-    // 1 once the wait was claimed. Interlocked.
+    // 1 once the wait was claimed. Atomics.
     private int _claimed;
 
-    internal CallbackNode(Action continuation, bool flowContext, WaitNode? answer = null, bool captureSynchronization = true)
+    private protected CallbackSeat(bool captureSynchronization)
     {
-        _continuation = continuation;
-        _answer = answer;
         SynchronizationContext? synchronization = captureSynchronization ? SynchronizationContext.Current : null;
         _synchronization = synchronization is not null && synchronization.GetType() != typeof(SynchronizationContext) ? synchronization : null;
-        _execution = flowContext ? ExecutionContext.Capture() : null;
     }
 
-    internal override bool IsArmed(int armed) => Atomics.Read(ref _claimed) == 0;
+    internal sealed override bool IsArmed(int armed) => Atomics.Read(ref _claimed) == 0;
 
-    internal override bool TryClaim() => Atomics.Exchange(ref _claimed, 1) == 0;
+    internal sealed override bool TryClaim() => Atomics.Exchange(ref _claimed, 1) == 0;
 
-    internal override void Resume(ref WakeBatch batch) => Post();
+    internal sealed override bool Rearm(out int armed)
+    {
+        armed = 0;
+        Atomics.Exchange(ref _claimed, 0);
+        return true;
+    }
 
-    internal override void GoOn() => Post();
+    internal sealed override void Resume(ref WakeBatch batch) => Post();
 
-    public void Execute()
+    internal sealed override void GoOn() => Post();
+
+    /// <summary>Called by the thread pool or the synchronization context.</summary>
+    public virtual void Execute()
     {
         if (_execution is null)
         {
-            _continuation();
+            _continuation!();
         }
         else
         {
@@ -45,20 +49,45 @@ internal sealed class CallbackNode : WaitNode, IThreadPoolWorkItem
         }
     }
 
-    private void Post()
+    private protected void SetContinuation(Action continuation, bool flowContext)
     {
-        if (_answer is not null)
-        {
-            _answer.Signal = Signal;
-        }
+        _continuation = continuation;
+        _execution = flowContext ? ExecutionContext.Capture() : null;
+    }
 
+    private protected virtual void Post()
+    {
         if (_synchronization is null)
         {
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
         else
         {
-            _synchronization.Post(static state => ((CallbackNode)state!).Execute(), this);
+            _synchronization.Post(static state => ((CallbackSeat)state!).Execute(), this);
         }
+    }
+}
+
+/// <summary>A seat whose continuation is known when it is made.</summary>
+internal sealed class CallbackNode : CallbackSeat
+{
+    // Where the signal is left for the awaiter's GetResult, which cannot see this node; null when nobody asks.
+    private readonly WaitNode? _answer;
+
+    internal CallbackNode(Action continuation, bool flowContext, WaitNode? answer = null, bool captureSynchronization = true)
+        : base(captureSynchronization)
+    {
+        _answer = answer;
+        SetContinuation(continuation, flowContext);
+    }
+
+    private protected override void Post()
+    {
+        if (_answer is not null)
+        {
+            _answer.Signal = Signal;
+        }
+
+        base.Post();
     }
 }

@@ -8,9 +8,9 @@ namespace Moirai.Execution;
 internal static class Ending
 {
     /// <summary>The root frame returned or threw.</summary>
-    internal static void End(ManagedTask task, Frame root, Exception? error)
+    internal static void End(ManagedTask task, Frame root, Exception? error, StepContext context)
     {
-        if (task.Extras is { } extras && CleansUpFirst(task, extras, ref root, ref error))
+        if (task.Extras is { } extras && CleansUpFirst(task, extras, context, ref root, ref error))
         {
             return;
         }
@@ -31,6 +31,7 @@ internal static class Ending
             how = TaskEvent.Fail; // also for a cancellation that came from elsewhere
         }
 
+        Holdings.BreakAll(task, context, how);
         Finish(task, root, how, error);
     }
 
@@ -43,7 +44,7 @@ internal static class Ending
 
     /// <summary>Runs what the task has left guarded, one after the other, as further steps of the task: it ends after that, as its body ended.</summary>
     /// <returns>True when there is something to run; this is called again when it has run.</returns>
-    private static bool CleansUpFirst(ManagedTask task, TaskExtras extras, ref Frame root, ref Exception? error)
+    private static bool CleansUpFirst(ManagedTask task, TaskExtras extras, StepContext context, ref Frame root, ref Exception? error)
     {
         while (task.TakeGuard() is { } guard)
         {
@@ -52,6 +53,7 @@ internal static class Ending
                 continue;
             }
 
+            Holdings.KeepAcrossWait(task, context);
             extras.Epilogue ??= new Epilogue(root, error);
             cleanUp.Owner = task;
             cleanUp.Context = root.Context;

@@ -45,6 +45,17 @@ internal sealed class Engine
         set => _stopped = value;
     }
 
+    /// <summary>Whether a task of this engine ever waited in a synchronization primitive: only then the census looks for such waits.</summary>
+    internal bool UsesPrimitives { get; private set; }
+
+    internal void NotePrimitives()
+    {
+        if (!UsesPrimitives)
+        {
+            UsesPrimitives = true;
+        }
+    }
+
     /// <summary>The engine for those who want no runtime of their own: on the thread pool, under the system clock, never stopped.</summary>
     internal static Engine Default
     {

@@ -149,6 +149,8 @@ internal abstract class Frame : WaitNode
 
     internal override void Resume(ref WakeBatch batch) => batch.Add(Owner!.Engine.Executor, this);
 
+    internal sealed override bool Rearm(out int armed) => Park.Begin(this, (IWaitQueue)Queue!, out armed);
+
     internal sealed override void GoOn()
     {
         ManagedTask task = Owner!;

@@ -20,6 +20,7 @@ internal static class Park
     internal static bool Begin(Frame frame, IWaitQueue queue, out int armed)
     {
         ManagedTask task = frame.Owner!;
+        Holdings.KeepAcrossWait(task);
         frame.Queue = queue;
         frame.Signal = WaitSignal.Done;
         task.Place = frame;
@@ -51,17 +52,44 @@ internal static class Park
             return;
         }
 
-        frame.Signal = WaitSignal.Done;
+        GiveWay(frame, task, WaitSignal.Done);
+    }
+
+    /// <summary>Gives way before a wait has begun in <paramref name="queue"/>, in which the task asks when its turn comes. So a task that has used up its turns gives way without
+    /// what it asks for.</summary>
+    internal static void YieldBefore(Frame frame, IPrimitiveQueue queue)
+    {
+        ManagedTask task = frame.Owner!;
+        frame.Queue = queue;
+        if (task.HasCancelFlags && Cancellation.Find(task) is not null)
+        {
+            frame.Signal = WaitSignal.Canceled;
+            task.Stepping.Next = frame;
+            return;
+        }
+
+        GiveWay(frame, task, WaitSignal.Invited);
+    }
+
+    private static void GiveWay(Frame frame, ManagedTask task, WaitSignal signal)
+    {
+        Holdings.KeepAcrossWait(task);
+        frame.Signal = signal;
         StepContext context = task.Stepping;
         task.Place = frame;
         task.Word.Move(TaskEvent.Yield);
         task.Engine.Executor.Enqueue(frame, context);
     }
 
+    /// <summary>Whether the frame that is about to be stepped was made ready for good. One that was only invited asks for what it waits for, and may have to wait anew.</summary>
+    internal static bool HasArrived(Frame frame) =>
+        frame.Signal != WaitSignal.Invited || ((IPrimitiveQueue)frame.Queue!).Accept(frame);
+
     /// <summary>Arms a wait on code that is not ours: cancellation does not interrupt it, the task's token does.</summary>
     internal static int BeginForeign(Frame frame)
     {
         ManagedTask task = frame.Owner!;
+        Holdings.KeepAcrossWait(task);
         frame.Signal = WaitSignal.Done;
         task.Place = frame;
         return task.Word.Park(interruptible: false);

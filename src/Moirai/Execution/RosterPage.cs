@@ -105,6 +105,21 @@ internal sealed class RosterPage : ILinked<RosterPage>
         }
     }
 
+    /// <summary>How many of those who sit here wait in a synchronization primitive. Exact at rest.</summary>
+    internal int CountPrimitiveWaits()
+    {
+        int waits = 0;
+        for (int i = 0; i < _seats.Length; i++)
+        {
+            if (Volatile.Read(ref _seats[i]) is { State: TaskState.Blocked, Leaf.Queue: Wakers.IPrimitiveQueue })
+            {
+                waits++;
+            }
+        }
+
+        return waits;
+    }
+
     internal void AddTasksTo(List<ManagedTask> tasks)
     {
         for (int i = 0; i < _seats.Length; i++)

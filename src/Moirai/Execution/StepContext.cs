@@ -1,3 +1,5 @@
+using Moirai.Wakers;
+
 namespace Moirai.Execution;
 
 /// <summary>What the current thread is stepping. One per thread; read and written by that thread alone.</summary>
@@ -29,6 +31,13 @@ internal sealed class StepContext
     // The ready queue that this thread drains, if it drains one.
     internal object? Shard;
 
+    // What the current task has got in this step; some of it was given back since. Empty between steps. See Holdings.
+    private Hold[] _holds = new Hold[16];
+    private int _holdCount;
+
+    // The seat of the plain code that is being continued on this thread, for its awaiter to find.
+    internal WaitNode? Delivered;
+
     // How many more waits of this step may end at once, without suspending.
     private int _turns;
 
@@ -45,10 +54,69 @@ internal sealed class StepContext
 
     /// <summary>Whether the current task may go on at once although it could wait. Now and then it may not, so that one whose waits never have to
     /// suspend gives way to others: a spawner that always finds a slot, a reader of outcomes that are all there. Always, outside managed tasks.</summary>
-    internal static bool MayGoOn() => t_current is not { Frame: not null } context || --context._turns > 0;
+    internal static bool MayGoOn() => MayGoOn(t_current);
+
+    /// <inheritdoc cref="MayGoOn()"/>
+    internal static bool MayGoOn(StepContext? context) => context is not { Frame: not null } || --context._turns > 0;
 
     /// <summary>Whether the current task has used up its turns and has to give way.</summary>
     internal bool HasToGiveWay => _turns <= 0;
+
+    /// <summary>What the current task has got in this step; some of it was given back since.</summary>
+    internal ReadOnlySpan<Hold> Holds => _holds.AsSpan(0, _holdCount);
+
+    /// <summary>Notes what the current task has got, and what nobody can have twice at a time.</summary>
+    internal void AddHold(IHeld what, long ticket)
+    {
+        Hold[] holds = _holds;
+        int last = _holdCount - 1;
+        if ((uint)last < (uint)holds.Length && ReferenceEquals(holds[last].What, what))
+        {
+            holds[last].Ticket = ticket; // it was given back, or could not have been got again
+        }
+        else
+        {
+            AddSharedHold(what, ticket);
+        }
+    }
+
+    /// <summary>Notes what the current task has got, and may have got several times.</summary>
+    internal void AddSharedHold(IHeld what, long ticket)
+    {
+        if (_holdCount == _holds.Length)
+        {
+            ForgetGivenBack();
+            if (_holdCount > _holds.Length / 2)
+            {
+                Array.Resize(ref _holds, _holds.Length * 2);
+            }
+        }
+
+        _holds[_holdCount++] = new Hold { What = what, Ticket = ticket };
+    }
+
+    /// <summary>Strikes out what was given back.</summary>
+    internal void ForgetGivenBack()
+    {
+        int kept = 0;
+        for (int i = 0; i < _holdCount; i++)
+        {
+            Hold hold = _holds[i];
+            if (hold.What!.IsHeld(hold.Ticket))
+            {
+                _holds[kept++] = hold;
+            }
+        }
+
+        Array.Clear(_holds, kept, _holdCount - kept);
+        _holdCount = kept;
+    }
+
+    internal void ForgetHolds()
+    {
+        Array.Clear(_holds, 0, _holdCount);
+        _holdCount = 0;
+    }
 
     internal TaskId NextId()
     {

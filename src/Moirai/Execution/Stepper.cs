@@ -40,6 +40,11 @@ internal static class Stepper
         ManagedTask? outerTask = context.Task;
         Frame? outerFrame = context.Frame;
         bool outerEnded = context.RootEnded;
+        if (outerTask is not null)
+        {
+            Holdings.KeepAcrossWait(outerTask, context); // what the thread keeps is of one task only
+        }
+
         context.Task = task;
         context.RootEnded = false;
         context.ResetTurns();
@@ -57,7 +62,10 @@ internal static class Stepper
                 ExecutionContext.Restore(wanted);
             }
 
-            frame.MoveNext();
+            if (Park.HasArrived(frame))
+            {
+                frame.MoveNext();
+            }
 
             // From here on the task may belong to another thread, unless the context says that it goes on or has ended.
             next = context.Next;
@@ -79,7 +87,7 @@ internal static class Stepper
         {
             Exception? error = context.Error;
             context.Error = null;
-            Ending.End(task, frame, error);
+            Ending.End(task, frame, error, context);
         }
     }
 }

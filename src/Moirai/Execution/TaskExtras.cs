@@ -76,6 +76,9 @@ internal sealed class TaskExtras
     // The scopes that the task has opened and that are not closed.
     internal TaskGroup? Groups;
 
+    // What the task has held across a wait; some of it was given back since. See Holdings.
+    internal List<Hold>? Holds;
+
     /// <summary>What is left of this after the end.</summary>
-    internal TaskExtras CauseOnly() => Cts is null && Regions is null && Groups is null && Links is null ? this : new TaskExtras { Cause = Cause };
+    internal TaskExtras CauseOnly() => Cts is null && Regions is null && Groups is null && Links is null && Holds is null ? this : new TaskExtras { Cause = Cause };
 }

@@ -170,6 +170,10 @@ internal sealed partial class TaskGroup
         for (RosterPage? page = _pages.First; page is not null; page = page.Next)
         {
             page.AddCountedTo(ref totals.Counts);
+            if (Engine.UsesPrimitives)
+            {
+                totals.Waiters += page.CountPrimitiveWaits();
+            }
         }
 
         totals.Counts.Add(_closedInside);

@@ -55,6 +55,9 @@ internal sealed class LeakGraph
                 case ManagedTask awaited when here.Contains(awaited):
                     AddEdge(task, awaited);
                     break;
+                case IWaitQueue queue when SynchronizationPrimitive.Behind(queue) is { Holder: { } holder } && here.Contains(holder) && holder != task:
+                    AddEdge(task, holder);
+                    break;
                 case { } queue when inGroup.TryGetValue(queue, out List<ManagedTask>? members):
                     members.ForEach(member => AddEdge(task, member));
                     break;
@@ -173,6 +176,11 @@ internal sealed class LeakGraph
         for (TaskGroup? group = task.Extras?.Groups; group is not null; group = group.NextOfOpener)
         {
             holds.Add($"scope '{group.Name}'");
+        }
+
+        foreach (Hold hold in Execution.Holdings.Copy(task))
+        {
+            holds.Add((hold.What as SynchronizationPrimitive)?.Title ?? hold.What!.ToString() ?? "a lock");
         }
 
         return holds;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Moirai.Execution;
 using Moirai.Futures;
 
@@ -44,19 +45,21 @@ public sealed class ResourceGuard : IAsyncDisposable
     /// <param name="within">How long the clean-up may take; without end by default.</param>
     /// <typeparam name="T">The type of the resource.</typeparam>
     /// <exception cref="ArgumentOutOfRangeException">The time is negative or zero.</exception>
+    [OverloadResolutionPriority(1)]
+    public static ResourceGuard Protect<T>(T resource, Func<T, Future> cleanUp, string name = "a resource", TimeSpan? within = null)
+    {
+        ArgumentNullException.ThrowIfNull(cleanUp);
+        return new ResourceGuard(new CleanUp<T>(resource, cleanUp, Check(name, within), within ?? Timeout.InfiniteTimeSpan));
+    }
+
+    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?)"/>
     public static ResourceGuard Protect<T>(T resource, Func<T, ValueTask> cleanUp, string name = "a resource", TimeSpan? within = null)
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
-        ArgumentNullException.ThrowIfNull(name);
-        if (within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan)
-        {
-            throw new ArgumentOutOfRangeException(nameof(within), within, $"The clean-up of {name} needs some time. Leave the limit out to give it all it wants.");
-        }
-
-        return new ResourceGuard(new CleanUp<T>(resource, cleanUp, name, within ?? Timeout.InfiniteTimeSpan));
+        return Protect((resource, cleanUp), static async pair => await pair.cleanUp(pair.resource), name, within);
     }
 
-    /// <inheritdoc cref="Protect{T}(T, Func{T, ValueTask}, string, TimeSpan?)"/>
+    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?)"/>
     public static ResourceGuard Protect<T>(T resource, Action<T> cleanUp, string name = "a resource")
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
@@ -65,9 +68,17 @@ public sealed class ResourceGuard : IAsyncDisposable
             static pair =>
             {
                 pair.cleanUp(pair.resource);
-                return ValueTask.CompletedTask;
+                return Future.Completed();
             },
             name);
+    }
+
+    private static string Check(string name, TimeSpan? within)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan
+            ? throw new ArgumentOutOfRangeException(nameof(within), within, $"The clean-up of {name} needs some time. Leave the limit out to give it all it wants.")
+            : name;
     }
 
     /// <summary>Gives the resource away: the clean-up will not run.</summary>
@@ -137,14 +148,14 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
         using CancelShield shield = ManagedTask.Shield();
         try
         {
-            ValueTask running = Call();
+            Future cleanUp = Call();
             if (within == Timeout.InfiniteTimeSpan)
             {
-                await running;
+                await cleanUp;
             }
             else
             {
-                await InTimeAsync(running.AsTask());
+                await InTimeAsync(cleanUp.AsTask()); // a task of its own: it may have to be let go
             }
         }
         catch (Exception error) // told, so that it does not hide how the body ended
@@ -164,7 +175,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
     }
 
     /// <summary>Calls the user's code.</summary>
-    private protected abstract ValueTask Call();
+    private protected abstract Future Call();
 
     private async Task InTimeAsync(Task running)
     {
@@ -189,7 +200,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
 }
 
 /// <inheritdoc/>
-internal sealed class CleanUp<T>(T resource, Func<T, ValueTask> cleanUp, string name, TimeSpan within) : CleanUp(name, within)
+internal sealed class CleanUp<T>(T resource, Func<T, Future> cleanUp, string name, TimeSpan within) : CleanUp(name, within)
 {
-    private protected override ValueTask Call() => cleanUp(resource);
+    private protected override Future Call() => cleanUp(resource);
 }

@@ -12,8 +12,15 @@ internal enum WaitSignal : byte
     /// <summary>What was waited for will never be there: it was closed or disposed.</summary>
     Closed = 2,
 
+    /// <summary>What was waited for may be there, and was not set aside: the waiter asks for it when its turn comes (<see cref="IPrimitiveQueue.Accept"/>), and
+    /// may have to wait anew. Never seen by an awaiter.</summary>
+    Invited = 3,
+
+    /// <summary>The token that was given to this one wait was canceled.</summary>
+    Abandoned = 4,
+
     /// <summary>It was proved that nothing can ever end the wait: the await throws.</summary>
-    Leaked = 3,
+    Leaked = 5,
 }
 
 /// <summary>A place in which a wait node can be linked, and from which it can be taken out.</summary>
@@ -25,6 +32,14 @@ internal interface IWaitQueue
 
     /// <summary>What a waiter here waits for, for messages: <c>a slot of pool 'requests'</c>. Calls no user code, keeps nothing alive.</summary>
     string DescribeWait(WaitNode node);
+}
+
+/// <summary>The queue of a synchronization primitive: who waits in it is counted by the census.</summary>
+internal interface IPrimitiveQueue : IWaitQueue
+{
+    /// <summary>A waiter that was made ready with <see cref="WaitSignal.Invited"/> has come. By the thread that runs the waiter, outside its wait.</summary>
+    /// <returns>True: its wait has ended, with <see cref="WaitNode.Signal"/>. False: it waits anew, or goes on by the usual ways; the caller touches it no more.</returns>
+    bool Accept(WaitNode node);
 }
 
 /// <summary>One waiter's seat in one queue, timer wheels included. It lives in the frame of who waits, so waiting allocates nothing.</summary>
@@ -74,6 +89,10 @@ internal abstract class WaitNode
     /// <summary>Lets the waiter go on at once. Called by the waiter's own thread from within its registration, when it found there what
     /// it was to wait for and claimed its wait itself.</summary>
     internal abstract void GoOn();
+
+    /// <summary>Begins the wait in <see cref="Queue"/> anew, for a waiter that came in vain. By the thread that runs the waiter.</summary>
+    /// <returns>False when there is nothing to register: the waiter is being canceled, and goes on or was already taken over.</returns>
+    internal virtual bool Rearm(out int armed) => throw new NotSupportedException($"{GetType().Name} does not compete for what it waits for.");
 
     /// <summary>Makes the waiter ready. Called once, by who claimed, under no lock that the waiter might take.</summary>
     internal abstract void Resume(ref WakeBatch batch);

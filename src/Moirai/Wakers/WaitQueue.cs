@@ -1,6 +1,6 @@
 namespace Moirai.Wakers;
 
-/// <summary>An intrusive list of wait nodes, first come first served. Join at the end, leave from anywhere, in O(1), without allocation.</summary>
+/// <summary>An intrusive list of wait nodes, first come first served. Join at the end (or, coming back, at the head), leave from anywhere, in O(1), without allocation.</summary>
 /// <remarks>Not locked: every member is for whoever holds the lock of the primitive that embeds it. Invariant:
 /// <c>Count == 0 ⇔ Head is null ⇔ Tail is null</c>, and exactly the nodes between them are linked.</remarks>
 internal struct WaitQueue
@@ -27,6 +27,25 @@ internal struct WaitQueue
         }
 
         _tail = node;
+        Count++;
+    }
+
+    /// <summary>Puts a node before all others: one that was first already, and came in vain.</summary>
+    public void Prepend(WaitNode node)
+    {
+        node.IsLinked = true;
+        node.Prev = null;
+        node.Next = _head;
+        if (_head is null)
+        {
+            _tail = node;
+        }
+        else
+        {
+            _head.Prev = node;
+        }
+
+        _head = node;
         Count++;
     }
 

@@ -32,7 +32,13 @@ public class RosterTests
     }
 
     [Fact]
-    public void C13_Whoever_leaves_a_page_last_and_comes_late_finds_it_folded_and_does_not_fold_it_again()
+    public void C13_Whoever_leaves_a_page_last_and_comes_late_finds_it_folded_and_does_not_fold_it_again() => FoldsOnce(static _ => { });
+
+    [Fact]
+    public void C13_twin_a_page_that_is_folded_again_by_who_comes_late_is_caught() =>
+        Twin.IsCaught(static () => FoldsOnce(static page => page.Previous = page), "not each counted once"); // it looks as if it were in the group's list still
+
+    private static void FoldsOnce(Action<RosterPage> plant)
     {
         var world = new World();
         TaskGroup group = TaskGroup.Open(world.Runtime.Engine.Root, "group", opener: null);
@@ -53,10 +59,11 @@ public class RosterTests
         group.TryClose(out _).ShouldBeTrue();
         foreach (RosterPage page in seats.Select(static seat => seat.Page).Distinct())
         {
+            plant(page);
             group.LastLeft(page);
         }
 
-        group.Counts.ShouldBe(new GroupCounts { Created = 100, Completed = 100 });
+        group.Counts.ShouldBe(new GroupCounts { Created = 100, Completed = 100 }, "not each counted once");
         world.Runtime.TakeCensus().Created.ShouldBe(100);
     }
 

@@ -69,6 +69,51 @@ public sealed class StateStormTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void C4_twin_a_task_that_comes_back_from_its_end_or_changes_its_outcome_or_is_in_no_state_is_caught()
+    {
+        TaskState[][] wrong =
+        [
+            [TaskState.Running, TaskState.Completed, TaskState.Running], [TaskState.Canceled, TaskState.Ready], [TaskState.Completed, TaskState.Failed], [(TaskState)7],
+        ];
+        foreach (TaskState[] states in wrong)
+        {
+            Twin.IsCaught(() => Watch(states), "wrong states");
+        }
+
+        Watch([TaskState.Created, TaskState.Blocked, TaskState.Ready, TaskState.Failed, TaskState.Failed]);
+
+        static void Watch(TaskState[] states)
+        {
+            var watcher = new Watcher(tasks: 1);
+            Array.ForEach(states, state => watcher.See(0, state));
+            watcher.ShouldHaveSeenNothingWrong();
+        }
+    }
+
+    [Fact]
+    public void C4_twin_a_census_that_lost_a_task_or_counted_one_twice_is_caught()
+    {
+        var watcher = new Watcher(tasks: 0);
+        var world = new World();
+        _ = world.Start(static _ => Future.Completed());
+        Census exact = world.Census;
+        watcher.See(exact);
+        watcher.ShouldHaveSeenNothingWrong();
+        Census[] wrong = [exact with { Completed = 0 }, exact with { Completed = 2 }, exact with { Live = 1 }, exact with { Created = 2 }];
+        foreach (Census census in wrong)
+        {
+            Twin.IsCaught(
+                () =>
+                {
+                    var other = new Watcher(tasks: 0);
+                    other.See(census);
+                    other.ShouldHaveSeenNothingWrong();
+                },
+                "unbalanced");
+        }
+    }
+
+    [Fact]
     public void C4_states_read_from_other_threads_during_a_storm_are_states_and_ends_are_final()
     {
         int seed = Environment.ProcessId;
@@ -79,33 +124,23 @@ public sealed class StateStormTests(ITestOutputHelper output)
         var tasks = new ManagedTask[2_000];
         using var done = new ManualResetEventSlim();
         var readers = new Thread[2];
-        long unbalanced = 0;
-        long revived = 0;
+        var watchers = new Watcher[readers.Length];
         for (int r = 0; r < readers.Length; r++)
         {
+            Watcher watcher = watchers[r] = new Watcher(tasks.Length);
             readers[r] = new Thread(() =>
             {
-                var ended = new TaskState?[tasks.Length];
                 while (!done.IsSet)
                 {
                     for (int i = 0; i < tasks.Length; i++)
                     {
                         if (Volatile.Read(ref tasks[i]) is { } task)
                         {
-                            TaskState state = task.State;
-                            if (ended[i] is { } before ? before != state : state > TaskState.Canceled)
-                            {
-                                Interlocked.Increment(ref revived);
-                            }
-
-                            ended[i] = LifecycleTable.IsEnded(state) ? state : null;
+                            watcher.See(i, task.State);
                         }
                     }
 
-                    if (!runtime.TakeCensus().IsBalanced)
-                    {
-                        Interlocked.Increment(ref unbalanced);
-                    }
+                    watcher.See(runtime.TakeCensus());
                 }
             });
             readers[r].Start();
@@ -142,11 +177,40 @@ public sealed class StateStormTests(ITestOutputHelper output)
             reader.Join();
         }
 
-        unbalanced.ShouldBe(0);
-        revived.ShouldBe(0);
+        watchers.ShouldAllBe(static watcher => watcher.Seen > 0);
+        Array.ForEach(watchers, static watcher => watcher.ShouldHaveSeenNothingWrong());
         Census census = runtime.TakeCensus();
         census.IsEmpty.ShouldBeTrue(census.ToString());
         tasks.Count(task => task.State == TaskState.Canceled).ShouldBe((int)census.Canceled);
         tasks.Count(task => task.State == TaskState.Failed).ShouldBe((int)census.Failed);
+    }
+
+    /// <summary>What a reader remembers, and what it must never see. Used by one thread.</summary>
+    private sealed class Watcher(int tasks)
+    {
+        private readonly TaskState?[] _ended = new TaskState?[tasks];
+        private long _wrong;
+        private long _unbalanced;
+
+        public long Seen { get; private set; }
+
+        public void See(int task, TaskState state)
+        {
+            Seen++;
+            if (_ended[task] is { } end ? end != state : state > TaskState.Canceled)
+            {
+                _wrong++;
+            }
+
+            _ended[task] ??= LifecycleTable.IsEnded(state) ? state : null;
+        }
+
+        public void See(Census census) => _unbalanced += census.IsBalanced ? 0 : 1;
+
+        public void ShouldHaveSeenNothingWrong()
+        {
+            _wrong.ShouldBe(0, "wrong states");
+            _unbalanced.ShouldBe(0, "unbalanced");
+        }
     }
 }

@@ -84,6 +84,14 @@ internal static class LeakCorpus
         P("a collector over a leaked task", w => { _ = w.Spawn(Collect(w, new TaskCompletionSource<int>())); return null; }, "Collect", "AwaitValue"),
         P("a collector over a task whose promise is held", w => { var p = new TaskCompletionSource<int>(); _ = w.Spawn(Collect(w, p)); return p; }),
 
+        // Locks of ours.
+        P("a lock whose holder has leaked", w => { _ = w.Spawn(TwoAtOneLock(w, new())); return null; }, "TwoAtOneLock", "holder", "waiter"),
+        P("a lock whose holder waits for somebody", w => { var p = new TaskCompletionSource(); _ = w.Spawn(TwoAtOneLock(w, p)); return p; }),
+        P("two locks taken crosswise", w => { _ = w.Spawn(Crosswise(w, new("one"), new("two"))); return null; }, "Crosswise", "left", "right"),
+        P("two locks taken in order", w => { _ = w.Spawn(InOrder(w, new("one"), new("two"))); return null; }),
+        P("a lock that plain code holds and somebody can give back", w => { var m = new AsyncMutex("m"); m.TryLock(out MutexLease lease); _ = w.Spawn(Lock(m)); return lease; }),
+        P("a lock that plain code has lost", w => { var m = new AsyncMutex("m"); m.TryLock(out _); _ = w.Spawn(Lock(m)); return null; }, "Lock"),
+
         // Time, marks, wakers.
         P("a sleeper", w => { _ = w.Spawn(Sleep()); return null; }),
         P("a lost promise under a timeout", w => { _ = w.Spawn(AwaitPromise(new()).WithTimeout(TimeSpan.FromHours(1))); return null; }),
@@ -197,6 +205,53 @@ internal static class LeakCorpus
         _ = collector.Add(AwaitValue(promise));
         await collector.CollectAsync();
     });
+
+    private static async Future Lock(AsyncMutex mutex)
+    {
+        using (await mutex.LockAsync())
+        {
+            // Having had it is enough.
+        }
+    }
+
+    private static async Future TwoAtOneLock(World world, TaskCompletionSource promise) => await world.Runtime.RunScopeAsync("lock", async scope =>
+    {
+        var mutex = new AsyncMutex("m");
+        _ = scope.Spawn(Holder(mutex, promise), "holder");
+        _ = scope.Spawn(Lock(mutex), "waiter");
+
+        static async Future Holder(AsyncMutex mutex, TaskCompletionSource promise)
+        {
+            using (await mutex.LockAsync())
+            {
+                await promise.Task;
+            }
+        }
+    });
+
+    private static async Future Crosswise(World world, AsyncMutex one, AsyncMutex two) => await world.Runtime.RunScopeAsync("locks", async scope =>
+    {
+        _ = scope.Spawn(Both(one, two), "left");
+        _ = scope.Spawn(Both(two, one), "right");
+    });
+
+    private static async Future InOrder(World world, AsyncMutex one, AsyncMutex two) => await world.Runtime.RunScopeAsync("locks", async scope =>
+    {
+        _ = scope.Spawn(Both(one, two), "left");
+        _ = scope.Spawn(Both(one, two), "right");
+    });
+
+    private static async Future Both(AsyncMutex first, AsyncMutex second)
+    {
+        using (await first.LockAsync())
+        {
+            await Future.Yield();
+            using (await second.LockAsync())
+            {
+                await Future.Yield();
+            }
+        }
+    }
 
     private static async Future Poll(WakerBox box) => await Future.FromPoll(waker =>
     {

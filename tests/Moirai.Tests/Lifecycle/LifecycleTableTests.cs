@@ -54,11 +54,14 @@ public sealed class LifecycleTableTests
     }
 
     [Fact]
-    public void C4_nothing_leads_out_of_an_end_and_every_state_is_reached()
+    public void C4_nothing_leads_out_of_an_end_and_every_state_is_reached() => EndsAreFinal(LifecycleTable.Rows);
+
+    [Fact]
+    public void C4_twin_a_row_that_leads_out_of_an_end_or_an_end_that_is_never_reached_is_caught()
     {
-        LifecycleTable.Rows.ShouldAllBe(row => !LifecycleTable.IsEnded(row.From));
-        LifecycleTable.Rows.Select(row => row.To).Distinct().Order()
-            .ShouldBe(Enum.GetValues<TaskState>().Where(state => state != TaskState.Created));
+        Twin.IsCaught(
+            static () => EndsAreFinal([.. LifecycleTable.Rows, new LifecycleRow(TaskState.Canceled, TaskEvent.Wake, TaskState.Ready, "planted")]), "out of an end");
+        Twin.IsCaught(static () => EndsAreFinal([.. LifecycleTable.Rows.Where(static row => row.To != TaskState.Failed)]), "never reached"); // the guide's
     }
 
     [Fact]
@@ -90,6 +93,13 @@ public sealed class LifecycleTableTests
         word.TryInterrupt().ShouldBeFalse("foreign code is not interrupted");
         word.TryWakeForeign(word.Peek()).ShouldBeTrue();
         word.Waits.ShouldBe(2);
+    }
+
+    private static void EndsAreFinal(LifecycleRow[] rows)
+    {
+        rows.ShouldAllBe(static row => !LifecycleTable.IsEnded(row.From), "a row leads out of an end");
+        rows.Select(static row => row.To).Distinct().Order()
+            .ShouldBe(Enum.GetValues<TaskState>().Where(static state => state != TaskState.Created), "a state is never reached");
     }
 
     private static string Print()

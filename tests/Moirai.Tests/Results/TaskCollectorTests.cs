@@ -60,29 +60,6 @@ public sealed class TaskCollectorTests
     }
 
     [Fact]
-    public void C9_twin_a_plain_WhenAll_leaves_the_rest_running_and_is_caught()
-    {
-        var world = new World();
-        var gate = new Gate();
-        ManagedTask<int> slow = world.Runtime.SpawnDetached(async _ =>
-        {
-            await gate.WaitAsync();
-            return 1;
-        });
-        ManagedTask<int> failing = world.Runtime.SpawnDetached(Future.FromException<int>(new FormatException("first")));
-        world.Fails<FormatException>(AwaitBothAsync(failing, slow));
-        Should.Throw<ShouldAssertException>(world.ShouldBeEmpty);
-        gate.Open();
-        world.ShouldBeEmpty();
-
-        static async Future AwaitBothAsync(ManagedTask<int> first, ManagedTask<int> second)
-        {
-            await first;
-            await second;
-        }
-    }
-
-    [Fact]
     public void C9_several_failures_come_together_in_the_order_in_which_they_came()
     {
         (World world, TaskScope scope, TaskCollector<int> collector) = Make();
@@ -133,19 +110,6 @@ public sealed class TaskCollectorTests
         some.Outcomes.Select(outcome => outcome.Index).ShouldBe([0, 1, 2, 3]);
         some.Outcomes[0].Task.CancelCause!.Kind.ShouldBe(CancelKind.NoLongerNeeded);
         (some.InTime, some.IsComplete).ShouldBe((false, false));
-        world.CloseAndBeEmpty(scope);
-    }
-
-    [Theory]
-    [InlineData(null)]
-    [InlineData(3600.0)]
-    public void C9_a_partial_collection_in_time_leaves_no_timer(double? seconds)
-    {
-        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
-        _ = collector.Add(async _ => await Future.FromResult(1));
-        PartialResults<int> some = world.Run(collector.CollectPartialAsync(seconds is { } s ? TimeSpan.FromSeconds(s) : null));
-        (some.InTime, some.IsComplete).ShouldBe((true, true));
-        world.Census.TimerEntries.ShouldBe(0);
         world.CloseAndBeEmpty(scope);
     }
 
@@ -218,19 +182,6 @@ public sealed class TaskCollectorTests
         // A silent answer would be a list of defaults, without the failure.
         world.Fails<InvalidOperationException>(Ignore(collector.CollectAsync())).Message.ShouldContain("'prices'");
         world.Run(collector.DisposeAsync());
-        world.CloseAndBeEmpty(scope);
-    }
-
-    [Fact]
-    public void C9_a_canceled_collector_cancels_what_it_collects_and_waits_for_it()
-    {
-        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
-        ManagedTask<int> member = collector.Add(NeverAsync);
-        ManagedTask<IReadOnlyList<int>> all = world.Runtime.SpawnDetached(collector.CollectAsync());
-        world.Run();
-        all.Cancel("enough");
-        world.Run();
-        (all.State, member.State).ShouldBe((TaskState.Canceled, TaskState.Canceled));
         world.CloseAndBeEmpty(scope);
     }
 

@@ -48,6 +48,25 @@ public sealed class WithTimeoutTests
         TimesOut(static _ => Future.Delay(TimeSpan.FromHours(1)).WithTimeout(Second), "", "time");
 
     [Fact]
+    public void C6_twin_a_timeout_that_leaves_the_work_running_is_caught() => Twin.IsCaught(
+        // The usual race: whoever loses it runs on.
+        static () => TimesOut(static world => world.Runtime.SpawnDetached(Future.Delay(TimeSpan.FromHours(1)).AsFuture()).WithTimeout(Second), "", "the end of"),
+        "live 1");
+
+    [Fact]
+    public void C6_twin_a_timeout_that_leaves_its_timer_is_caught() => Twin.IsCaught(
+        static () => TimesOut(
+            static world =>
+            {
+                var entry = new Timers.TestWait();
+                world.Runtime.Engine.Timers.Arm(entry, long.MaxValue, entry.Park());
+                return Future.Delay(TimeSpan.FromHours(1)).WithTimeout(Second);
+            },
+            "",
+            "time"),
+        "timers 1");
+
+    [Fact]
     public void C6_a_managed_task_that_is_late_runs_on_and_only_the_wait_ends()
     {
         var world = new World();
@@ -74,7 +93,19 @@ public sealed class WithTimeoutTests
     }
 
     [Fact]
-    public void C6_a_spawn_into_a_full_pool_that_is_late_names_the_pool_and_takes_no_slot()
+    public void C6_a_spawn_into_a_full_pool_that_is_late_names_the_pool_and_takes_no_slot() =>
+        LateSpawnTakesNoSlot("a slot of 'requests' (1 of 1 in use)", static (_, spawn) => spawn.WithTimeout(Second), static (_, spawn) => spawn.WithTimeout(Second));
+
+    [Fact]
+    public void C6_twin_a_late_spawn_that_stays_in_line_is_caught() => Twin.IsCaught(
+        static () => LateSpawnTakesNoSlot(
+            "the end of",
+            static (world, spawn) => world.Runtime.SpawnDetached(spawn.AsFuture()).WithTimeout(Second),
+            static (world, spawn) => world.Runtime.SpawnDetached(spawn.AsFuture()).WithTimeout(Second)),
+        "it stands in line still");
+
+    private static void LateSpawnTakesNoSlot(
+        string waitingFor, Func<World, PoolSpawn, Future<ManagedTask>> timed, Func<World, PoolSpawn<int>, Future<ManagedTask<int>>> timedValue)
     {
         var world = new World();
         var gate = new Gate();
@@ -82,10 +113,10 @@ public sealed class WithTimeoutTests
         pool.TrySpawn(async ct => await gate.WaitAsync(), out _).ShouldBeTrue();
         bool ran = false;
 
-        ShouldTimeOut(world, _ => pool.SpawnAsync(Body).WithTimeout(Second), "", "a slot of 'requests' (1 of 1 in use)");
-        ShouldTimeOut(world, _ => pool.SpawnAsync(ValueBody).WithTimeout(Second), "", "a slot of 'requests' (1 of 1 in use)");
+        ShouldTimeOut(world, _ => timed(world, pool.SpawnAsync(Body)), "", waitingFor);
+        ShouldTimeOut(world, _ => timedValue(world, pool.SpawnAsync(ValueBody)), "", waitingFor);
 
-        pool.WaitingCount.ShouldBe(0);
+        pool.WaitingCount.ShouldBe(0, "it stands in line still");
         pool.ActiveCount.ShouldBe(1);
         gate.Open();
         world.Run();
@@ -110,7 +141,7 @@ public sealed class WithTimeoutTests
 
     [Fact]
     public void C6_foreign_code_that_heeds_the_current_token_ends_as_a_timeout() => TimesOut(
-        static async ct => await ForeignAsync().WithTimeout(Second),
+        static async _ => await ForeignAsync().WithTimeout(Second),
         "ForeignAsync",
         "a foreign awaitable");
 
@@ -208,10 +239,10 @@ public sealed class WithTimeoutTests
         (await ValueAfterAsync(TimeSpan.Zero, 3).WithTimeout(TimeSpan.FromHours(1))).ShouldBe(3);
     }
 
-    private static void TimesOut(Func<CancellationToken, Future> body, string operation, string waitingFor)
+    private static void TimesOut(Func<World, Future> body, string operation, string waitingFor)
     {
         var world = new World();
-        ShouldTimeOut(world, body, operation, waitingFor);
+        ShouldTimeOut(world, _ => body(world), operation, waitingFor);
         world.ShouldBeEmpty();
     }
 

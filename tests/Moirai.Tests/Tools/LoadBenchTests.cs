@@ -29,6 +29,11 @@ public sealed class LoadBenchTests
     [InlineData("yield", "local", "run")]
     [InlineData("cancel-tree", "plain", "build,cancel_call,all_ended")]
     [InlineData("cancel-tree", "cleanup", "build,cancel_call,all_ended")]
+    [InlineData("mutex", "uncontended", "run")]
+    [InlineData("mutex", "two", "run")]
+    [InlineData("mutex", "few", "run")]
+    [InlineData("mutex", "many", "run")]
+    [InlineData("mutex", "held", "run")]
     public async Task Each_load_prints_one_line_of_json_and_leaves_a_balanced_census(string name, string variant, string phases)
     {
         JsonElement run = (await Bench.RunAsync([name, "--variant", variant, "--n", "500", .. Hold(name)])).OnlyLineOfJson();
@@ -51,6 +56,7 @@ public sealed class LoadBenchTests
     [InlineData("timers")]
     [InlineData("yield")]
     [InlineData("cancel-tree")]
+    [InlineData("mutex")]
     public async Task Each_load_is_also_done_by_hand_which_keeps_no_census(string name)
     {
         JsonElement run = (await Bench.RunAsync([name, "--peer", "dotnet", "--n", "500", .. Hold(name)])).OnlyLineOfJson();
@@ -91,7 +97,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]

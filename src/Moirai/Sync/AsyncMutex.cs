@@ -1,0 +1,296 @@
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+using Moirai.Lifecycle;
+using Moirai.Sync;
+using Moirai.Wakers;
+
+namespace Moirai;
+
+/// <summary>One at a time: a lock that is awaited, and may be held across awaits.</summary>
+/// <remarks>
+/// <c>using (await mutex.LockAsync()) { … }</c>. Taking and releasing a free mutex allocates nothing; neither does waiting for it in an <c>async Future</c> method.
+/// <para><b>Who holds it.</b> The managed task whose code takes it; plain code has no identity. A task that ends without releasing breaks the mutex: what it guards may be half changed, so
+/// those who wait, and whoever comes later, get a <see cref="BrokenSynchronizationException"/> with the task's name. A task that asks for a mutex that it holds gets
+/// a <see cref="LockRecursionException"/> instead of waiting for itself.</para>
+/// <para><b>Who is next.</b> Those who wait are first come first served among themselves. A release does not set the mutex aside for the first of them: it is free, the first is made
+/// ready, and until it comes others may take it, above all the task that runs and has just released it. That keeps a busy mutex fast. It cannot go on for ever: a waiter that came in
+/// vain is first again, and when it has come in vain four times the next release keeps the mutex for it.</para>
+/// <para><b>Cancellation.</b> A canceled wait takes nothing, and whoever it was in front of is next. When release and cancellation race, either the waiter has the mutex, and its next
+/// wait throws, or it never had it.</para>
+/// <para><b>Plain code inside tasks.</b> <see cref="ManagedTask.Current"/> is the task of the thread. Plain code that is continued inline by a task's step, such as by a <c>TaskCompletionSource</c> that
+/// the task completes, counts as that task when it takes a free mutex with <see cref="LockAsync()"/>. <see cref="LockAsync(CancellationToken)"/> puts down no holder: it is the one for plain code.</para>
+/// </remarks>
+public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
+{
+    // How often a waiter comes in vain before the mutex is kept for it.
+    internal const int MostVainCalls = 4;
+
+    // In WaitNode.Slot: the node was invited by a release. Else it asks for the first time.
+    private const short Invitee = 1;
+
+    private MutexWord _word = new();
+
+    // Who has it; null for plain code. Written by who has it.
+    private ManagedTask? _holder;
+
+    /// <summary>Makes a free mutex.</summary>
+    /// <param name="name">What messages call it.</param>
+    public AsyncMutex(string name = "mutex")
+        : base(name)
+    {
+    }
+
+    /// <summary>Whether somebody has it.</summary>
+    public bool IsLocked => (_word.Read() & MutexWord.Locked) != 0;
+
+    internal override string Kind => "mutex";
+
+    internal override ManagedTask? Holder => Volatile.Read(ref _holder);
+
+    /// <summary>Takes the mutex, when it is free: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
+    /// <exception cref="LockRecursionException">At the await: the current task holds it.</exception>
+    /// <exception cref="BrokenSynchronizationException">At the await: a holder has ended without releasing.</exception>
+    /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
+    public MutexAwaitable LockAsync() => new(this, isOwned: true, default);
+
+    /// <summary>As <see cref="LockAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
+    /// <inheritdoc cref="LockAsync()"/>
+    public MutexAwaitable LockAsync(CancellationToken cancellationToken) => new(this, isOwned: false, cancellationToken);
+
+    /// <summary>Takes the mutex if it is free and nobody waits for it.</summary>
+    /// <param name="lease">Dispose it to release.</param>
+    /// <returns>False when somebody has it, the current task included, or waits for it.</returns>
+    /// <exception cref="BrokenSynchronizationException">A holder has ended without releasing.</exception>
+    /// <exception cref="ObjectDisposedException">It was disposed.</exception>
+    public bool TryLock(out MutexLease lease)
+    {
+        if (_word.TryLockInTurn(out long ticket))
+        {
+            PutDown(StepContext.Existing, ticket);
+            lease = new MutexLease(this, ticket);
+            return true;
+        }
+
+        if (IsClosed)
+        {
+            throw ClosedError();
+        }
+
+        lease = default;
+        return false;
+    }
+
+    /// <summary>Releases the mutex that the current task has taken; for code that cannot keep the lease.</summary>
+    /// <remarks>In plain code, which has no identity, it releases what some plain code has taken: keep the lease there.</remarks>
+    /// <exception cref="SynchronizationLockException">Nobody has it, or somebody else. Nothing is released.</exception>
+    public void Unlock()
+    {
+        long word = _word.Read();
+        ManagedTask? holder = Holder;
+        if ((word & (MutexWord.Locked | MutexWord.Reserved)) != MutexWord.Locked || !ReferenceEquals(holder, ManagedTask.Current))
+        {
+            string who = ManagedTask.Current is { } task ? task.Title : "Plain code";
+            throw new SynchronizationLockException(
+                $"{who} wants to release {Describe()}, and does not hold it. Release once for each LockAsync, in the task that took it; to let others release, hand them the lease.");
+        }
+
+        Release(MutexWord.TicketOf(word));
+    }
+
+    /// <summary>Name and state.</summary>
+    public override string ToString() => Describe();
+
+    /// <summary>Takes it if it is free, for the task that the context steps; null for nobody in particular.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryTake(StepContext? context, out long ticket)
+    {
+        if (!_word.TryLock(out ticket))
+        {
+            return false;
+        }
+
+        PutDown(context, ticket);
+        return true;
+    }
+
+    /// <summary>A wait has ended with taking it.</summary>
+    /// <returns>The ticket.</returns>
+    internal long TakenByWait(StepContext? context)
+    {
+        long ticket = MutexWord.TicketOf(_word.Read());
+        PutDown(context, ticket);
+        return ticket;
+    }
+
+    internal Exception RecursionError(ManagedTask task) => new LockRecursionException(
+        $"{task.Title} holds {Title} and asks for it again: it would wait for itself for ever. Release first, or pass the lease on to what needs it.");
+
+    /// <summary>Releases what was taken with the ticket. Does nothing when that was released before.</summary>
+    internal void Release(long ticket)
+    {
+        if (!MutexWord.IsHeld(_word.Read(), ticket))
+        {
+            return;
+        }
+
+        _holder = null;
+        if (!_word.TryUnlock(ticket))
+        {
+            ReleaseAndInvite(ticket);
+        }
+    }
+
+    private void PutDown(StepContext? context, long ticket)
+    {
+        if (context?.Task is { } task)
+        {
+            _holder = task;
+            context.AddHold(this, ticket);
+        }
+    }
+
+    internal override void Seat(WaitNode node, int armed)
+    {
+        bool invited = node.Slot == Invitee;
+        Gate.Enter();
+        if (!node.IsArmed(armed))
+        {
+            WaitNode? next = invited ? InviteNextLocked() : null;
+            Gate.Exit();
+            WakeInvited(next);
+            return;
+        }
+
+        if (_word.TryAnnounceWaiter(invited))
+        {
+            if (invited)
+            {
+                Queue.Prepend(node);
+            }
+            else
+            {
+                Queue.Append(node);
+            }
+
+            Gate.Exit();
+            return;
+        }
+
+        // Free or closed by now: the waiter looks itself, outside its wait.
+        bool claimed = node.TryClaim();
+        WaitNode? other = !claimed && invited ? InviteNextLocked() : null;
+        Gate.Exit();
+        WakeInvited(other);
+        if (claimed)
+        {
+            node.Signal = WaitSignal.Invited;
+            node.GoOn();
+        }
+    }
+
+    internal override bool Accept(WaitNode node)
+    {
+        bool invited = node.Slot == Invitee;
+        if (invited ? _word.TryLockAsInvited() : _word.TryLock(out _))
+        {
+            node.Signal = WaitSignal.Done;
+            return true;
+        }
+
+        if (IsClosed)
+        {
+            node.Signal = WaitSignal.Closed;
+            return true;
+        }
+
+        if (invited)
+        {
+            node.Due++;
+        }
+
+        if (node.Rearm(out int armed))
+        {
+            Seat(node, armed);
+        }
+        else if (invited)
+        {
+            Gate.Enter();
+            WaitNode? next = InviteNextLocked();
+            Gate.Exit();
+            WakeInvited(next);
+        }
+
+        return false;
+    }
+
+    internal override string Describe()
+    {
+        long word = _word.Read();
+        string holder = IsClosed ? "closed"
+            : (word & MutexWord.Reserved) != 0 ? "on its way to the next in line"
+            : (word & MutexWord.Locked) == 0 ? "free"
+            : Holder is { } task ? $"held by {task.Title}" : "held by plain code";
+        return $"{Title}, {holder} ({Waiting} waiting)";
+    }
+
+    private protected override bool TryCloseLocked(long ticket) => _word.TryClose(ticket);
+
+    bool IHeld.IsHeld(long ticket) => MutexWord.IsHeld(_word.Read(), ticket);
+
+    void IHeld.HolderEnded(ManagedTask task, long ticket, TaskEvent how)
+    {
+        _ = Interlocked.CompareExchange(ref _holder, null, task); // a broken mutex keeps nothing of the task
+        Break(task, ticket, how);
+    }
+
+    private void ReleaseAndInvite(long ticket)
+    {
+        Gate.Enter();
+        long word = _word.Read();
+        if (!MutexWord.IsHeld(word, ticket))
+        {
+            Gate.Exit(); // a copy of the lease was faster
+            return;
+        }
+
+        WaitNode? next = null;
+        long flags = word & MutexWord.Invited;
+        if (flags == 0 && (next = Queue.ClaimFirst()) is not null)
+        {
+            flags = next.Due >= MostVainCalls ? MutexWord.Invited | MutexWord.Reserved | MutexWord.Locked : MutexWord.Invited;
+        }
+
+        flags |= Queue.Count > 0 ? MutexWord.Waiters : 0;
+        _word.TryUnlock(word, ticket, flags);
+        Gate.Exit();
+        WakeInvited(next);
+    }
+
+    /// <summary>Who was invited does not come. Under the gate.</summary>
+    private WaitNode? InviteNextLocked()
+    {
+        _word.Mark(set: 0, clear: MutexWord.Invited);
+        if ((_word.Read() & (MutexWord.Locked | MutexWord.Closed)) != 0)
+        {
+            return null; // who has it will invite the next
+        }
+
+        WaitNode? next = Queue.ClaimFirst();
+        if (next is not null)
+        {
+            _word.Mark(set: MutexWord.Invited, clear: 0);
+        }
+
+        return next;
+    }
+
+    private static void WakeInvited(WaitNode? node)
+    {
+        if (node is not null)
+        {
+            node.Slot = Invitee;
+            Wake(node, WaitSignal.Invited);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+using Moirai.Execution;
+using Moirai.Wakers;
+
+namespace Moirai.Sync;
+
+/// <summary>The seat of plain code that waits in a primitive. It serves one wait.</summary>
+internal sealed class PlainSeat : CallbackSeat
+{
+    private readonly SynchronizationPrimitive _primitive;
+    private readonly CancellationToken _token;
+
+    // Written before the seat is taken.
+    private CancellationTokenRegistration _registration;
+
+    // Written before the continuation runs.
+    private bool _isOver;
+
+    internal PlainSeat(SynchronizationPrimitive primitive, long request, CancellationToken token)
+        : base(captureSynchronization: true)
+    {
+        _primitive = primitive;
+        _token = token;
+        Queue = primitive;
+        Due = request;
+    }
+
+    /// <summary>Takes the seat. All is written before the token can call back, and before anybody can wake it.</summary>
+    internal void Begin(Action continuation, bool flowContext)
+    {
+        SetContinuation(continuation, flowContext);
+        _registration = _token.UnsafeRegister(static seat => ((PlainSeat)seat!).Abandon(), this);
+        _primitive.Seat(this, armed: 0);
+    }
+
+    internal bool HasServed(SynchronizationPrimitive primitive) => _isOver && ReferenceEquals(_primitive, primitive);
+
+    public override void Execute()
+    {
+        if (Signal == WaitSignal.Invited && !_primitive.Accept(this))
+        {
+            // Seated again. A cancellation that came meanwhile found nothing to claim.
+            if (_token.IsCancellationRequested)
+            {
+                Abandon();
+            }
+
+            return;
+        }
+
+        _isOver = true;
+        StepContext context = StepContext.Current;
+        WaitNode? outer = context.Delivered;
+        context.Delivered = this;
+        try
+        {
+            base.Execute();
+        }
+        finally
+        {
+            context.Delivered = outer;
+        }
+    }
+
+    /// <summary>By the awaiter, first thing in the continuation.</summary>
+    internal WaitSignal End(StepContext? context)
+    {
+        if (ReferenceEquals(context?.Delivered, this))
+        {
+            context.Delivered = null;
+        }
+
+        _registration.Unregister();
+        return Signal;
+    }
+
+    private void Abandon()
+    {
+        if (TryClaim())
+        {
+            ((IWaitQueue)_primitive).Remove(this);
+            Signal = WaitSignal.Abandoned;
+            GoOn();
+        }
+    }
+}

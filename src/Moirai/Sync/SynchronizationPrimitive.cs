@@ -1,0 +1,205 @@
+using Moirai.Execution;
+using Moirai.Ground;
+using Moirai.Lifecycle;
+using Moirai.Sync;
+using Moirai.Wakers;
+
+namespace Moirai;
+
+/// <summary>What all of Moirai's synchronization primitives have in common: a name, those who wait, and an end.</summary>
+/// <remarks>
+/// All members are safe from any thread. Primitives serve managed tasks of any runtime, and plain <c>async</c> code.
+/// <para>A primitive is open until it is disposed, or broken by a holder that ends without giving back. Then everybody who waits is told, and so is whoever comes later:
+/// <see cref="ObjectDisposedException"/> or <see cref="BrokenSynchronizationException"/>. Not for derivation outside Moirai.</para>
+/// </remarks>
+public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
+{
+    // Guards the queue and the end, and whatever else the primitive says. Taken for a few instructions; no user code runs under it.
+    private protected SpinGate Gate;
+
+    // Who waits, first come first served. Under the gate.
+    private protected WaitQueue Queue;
+
+    // Null while the primitive is open; then why it is not. Written once, under the gate.
+    private Closing? _closing;
+
+    private protected SynchronizationPrimitive(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        Name = name;
+    }
+
+    /// <summary>What messages call it.</summary>
+    public string Name { get; }
+
+    /// <summary>How many wait now. Exact.</summary>
+    public int Waiting
+    {
+        get
+        {
+            Gate.Enter();
+            int count = Queue.Count;
+            Gate.Exit();
+            return count;
+        }
+    }
+
+    /// <summary>What it is, for messages: <c>mutex</c>.</summary>
+    internal abstract string Kind { get; }
+
+    /// <summary>The task that has it to itself; null when nobody has, or plain code.</summary>
+    internal abstract ManagedTask? Holder { get; }
+
+    /// <summary>Kind and name, for messages: <c>mutex 'cache'</c>.</summary>
+    internal string Title => $"{Kind} '{Name}'";
+
+    internal bool IsClosed => Volatile.Read(ref _closing) is not null;
+
+    /// <summary>Ends the use of it. Those who wait get an <see cref="ObjectDisposedException"/>, and so does whoever comes later; who holds it may go on and
+    /// give back. Disposing again does nothing.</summary>
+    public void Dispose()
+    {
+        Close(new Closing(null, default, default), ticket: 0);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Seats a waiter that has armed its wait, or lets it go on at once.</summary>
+    internal abstract void Seat(WaitNode node, int armed);
+
+    /// <summary>A waiter comes that was invited, or that gave way before its wait. Here it simply begins its wait; see <see cref="IPrimitiveQueue.Accept"/>.</summary>
+    internal virtual bool Accept(WaitNode node)
+    {
+        if (node.Rearm(out int armed))
+        {
+            Seat(node, armed);
+        }
+
+        return false;
+    }
+
+    /// <summary>The error of a wait that ended with <see cref="WaitSignal.Closed"/>.</summary>
+    internal Exception ClosedError()
+    {
+        Closing closing = Volatile.Read(ref _closing)!;
+        if (closing.Holder is not { } holder)
+        {
+            return new ObjectDisposedException(Title, $"{Capitalized} has been disposed: nobody gets it any more. Let those who use it end before you dispose it, or cancel them.");
+        }
+
+        string end = closing.How switch { TaskEvent.Complete => "completed", TaskEvent.Fail => "failed", _ => "was canceled" };
+        return new BrokenSynchronizationException(
+            $"{Capitalized} is broken: {closing.HolderId} '{holder}' {end} without giving it back, so what it guards may be half changed. "
+            + "Give back with a using block around what is guarded; put the state in order and make a new one.",
+            Name,
+            closing.HolderId,
+            holder);
+    }
+
+    /// <summary>What it is and who has it, for messages: <c>mutex 'cache', held by #5 'writer' (2 wait)</c>.</summary>
+    internal abstract string Describe();
+
+    /// <summary>The tasks that wait now, in order; null stands for plain code. For snapshots.</summary>
+    internal List<ManagedTask?> CopyWaiters()
+    {
+        List<ManagedTask?> waiters = [];
+        Gate.Enter();
+        for (WaitNode? node = Queue.Head; node is not null; node = node.Next)
+        {
+            waiters.Add((node as Frame)?.Owner);
+        }
+
+        Gate.Exit();
+        return waiters;
+    }
+
+    /// <summary>The primitive behind a queue that somebody waits in; null when it is no primitive.</summary>
+    internal static SynchronizationPrimitive? Behind(object? queue) =>
+        queue as SynchronizationPrimitive ?? (queue as TokenWatch)?.Primitive;
+
+    /// <summary>Closes it if <paramref name="task"/> still holds it: see <see cref="IHeld.HolderEnded"/>.</summary>
+    private protected void Break(ManagedTask task, long ticket, TaskEvent how) => Close(new Closing(task.Name, task.Id, how), ticket);
+
+    /// <summary>Under the gate, while the primitive is open: nobody gets it from now on.</summary>
+    /// <param name="ticket">0, or the ticket of who breaks it.</param>
+    /// <returns>False when what was got with the ticket was given back: the primitive stays open.</returns>
+    private protected abstract bool TryCloseLocked(long ticket);
+
+    /// <summary>Under the gate, when a waiter has left the queue without getting anything.</summary>
+    /// <returns>Who can go on because of that, claimed, linked by <see cref="WaitNode.Next"/>.</returns>
+    private protected virtual WaitNode? LeftLocked() => null;
+
+    /// <summary>Makes a claimed waiter ready.</summary>
+    private protected static void Wake(WaitNode node, WaitSignal signal)
+    {
+        node.Signal = signal;
+        var batch = default(WakeBatch);
+        node.Resume(ref batch);
+        batch.Flush();
+    }
+
+    /// <summary>Makes a chain of claimed waiters ready.</summary>
+    private protected static void WakeAll(WaitNode? first, WaitSignal signal)
+    {
+        var batch = default(WakeBatch);
+        while (first is not null)
+        {
+            WaitNode? next = first.Next;
+            first.Next = null;
+            first.Signal = signal;
+            first.Resume(ref batch);
+            first = next;
+        }
+
+        batch.Flush();
+    }
+
+    private string Capitalized => $"{char.ToUpperInvariant(Kind[0])}{Kind.AsSpan(1)} '{Name}'";
+
+    private void Close(Closing closing, long ticket)
+    {
+        Gate.Enter();
+        if (_closing is not null || !TryCloseLocked(ticket))
+        {
+            Gate.Exit();
+            return;
+        }
+
+        Volatile.Write(ref _closing, closing);
+        WaitNode? first = null;
+        WaitNode? last = null;
+        while (Queue.ClaimFirst() is { } node)
+        {
+            if (last is null)
+            {
+                first = node;
+            }
+            else
+            {
+                last.Next = node;
+            }
+
+            last = node;
+        }
+
+        Gate.Exit();
+        WakeAll(first, WaitSignal.Closed);
+    }
+
+    bool IPrimitiveQueue.Accept(WaitNode node) => Accept(node);
+
+    void IWaitQueue.Remove(WaitNode node)
+    {
+        Gate.Enter();
+        WaitNode? freed = Queue.Remove(node) ? LeftLocked() : null;
+        Gate.Exit();
+        WakeAll(freed, WaitSignal.Done);
+    }
+
+    string IWaitQueue.DescribeWait(WaitNode node) => Describe();
+
+    /// <summary>Why a primitive serves nobody any more. No reference to the task: a broken primitive keeps nothing of it.</summary>
+    /// <param name="Holder">The name of who broke it; null when it was disposed.</param>
+    /// <param name="HolderId">Its id.</param>
+    /// <param name="How">How it ended.</param>
+    private sealed record Closing(string? Holder, TaskId HolderId, TaskEvent How);
+}

@@ -1,0 +1,224 @@
+using System.Runtime.CompilerServices;
+
+namespace Moirai.Tests.Scopes;
+
+/// <summary>Row C12: clean-up runs exactly once on every way out, shielded from what caused it.</summary>
+public sealed class ResourceGuardTests
+{
+    private readonly World _world = new();
+
+    [Theory]
+    [InlineData("returns")]
+    [InlineData("throws")]
+    [InlineData("is canceled")]
+    [InlineData("is stopped")]
+    public async Task C12_CleanUpRunsOnceWhicheverWayTheTaskEnds(string way)
+    {
+        ManagedTask task = _world.Runtime.SpawnDetached(BodyAsync(way), "owner");
+        _world.Run();
+        if (way == "is canceled")
+        {
+            task.Cancel();
+            _world.Run();
+        }
+        else if (way == "is stopped")
+        {
+            await _world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        }
+
+        _world.Run();
+        task.State.ShouldBe(way switch { "returns" => TaskState.Completed, "throws" => TaskState.Failed, _ => TaskState.Canceled });
+        _world.Trace.ShouldBe(["second: begins", "second: done", "first: begins", "first: done"]);
+        _world.Census.IsEmpty.ShouldBeTrue(_world.Census.ToString());
+    }
+
+    [Fact]
+    public void C12_TheEndIsToldAfterTheCleanUp()
+    {
+        var gate = new TaskCompletionSource();
+        ManagedTask<int> task = _world.Runtime.SpawnDetached(ValueAsync(gate));
+        _world.Run();
+        task.State.ShouldBe(TaskState.Blocked, "the body is over, its clean-up is not");
+
+        gate.SetResult();
+        _world.Executor.RunUntil(task);
+        task.Result.ShouldBe(7);
+    }
+
+    [Fact]
+    public void C12_ADisposedGuardDoesNotRunAgain()
+    {
+        _world.Run(DisposingAsync());
+        _world.Trace.ShouldBe(["guarded: begins", "guarded: done", "after"]);
+    }
+
+    [Fact]
+    public void C12_ADismissedGuardDoesNotRun()
+    {
+        _world.Run(DismissingAsync());
+        _world.Trace.ShouldBe(["dismissed"]);
+    }
+
+    [Fact]
+    public void C12_WhatCleanUpThrowsIsToldAndDoesNotHideTheFailure()
+    {
+        ManagedTask task = _world.Runtime.SpawnDetached(BothFailAsync(), "owner");
+        _world.Run();
+
+        task.Exception.ShouldBeOfType<InvalidTimeZoneException>();
+        RuntimeEvent told = _world.Events.Where(static e => e.Kind == RuntimeEventKind.CleanUpFailed).ShouldHaveSingleItem();
+        told.Message.ShouldContain("a file");
+        told.Message.ShouldContain("owner");
+        told.Error.ShouldBeOfType<NotSupportedException>();
+    }
+
+    [Fact]
+    public void C12_CleanUpThatHangsIsToldAfterItsTimeAndLetGo()
+    {
+        var never = new TaskCompletionSource();
+        ManagedTask task = _world.Runtime.SpawnDetached(HangingAsync(never), "owner");
+        _world.Run();
+        task.IsEnded.ShouldBeFalse();
+
+        _world.Time.Advance(TimeSpan.FromSeconds(2));
+        _world.Executor.RunUntil(task);
+        task.State.ShouldBe(TaskState.Completed);
+        _world.Events.Where(static e => e.Kind == RuntimeEventKind.CleanUpLate).ShouldHaveSingleItem().Message.ShouldContain("a socket");
+    }
+
+    [Fact]
+    public void C12_CleanUpIsShieldedFromTheCancellationThatCausedIt()
+    {
+        ManagedTask task = _world.Runtime.SpawnDetached(GuardedSleeperAsync(), "owner");
+        _world.Run();
+        task.Cancel();
+        _world.Run();
+        task.IsEnded.ShouldBeFalse("its clean-up sleeps, and nothing interrupts that");
+        _world.Advance(1);
+        task.State.ShouldBe(TaskState.Canceled);
+        _world.Trace.ShouldBe(["slept"]);
+    }
+
+    [Fact]
+    public void C12_AGuardMadeOutsideTasksAndLostCleansUpOnce()
+    {
+        int[] runs = [0];
+        using var ran = new ManualResetEventSlim();
+        Lose(runs, ran);
+        for (int i = 0; i < 5 && !ran.IsSet; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        ran.Wait(TestContext.Current.CancellationToken);
+        runs[0].ShouldBe(1);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void Lose(int[] runs, ManualResetEventSlim ran) => _ = ResourceGuard.Protect(
+            (runs, ran),
+            static pair =>
+            {
+                pair.runs[0]++;
+                pair.ran.Set();
+            });
+    }
+
+    [Fact]
+    public async Task C12_AHealedLeakCleansUp()
+    {
+        ManagedTask task = _world.Runtime.SpawnDetached(LeakingAsync(), "owner");
+        _world.Run();
+        (await _world.Runtime.FindLeaksAsync()).Leaks.ShouldHaveSingleItem().Name.ShouldBe("owner");
+        _world.Executor.RunUntil(task);
+        task.Exception.ShouldBeOfType<LeakedTaskException>();
+        _world.Trace.ShouldBe(["lost: begins", "lost: done"]);
+    }
+
+    [Fact]
+    public void C12_BadInput()
+    {
+        Should.Throw<ArgumentNullException>(static () => ResourceGuard.Protect(1, (Func<int, ValueTask>)null!));
+        Should.Throw<ArgumentOutOfRangeException>(static () => ResourceGuard.Protect(1, static _ => Future.Completed(), "x", TimeSpan.Zero));
+        Should.Throw<ArgumentOutOfRangeException>(static () => ResourceGuard.Protect(1, static _ => Future.Completed(), "x", TimeSpan.FromSeconds(-2)));
+    }
+
+    private async ValueTask CleanUpAsync(string name)
+    {
+        _world.Log($"{name}: begins");
+        await Task.CompletedTask;
+        _world.Log($"{name}: done");
+    }
+
+    private async Future BodyAsync(string way)
+    {
+        _ = ResourceGuard.Protect("first", CleanUpAsync);
+        _ = ResourceGuard.Protect("second", CleanUpAsync);
+        await Future.Yield();
+        if (way == "throws")
+        {
+            throw new InvalidTimeZoneException();
+        }
+
+        if (way != "returns")
+        {
+            await Future.Delay(TimeSpan.FromHours(1));
+        }
+    }
+
+    private static async Future<int> ValueAsync(TaskCompletionSource gate)
+    {
+        _ = ResourceGuard.Protect(gate, static gate => new ValueTask(gate.Task));
+        await Future.Yield();
+        return 7;
+    }
+
+    private async Future DisposingAsync()
+    {
+        await using (ResourceGuard.Protect("guarded", CleanUpAsync))
+        {
+            await Future.Yield();
+        }
+
+        _world.Log("after");
+    }
+
+    private async Future DismissingAsync()
+    {
+        await using ResourceGuard guard = ResourceGuard.Protect("guarded", CleanUpAsync);
+        guard.Dismiss().ShouldBeTrue();
+        guard.Dismiss().ShouldBeFalse();
+        _world.Log("dismissed");
+    }
+
+    private static async Future BothFailAsync()
+    {
+        await using ResourceGuard guard = ResourceGuard.Protect(0, Throw, "a file");
+        await Future.Yield();
+        throw new InvalidTimeZoneException();
+    }
+
+    private static void Throw(int resource) => throw new NotSupportedException("no");
+
+    private static async Future HangingAsync(TaskCompletionSource never)
+    {
+        _ = ResourceGuard.Protect(never, static never => new ValueTask(never.Task), "a socket", TimeSpan.FromSeconds(1));
+        await Future.Yield();
+    }
+
+    private async Future GuardedSleeperAsync()
+    {
+        _ = ResourceGuard.Protect(this, static async self =>
+        {
+            await Future.Delay(TimeSpan.FromSeconds(1));
+            self._world.Log("slept");
+        });
+        await Future.Delay(TimeSpan.FromHours(1));
+    }
+
+    private async Future LeakingAsync()
+    {
+        _ = ResourceGuard.Protect("lost", CleanUpAsync);
+        await new TaskCompletionSource().Task;
+    }
+}
