@@ -42,7 +42,7 @@ public sealed class PollRaceTests
         {
             polled.Wait();
             running = task.Place;
-            task.Gate.Enter();
+            task.Lock();
             held.Set();
             var spinner = default(SpinWait);
             while (task.State != TaskState.Blocked)
@@ -54,7 +54,7 @@ public sealed class PollRaceTests
             Volatile.Write(ref task.Place, running);
             kept.Wake();
             Volatile.Write(ref task.Place, waiting);
-            task.Gate.Exit();
+            task.Unlock();
         });
         other.Start();
         world.Run();
