@@ -56,7 +56,7 @@ public sealed class ResourceGuard : IAsyncDisposable
     public static ResourceGuard Protect<T>(T resource, Func<T, ValueTask> cleanUp, string name = "a resource", TimeSpan? within = null)
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
-        return Protect((resource, cleanUp), static async pair => await pair.cleanUp(pair.resource), name, within);
+        return Protect((resource, cleanUp), static async pair => await pair.cleanUp(pair.resource).ConfigureAwait(false), name, within);
     }
 
     /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?)"/>
@@ -83,18 +83,11 @@ public sealed class ResourceGuard : IAsyncDisposable
 
     /// <summary>Gives the resource away: the clean-up will not run.</summary>
     /// <returns>False when it has run, or runs.</returns>
-    public bool Dismiss()
-    {
-        GC.SuppressFinalize(this);
-        return _cleanUp.TryTake();
-    }
+    public bool Dismiss() => _cleanUp.TryTake();
 
     /// <summary>Runs the clean-up, if nobody has. Does not throw what the clean-up throws.</summary>
-    public Future DisposeAsync()
-    {
-        GC.SuppressFinalize(this);
-        return Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : Future.Completed());
-    }
+    public Future DisposeAsync() =>
+        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : Future.Completed());
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync()
@@ -155,7 +148,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
             }
             else
             {
-                await InTimeAsync(cleanUp.AsTask()); // a task of its own: it may have to be let go
+                await InTimeAsync(cleanUp.AsTask()).ConfigureAwait(false); // a task of its own: it may have to be let go
             }
         }
         catch (Exception error) // told, so that it does not hide how the body ended
