@@ -118,36 +118,6 @@ public sealed class EndedTaskLeakTests
     }
 
     [Fact]
-    public void B3_a_waker_of_an_earlier_wait_wakes_no_later_wait_of_the_task()
-    {
-        var world = new World();
-        Waker old = default;
-        var gate = new Gate();
-        bool ready = false;
-        ManagedTask task = world.Runtime.SpawnDetached(async _ =>
-        {
-            await Future.FromPoll(waker =>
-            {
-                old = waker;
-                return ready;
-            });
-            await gate.WaitAsync();
-        });
-        world.Run();
-        ready = true;
-        old.Wake();
-        world.Run();
-        gate.Entered.ShouldBe(1);
-
-        old.Wake();
-        world.Run().ShouldBe(0);
-        task.State.ShouldBe(TaskState.Blocked);
-        gate.Open();
-        world.ShouldBeEmpty();
-        task.State.ShouldBe(TaskState.Completed);
-    }
-
-    [Fact]
     public void B3_a_foreign_continuation_that_is_kept_keeps_no_locals_and_resumes_nothing()
     {
         var world = new World();
