@@ -166,7 +166,8 @@ internal abstract class Frame : WaitNode
     internal void WakeFromForeign()
     {
         ManagedTask task = Owner!;
-        if (ReferenceEquals(Atomics.Read(ref task.Place), this) && task.Word.TryWakeForeign())
+        int armed = task.Word.Peek(); // before the look at the place: a wait that begins after this has another ticket
+        if (ReferenceEquals(Atomics.Read(ref task.Place), this) && task.Word.TryWakeForeign(armed))
         {
             task.Engine.Executor.Enqueue(this);
         }

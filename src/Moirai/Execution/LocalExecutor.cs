@@ -16,7 +16,7 @@ public sealed class LocalExecutor : Executor
     private readonly ReadyQueue _queue = new();
 
     // Pulsed when something is pushed that nobody was bound to pop.
-    private readonly object _arrived = new();
+    private readonly Bed _arrived = new();
 
     // For who waits for work without a thread. Under the lock.
     private TaskCompletionSource? _arrival;
@@ -92,13 +92,13 @@ public sealed class LocalExecutor : Executor
                     continue;
                 }
 
-                lock (_arrived)
+                using (_arrived.Enter())
                 {
                     // A push between the drain and here has put the queue on duty, which is seen; a later one pulses.
                     while (!_queue.IsServed)
                     {
                         cancellationToken.ThrowIfCancellationRequested();
-                        Monitor.Wait(_arrived);
+                        _arrived.Sleep(Timeout.Infinite);
                     }
                 }
             }
@@ -147,23 +147,24 @@ public sealed class LocalExecutor : Executor
     /// <summary>Ends when something arrives that nobody was bound to run, or when a driver leaves; at once if something may be there with nobody to run it.</summary>
     internal Task NextArrival()
     {
-        lock (_arrived)
+        Task arrival = Task.CompletedTask;
+        using (_arrived.Enter())
         {
-            if (Atomics.Read(ref _driver) == 0 && _queue.IsServed)
+            if (Atomics.Read(ref _driver) != 0 || !_queue.IsServed)
             {
-                return Task.CompletedTask;
+                _arrival ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                arrival = _arrival.Task;
             }
-
-            _arrival ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _arrival.Task;
         }
+
+        return arrival;
     }
 
     private void Pulse()
     {
-        lock (_arrived)
+        using (_arrived.Enter())
         {
-            Monitor.PulseAll(_arrived);
+            _arrived.Call();
             _arrival?.SetResult();
             _arrival = null;
         }
@@ -202,7 +203,7 @@ public sealed class LocalExecutor : Executor
 
     private void End()
     {
-        lock (_arrived)
+        using (_arrived.Enter())
         {
             Atomics.Write(ref _driver, 0);
 

@@ -18,11 +18,8 @@ public sealed class ThreadPoolExecutor : Executor
     private readonly Pump[] _pumps;
     private readonly int _mask;
 
-    // Pumps that run or were sent for, the spare ones included. Interlocked.
-    private int _activePumps;
-
-    // Set by who asks the monitor to watch, cleared by the monitor when it stops.
-    private int _watched;
+    // Pumps that run or were sent for, the spare ones included; the monitor watches over them.
+    private WatchedCount _pumpsAtWork;
 
     // 1 while a spare pump was sent for and has not begun. Interlocked.
     private int _spareWaiting;
@@ -103,7 +100,7 @@ public sealed class ThreadPoolExecutor : Executor
     private Pump Pick()
     {
         Pump usual = _pumps[Environment.CurrentManagedThreadId & _mask];
-        if (!usual.Queue.IsServed || Volatile.Read(ref _activePumps) >= _pumps.Length)
+        if (!usual.Queue.IsServed || _pumpsAtWork.Active >= _pumps.Length)
         {
             return usual;
         }
@@ -134,8 +131,7 @@ public sealed class ThreadPoolExecutor : Executor
 
     private void Send(Pump pump)
     {
-        Interlocked.Increment(ref _activePumps);
-        if (Volatile.Read(ref _watched) == 0 && Interlocked.Exchange(ref _watched, 1) == 0)
+        if (_pumpsAtWork.Begin())
         {
             PumpMonitor.Watch(this);
         }
@@ -143,17 +139,17 @@ public sealed class ThreadPoolExecutor : Executor
         ThreadPool.UnsafeQueueUserWorkItem(pump, preferLocal: false);
     }
 
-    internal bool HasIdlePump => Volatile.Read(ref _activePumps) < _pumps.Length;
+    internal bool HasIdlePump => _pumpsAtWork.Active < _pumps.Length;
 
     internal ReadOnlySpan<Pump> Pumps => _pumps;
 
     /// <summary>A spare pump has got a thread.</summary>
-    internal void SpareBegan() => Volatile.Write(ref _spareWaiting, 0);
+    internal void SpareBegan() => Atomics.Write(ref _spareWaiting, 0);
 
     /// <summary>A pump has found nothing to do and goes.</summary>
     internal void Retire(Pump pump)
     {
-        Interlocked.Decrement(ref _activePumps);
+        _pumpsAtWork.End();
         if (pump.IsSpare)
         {
             Interlocked.Add(ref _spareSteps, pump.Steps);
@@ -185,20 +181,16 @@ public sealed class ThreadPoolExecutor : Executor
 
             // All are on duty and one does not get on. One pump more, unless one is still waiting for a thread of the pool; it ends when it finds
             // nothing to do.
-            if (Interlocked.CompareExchange(ref _spareWaiting, 1, 0) == 0)
+            if (Atomics.CompareExchange(ref _spareWaiting, 1, 0) == 0)
             {
                 Send(new Pump(this, _pumps[0].Queue, isSpare: true));
             }
         }
 
-        return Volatile.Read(ref _activePumps) > 0;
+        return _pumpsAtWork.Active > 0;
     }
 
     /// <summary>The monitor stops watching; the next pump that is sent for asks it again.</summary>
     /// <returns>True when work came in between and the monitor has to go on.</returns>
-    internal bool EndWatch()
-    {
-        Interlocked.Exchange(ref _watched, 0);
-        return Volatile.Read(ref _activePumps) > 0 && Interlocked.Exchange(ref _watched, 1) == 0;
-    }
+    internal bool EndWatch() => _pumpsAtWork.EndWatch();
 }

@@ -22,7 +22,7 @@ internal struct LifecycleWord
     /// <summary>How many waits the task has begun, modulo 2²⁸.</summary>
     public readonly int Waits => (int)((uint)Atomics.Read(in _word) / TicketStep);
 
-    /// <summary>The word as it is now, for a later <see cref="TryWake(int)"/>.</summary>
+    /// <summary>The word as it is now, for a later claim.</summary>
     public readonly int Peek() => Atomics.Read(in _word);
 
     /// <summary>The owner moves the task along one row.</summary>
@@ -72,10 +72,6 @@ internal struct LifecycleWord
         return (armed & InterruptibleBit) != 0 && TryWake(armed);
     }
 
-    /// <summary>Claims the current wait if it is one on foreign code, which cancellation does not interrupt.</summary>
-    public bool TryWakeForeign()
-    {
-        int armed = Atomics.Read(ref _word);
-        return (armed & InterruptibleBit) == 0 && TryWake(armed);
-    }
+    /// <summary>Claims the wait that <paramref name="armed"/> names if it is one on foreign code, which cancellation does not interrupt.</summary>
+    public bool TryWakeForeign(int armed) => (armed & InterruptibleBit) == 0 && TryWake(armed);
 }

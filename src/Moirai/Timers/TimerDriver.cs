@@ -23,8 +23,10 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
 {
     internal static readonly TimeSpan DefaultIdle = TimeSpan.FromSeconds(5);
 
+    private const int StackSize = 256 * 1024;
+
     // Under it: the fields below. The thread sleeps on it.
-    private readonly object _bed = new();
+    private readonly Bed _bed = new();
 
     // A deadline came that is earlier than what the thread sleeps for. Set by Plan, cleared by the thread before it turns.
     private bool _called;
@@ -52,7 +54,7 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
 
     public override void Plan()
     {
-        lock (_bed)
+        using (_bed.Enter())
         {
             if (_stopped || _called)
             {
@@ -63,29 +65,21 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
             _calls++;
             if (_thread is not null)
             {
-                Monitor.Pulse(_bed);
+                _bed.Call();
                 return;
             }
 
-            var thread = new Thread(static driver => ((ThreadDriver)driver!).Run(), maxStackSize: 256 * 1024)
-            {
-                IsBackground = true,
-                Name = "Moirai timers",
-            };
-
-            // Unsafe: the execution context of whoever happened to come first is not kept alive.
-            thread.UnsafeStart(this);
-            _thread = thread;
+            _thread = Bed.StartThread("Moirai timers", StackSize, static driver => ((ThreadDriver)driver!).Run(), this);
             _starts++;
         }
     }
 
     public override void Dispose()
     {
-        lock (_bed)
+        using (_bed.Enter())
         {
             _stopped = true;
-            Monitor.PulseAll(_bed);
+            _bed.Call();
         }
     }
 
@@ -93,7 +87,7 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
     {
         do
         {
-            lock (_bed)
+            using (_bed.Enter())
             {
                 _called = false;
             }
@@ -105,14 +99,14 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
     private bool SleepUntil(long planned)
     {
         bool nothing = planned == TimerWheel.Never;
-        lock (_bed)
+        using (_bed.Enter())
         {
             // Plan sets _called under this lock, after it has moved the planned time: either it is seen here, or the pulse is.
             if (!_stopped && !_called)
             {
                 // Rounded up: who wakes too early has to sleep once more.
                 long wait = nothing ? idle.Ticks : planned - queue.Now;
-                bool pulsed = wait <= 0 || Monitor.Wait(_bed, (int)Math.Min(int.MaxValue, TimerWheel.RoundUp(wait) / TimerWheel.TickLength));
+                bool pulsed = wait <= 0 || _bed.Sleep((int)Math.Min(int.MaxValue, TimerWheel.RoundUp(wait) / TimerWheel.TickLength));
                 nothing &= !pulsed;
             }
 

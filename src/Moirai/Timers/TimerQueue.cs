@@ -45,14 +45,14 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     {
     }
 
-    /// <summary>For tests: with the time after which the thread of an empty queue ends.</summary>
-    internal TimerQueue(TimeProvider provider, TimeSpan idle)
+    /// <summary>For tests: with the time after which the thread of an empty queue ends; and with a thread of its own under any clock.</summary>
+    internal TimerQueue(TimeProvider provider, TimeSpan idle, bool isOnThread = false)
     {
         ArgumentNullException.ThrowIfNull(provider);
         Provider = provider;
         _frequency = provider.TimestampFrequency;
         _epoch = provider.GetTimestamp();
-        _driver = ReferenceEquals(provider, TimeProvider.System) ? new ThreadDriver(this, idle) : new ProviderDriver(this);
+        _driver = isOnThread || ReferenceEquals(provider, TimeProvider.System) ? new ThreadDriver(this, idle) : new ProviderDriver(this);
     }
 
     public TimeProvider Provider { get; }

@@ -88,7 +88,7 @@ public sealed class LifecycleTableTests
         second.ShouldNotBe(first);
         word.TryWake(first).ShouldBeFalse();
         word.TryInterrupt().ShouldBeFalse("foreign code is not interrupted");
-        word.TryWakeForeign().ShouldBeTrue();
+        word.TryWakeForeign(word.Peek()).ShouldBeTrue();
         word.Waits.ShouldBe(2);
     }
 

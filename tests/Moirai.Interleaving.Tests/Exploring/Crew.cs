@@ -1,0 +1,65 @@
+namespace Moirai.Interleaving.Exploring;
+
+/// <summary>The machine's threads that play the threads of models, run after run. One of them works at any time.</summary>
+internal sealed class Crew : IDisposable
+{
+    private readonly List<Hand> _hands = [];
+
+    public Hand this[int index]
+    {
+        get
+        {
+            while (_hands.Count <= index)
+            {
+                _hands.Add(new Hand(_hands.Count));
+            }
+
+            return _hands[index];
+        }
+    }
+
+    /// <summary>Lets the threads end.</summary>
+    public void Dispose()
+    {
+        foreach (Hand hand in _hands)
+        {
+            hand.Task = null;
+            hand.Go();
+        }
+    }
+
+    /// <summary>One thread of the machine.</summary>
+    internal sealed class Hand
+    {
+        private readonly SemaphoreSlim _go = new(0);
+
+        public Hand(int number)
+        {
+            var thread = new Thread(Work) { IsBackground = true, Name = $"explored thread {number}" };
+            thread.UnsafeStart();
+        }
+
+        /// <summary>What it does at its first turn in a run. Set before that; null: it ends.</summary>
+        public Action? Task { get; set; }
+
+        /// <summary>Gives it the turn.</summary>
+        public void Go() => _go.Release();
+
+        /// <summary>Waits for its next turn. Called on the thread itself.</summary>
+        public void WaitForTurn() => _go.Wait();
+
+        private void Work()
+        {
+            while (true)
+            {
+                WaitForTurn();
+                if (Task is not { } task)
+                {
+                    return;
+                }
+
+                task();
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+using System.Collections.Concurrent;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Moirai.Ground;
+
+namespace Moirai.Interleaving.Exploring;
+
+/// <summary>The seam as the explorer has it: each use is a step of a run. On threads that belong to no run it is the machine's.</summary>
+internal readonly struct ExploredAtomics : IAtomics
+{
+    private static readonly ConcurrentDictionary<(string File, string Member), string> s_sites = new();
+
+    public static T Read<T>(
+        ref readonly T location,
+        [CallerArgumentExpression(nameof(location))] string what = "",
+        [CallerMemberName] string member = "",
+        [CallerFilePath] string file = "")
+    {
+        if (Run.Current is not { } run)
+        {
+            T value = location;
+            Volatile.ReadBarrier();
+            return value;
+        }
+
+        string site = Step(run, "read", what, member, file);
+        T seen = run.IsMutated(Flaw.Blind, site) ? default!
+            : run.IsMutated(Flaw.Stale, site) ? run.Recall(in location)
+            : run.Load(in location);
+        run.Remember(in location, seen);
+        return Seen(run, seen);
+    }
+
+    public static int ReadOwn(ref readonly int location) => Run.Current is { } run ? run.Load(in location) : location;
+
+    public static void Write<T>(
+        ref T location,
+        T value,
+        [CallerArgumentExpression(nameof(location))] string what = "",
+        [CallerMemberName] string member = "",
+        [CallerFilePath] string file = "")
+    {
+        if (Run.Current is not { } run)
+        {
+            Volatile.WriteBarrier();
+            location = value;
+            return;
+        }
+
+        string site = Step(run, "write", what, member, file);
+        Seen(run, value);
+        run.Remember(in location, value);
+        if (!run.IsMutated(Flaw.Forgotten, site))
+        {
+            run.Store(ref location, value);
+        }
+    }
+
+    public static T Exchange<T>(
+        ref T location,
+        T value,
+        [CallerArgumentExpression(nameof(location))] string what = "",
+        [CallerMemberName] string member = "",
+        [CallerFilePath] string file = "")
+    {
+        if (Run.Current is not { } run)
+        {
+            return Interlocked.Exchange(ref location, value);
+        }
+
+        string site = Step(run, "exchange", what, member, file);
+        return Update(run, site, ref location, (value, false), static (_, change) => change.value);
+    }
+
+    public static T CompareExchange<T>(
+        ref T location,
+        T value,
+        T comparand,
+        [CallerArgumentExpression(nameof(location))] string what = "",
+        [CallerMemberName] string member = "",
+        [CallerFilePath] string file = "")
+    {
+        if (Run.Current is not { } run)
+        {
+            return Interlocked.CompareExchange(ref location, value, comparand);
+        }
+
+        string site = Step(run, "compare and exchange", what, member, file);
+        return Update(run, site, ref location, (value, comparand), static (old, change) =>
+            EqualityComparer<T>.Default.Equals(old, change.comparand) ? change.value : old);
+    }
+
+    public static int Add(
+        ref int location,
+        int value,
+        [CallerArgumentExpression(nameof(location))] string what = "",
+        [CallerMemberName] string member = "",
+        [CallerFilePath] string file = "") =>
+        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", what, member, file)) : Interlocked.Add(ref location, value);
+
+    public static long Add(
+        ref long location,
+        long value,
+        [CallerArgumentExpression(nameof(location))] string what = "",
+        [CallerMemberName] string member = "",
+        [CallerFilePath] string file = "") =>
+        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", what, member, file)) : Interlocked.Add(ref location, value);
+
+    /// <summary>No step: without a store held back nobody could tell it from nothing.</summary>
+    public static void Fence([CallerMemberName] string member = "", [CallerFilePath] string file = "")
+    {
+        if (Run.Current is not { } run)
+        {
+            Interlocked.MemoryBarrier();
+            return;
+        }
+
+        string site = SiteOf(run, member, file);
+        if (!run.IsMutated(Flaw.NoFence, site))
+        {
+            run.LandAll();
+        }
+    }
+
+    public static void SpinOnce(ref SpinWait spinner, [CallerMemberName] string member = "", [CallerFilePath] string file = "")
+    {
+        if (Run.Current is { } run)
+        {
+            run.Spin($"spins in {SiteOf(run, member, file)}");
+        }
+        else
+        {
+            spinner.SpinOnce();
+        }
+    }
+
+    static byte IAtomics.Read(ref readonly byte location) => Read(in location);
+
+    static int IAtomics.Read(ref readonly int location) => Read(in location);
+
+    static long IAtomics.Read(ref readonly long location) => Read(in location);
+
+    static bool IAtomics.Read(ref readonly bool location) => Read(in location);
+
+    static T IAtomics.Read<T>(ref readonly T location) => Read(in location);
+
+    static int IAtomics.ReadOwn(ref readonly int location) => ReadOwn(in location);
+
+    static void IAtomics.Write(ref byte location, byte value) => Write(ref location, value);
+
+    static void IAtomics.Write(ref int location, int value) => Write(ref location, value);
+
+    static void IAtomics.Write(ref long location, long value) => Write(ref location, value);
+
+    static void IAtomics.Write(ref bool location, bool value) => Write(ref location, value);
+
+    static void IAtomics.Write<T>(ref T location, T value) => Write(ref location, value);
+
+    static int IAtomics.Exchange(ref int location, int value) => Exchange(ref location, value);
+
+    static long IAtomics.Exchange(ref long location, long value) => Exchange(ref location, value);
+
+    static T IAtomics.Exchange<T>(ref T location, T value) => Exchange(ref location, value);
+
+    static byte IAtomics.CompareExchange(ref byte location, byte value, byte comparand) => CompareExchange(ref location, value, comparand);
+
+    static int IAtomics.CompareExchange(ref int location, int value, int comparand) => CompareExchange(ref location, value, comparand);
+
+    static long IAtomics.CompareExchange(ref long location, long value, long comparand) => CompareExchange(ref location, value, comparand);
+
+    static T IAtomics.CompareExchange<T>(ref T location, T value, T comparand) => CompareExchange(ref location, value, comparand);
+
+    static int IAtomics.Add(ref int location, int value) => Add(ref location, value);
+
+    static long IAtomics.Add(ref long location, long value) => Add(ref location, value);
+
+    static void IAtomics.Fence() => Fence();
+
+    static void IAtomics.SpinOnce(ref SpinWait spinner) => SpinOnce(ref spinner);
+
+    private static T AddExplored<T>(Run run, ref T location, T value, string site)
+        where T : IAdditionOperators<T, T, T> =>
+        Update(run, site, ref location, (value, value), static (old, change) => old + change.value) + value;
+
+    // Looks and stores at once, with a full fence around; gives what was there.
+    private static T Update<T, TOther>(Run run, string site, ref T location, (T value, TOther comparand) change, Func<T, (T value, TOther comparand), T> next)
+    {
+        bool isFence = !run.IsMutated(Flaw.NoFence, site);
+        if (isFence)
+        {
+            run.LandAll();
+        }
+
+        T old = run.Load(in location);
+        if (run.IsMutated(Flaw.CheckThenStore, site))
+        {
+            Seen(run, old);
+            run.Step($"(and only now stores) {site}");
+        }
+
+        T made = next(old, change);
+        if (run.IsTraced)
+        {
+            run.Note($"{old} -> {made}");
+        }
+
+        run.Remember(in location, made);
+        if (run.IsMutated(Flaw.Forgotten, site) || EqualityComparer<T>.Default.Equals(old, made))
+        {
+            return old;
+        }
+
+        if (isFence)
+        {
+            location = made;
+            run.NoteChange();
+        }
+        else
+        {
+            run.Store(ref location, made);
+        }
+
+        return old;
+    }
+
+    private static T Seen<T>(Run run, T value)
+    {
+        if (run.IsTraced)
+        {
+            run.Note($"= {value}");
+        }
+
+        return value;
+    }
+
+    private static string Step(Run run, string how, string what, string member, string file)
+    {
+        string site = SiteOf(run, member, file);
+        run.Step(run.IsTraced ? $"{how} {what} in {site}" : site);
+        return site;
+    }
+
+    private static string SiteOf(Run run, string member, string file)
+    {
+        string site = s_sites.GetOrAdd((file, member), static key => $"{Path.GetFileNameWithoutExtension(key.File)}.{key.Member}");
+        run.Sites.Add(site);
+        return site;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Runtime.CompilerServices;
+
+namespace Moirai.Interleaving.Exploring;
+
+/// <summary>The lock on which threads sleep, as the explorer has it: a thread that waits for it gives its turn away, and a sleep is over when somebody calls, or when all the others
+/// cannot go on either.</summary>
+internal sealed class ExploredBed
+{
+    // Who holds the lock; a thread that belongs to no run needs none.
+    private object? _holder;
+
+    // Grows with each call.
+    private int _calls;
+
+    public Held Enter([CallerMemberName] string member = "", [CallerFilePath] string file = "")
+    {
+        if (Run.Current is not { } run)
+        {
+            return default;
+        }
+
+        string site = $"{Path.GetFileNameWithoutExtension(file)}.{member}";
+        run.Step($"locks in {site}");
+        run.LandAll();
+        if (run.IsMutated(Flaw.NoLock, site))
+        {
+            return default;
+        }
+
+        if (_holder is not null)
+        {
+            Run.WaitUntil($"waits for the lock in {site}", () => _holder is null);
+        }
+
+        _holder = run;
+        return new Held(this, run);
+    }
+
+    public bool Sleep(int milliseconds)
+    {
+        Run run = Run.Current ?? throw new InvalidOperationException("Only a thread of a model can sleep.");
+        run.Step("goes to bed");
+        object? holder = _holder;
+        _holder = null;
+        run.NoteChange();
+        int calls = _calls;
+        run.SleepUntil("sleeps", milliseconds, () => _calls != calls);
+        bool called = _calls != calls;
+        if (holder is not null)
+        {
+            if (_holder is not null)
+            {
+                Run.WaitUntil("waits for the lock after its sleep", () => _holder is null);
+            }
+
+            _holder = holder;
+        }
+
+        return called;
+    }
+
+    public void Call()
+    {
+        _calls++;
+        Run.Current?.NoteChange();
+    }
+
+    /// <summary>A thread of the model plays it, see <see cref="Run.Started"/>.</summary>
+    public static Thread StartThread(string name, int stackSize, Action<object?> run, object state)
+    {
+        Run.Current!.Started.Enqueue(() => run(state));
+        return new Thread(new ParameterizedThreadStart(run), stackSize) { Name = name };
+    }
+
+    internal readonly ref struct Held(ExploredBed bed, Run run)
+    {
+        public void Dispose()
+        {
+            if (bed is not null)
+            {
+                run.LandAll();
+                bed._holder = null;
+                run.NoteChange();
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+namespace Moirai.Interleaving.Exploring;
+
+/// <summary>A thread of a model, as a run sees it.</summary>
+internal sealed class ModelThread(int index, string name, Action body, Crew.Hand hand)
+{
+    public int Index => index;
+
+    public string Name => name;
+
+    public Action Body => body;
+
+    public Crew.Hand Hand => hand;
+
+    public HeldStores Held { get; } = new();
+
+    public bool HasEnded { get; set; }
+
+    /// <summary>It waits for work, and ends when nobody is left who could make any.</summary>
+    public bool IsIdle { get; set; }
+
+    /// <summary>What it is about to do, or waits for.</summary>
+    public string Doing { get; set; } = "begins";
+
+    /// <summary>When it can go on; null: at once.</summary>
+    public Func<bool>? GoesOnWhen { get; set; }
+
+    /// <summary>When its sleep is over, in milliseconds of the run; null when it does not sleep, or for ever.</summary>
+    public long? SleepsUntil { get; set; }
+
+    /// <summary>The number of changes that the run had seen when this thread last began to look for one.</summary>
+    public long LookedAt { get; set; } = -1;
+}
