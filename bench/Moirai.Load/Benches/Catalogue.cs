@@ -14,5 +14,6 @@ internal static class Catalogue
         new TimerChurn(),
         new Yielding(),
         new CancelTree(),
+        new Registering(),
     ];
 }

@@ -27,6 +27,9 @@ internal sealed class TaskWakeTarget(ManagedTask task) : WakeTarget(task.Id)
     /// <summary>The task has ended.</summary>
     internal void Cut() => Atomics.Write(ref _task, null);
 
+    // Asked once the wait is armed: whoever wakes from then on sees it.
+    private bool IsWokenMeanwhile => Atomics.Read(ref _woken) != 0;
+
     /// <summary>After a look in vain: lets the frame wait until it is woken. The last thing that the frame's thread does.</summary>
     /// <param name="frame">A frame that is its own queue: that is how a wake knows that it may claim the wait.</param>
     internal void Wait<TFrame>(TFrame frame)
@@ -38,8 +41,7 @@ internal sealed class TaskWakeTarget(ManagedTask task) : WakeTarget(task.Id)
             return;
         }
 
-        ManagedTask owner = frame.Owner!;
-        if (Park.Begin(frame, frame, out int armed) && Atomics.Read(ref _woken) != 0 && owner.Word.TryWake(armed))
+        if (Park.Begin(frame, frame, out int armed) && IsWokenMeanwhile && frame.Owner!.Word.TryWake(armed))
         {
             frame.GoOn();
         }

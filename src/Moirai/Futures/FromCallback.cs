@@ -105,7 +105,7 @@ namespace Moirai.Futures
                 }
                 else
                 {
-                    source.Discard();
+                    source.Drop();
                 }
 
                 throw;

@@ -16,37 +16,18 @@ public sealed class CallbackSource<T>
 {
     private SpinGate _gate;
 
-    // All below: written under the gate.
-    private State _state;
+    // Who waits; null once the outcome has come or nobody wants it any more. Written under the gate; read by anyone.
     private WakeTarget? _waiter;
+
+    // All below: under the gate. Whether the outcome is here and has not been taken, and what it is.
+    private bool _isSettled;
     private T? _result;
     private Exception? _error;
 
     internal CallbackSource(WakeTarget waiter) => _waiter = waiter;
 
-    private enum State : byte
-    {
-        /// <summary>Nothing has come yet, and somebody waits for it.</summary>
-        Pending,
-
-        /// <summary>The outcome is here, and the waiter was woken.</summary>
-        Settled,
-
-        /// <summary>The waiter has taken the outcome, or has given up.</summary>
-        Closed,
-    }
-
     /// <summary>Whether somebody still waits for the outcome. A moment later it may not be so: only <c>TrySet…</c> tells for certain.</summary>
-    public bool IsPending
-    {
-        get
-        {
-            _gate.Enter();
-            bool pending = _state == State.Pending;
-            _gate.Exit();
-            return pending;
-        }
-    }
+    public bool IsPending => Atomics.Read(ref _waiter) is not null;
 
     /// <summary>The await gives <paramref name="result"/>.</summary>
     /// <returns>False when an outcome was set before, or nobody waits any more; the result is not kept then.</returns>
@@ -71,16 +52,10 @@ public sealed class CallbackSource<T>
     internal bool TryTake([MaybeNullWhen(false)] out T result)
     {
         _gate.Enter();
-        bool settled = _state == State.Settled;
-        Exception? error = _error;
+        bool settled = _isSettled;
         result = _result;
-        if (settled)
-        {
-            _state = State.Closed;
-            _result = default;
-            _error = null;
-        }
-
+        Exception? error = _error;
+        ClearLocked();
         _gate.Exit();
         if (error is not null)
         {
@@ -95,36 +70,28 @@ public sealed class CallbackSource<T>
     internal bool TryClose()
     {
         _gate.Enter();
-        bool pending = _state == State.Pending;
-        if (pending)
-        {
-            _state = State.Closed;
-            _waiter = null;
-        }
-
+        bool pending = Atomics.Read(ref _waiter) is not null;
+        Atomics.Write(ref _waiter, null);
         _gate.Exit();
         return pending;
     }
 
-    /// <summary>Gives up the wait, and the outcome if one has come. Called by the waiter.</summary>
-    internal void Discard()
+    /// <summary>Drops an outcome that nobody will take. Called by the waiter, after <see cref="TryClose"/>.</summary>
+    internal void Drop()
     {
         _gate.Enter();
-        _state = State.Closed;
-        _waiter = null;
-        _result = default;
-        _error = null;
+        ClearLocked();
         _gate.Exit();
     }
 
     private bool TrySettle(T? result, Exception? error)
     {
         _gate.Enter();
-        WakeTarget? waiter = _waiter; // there as long as the outcome is pending
+        WakeTarget? waiter = Atomics.Read(ref _waiter);
         if (waiter is not null)
         {
-            _state = State.Settled;
-            _waiter = null;
+            Atomics.Write(ref _waiter, null);
+            _isSettled = true;
             _result = result;
             _error = error;
         }
@@ -132,5 +99,12 @@ public sealed class CallbackSource<T>
         _gate.Exit();
         waiter?.Wake();
         return waiter is not null;
+    }
+
+    private void ClearLocked()
+    {
+        _isSettled = false;
+        _result = default;
+        _error = null;
     }
 }

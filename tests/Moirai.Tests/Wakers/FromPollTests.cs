@@ -284,6 +284,27 @@ public sealed class FromPollTests
     }
 
     [Fact]
+    public void D3_a_task_has_one_target_for_its_wakers_and_makes_it_when_it_first_polls()
+    {
+        var world = new World();
+        var bytes = new long[3];
+        world.Run(PollAsync());
+        bytes.ShouldBe([40, 0, 0]);
+        world.ShouldBeEmpty();
+
+        async Future PollAsync()
+        {
+            for (int i = 0; i < bytes.Length; i++)
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                _ = ManagedTask.Current!.Waking;
+                bytes[i] = GC.GetAllocatedBytesForCurrentThread() - before;
+                await Future.Yield();
+            }
+        }
+    }
+
+    [Fact]
     public void D3_no_function_is_no_future()
     {
         Should.Throw<ArgumentNullException>(() => Future.FromPoll(null!)).ParamName.ShouldBe("poll");
