@@ -23,6 +23,7 @@ public partial class ManagedTask
         var first = _tail as WaitNode;
         _tail = error;
         links = (_extras as TaskExtras)?.Links;
+        CutWakersLocked();
         _extras = _extras is TaskExtras { Cause: not null } kept ? kept.CauseOnly() : null;
         Place = null;
         Word.Move(how);

@@ -50,6 +50,11 @@ public partial class ManagedTask
                     links.HoldAll(sentinel); // a token from outside can wake the task
                 }
 
+                if (ReferenceEquals(leaf.Queue, leaf))
+                {
+                    WakingIn(_extras)?.Hold(sentinel); // it polls: whoever has a waker can wake it
+                }
+
                 _tail = _extras = null;
                 _core.Flags |= TaskFlags.Suspected;
                 root.Caller = sentinel;
@@ -201,6 +206,7 @@ public partial class ManagedTask
             links.HoldAll(null);
         }
 
+        WakingIn(_extras)?.Hold(null);
         if (sentinel.Hold is { } hold)
         {
             sentinel.Scan.Keep(hold);

@@ -35,7 +35,7 @@ public partial class ManagedTask : IWaitQueue
     // Written under the gate.
     private object? _tail;
 
-    // Null, the task's CancellationTokenSource, or TaskExtras when there is more. Written under the gate.
+    // Null, the task's CancellationTokenSource, the target of its wakers, or TaskExtras when there is more than one of these. Written under the gate.
     private object? _extras;
 
     internal ManagedTask(TaskId id, TaskGroup group, TaskLabel label)
@@ -250,7 +250,7 @@ public partial class ManagedTask : IWaitQueue
             return extras;
         }
 
-        extras = new TaskExtras { Cts = _extras as CancellationTokenSource };
+        extras = new TaskExtras { Cts = _extras as CancellationTokenSource, Waking = _extras as TaskWakeTarget };
         _extras = extras;
         return extras;
     }
@@ -271,13 +271,13 @@ public partial class ManagedTask : IWaitQueue
             if (source is null)
             {
                 source = new CancellationTokenSource();
-                if (_extras is TaskExtras extras)
+                if (_extras is null)
                 {
-                    extras.Cts = source;
+                    _extras = source;
                 }
                 else
                 {
-                    _extras = source;
+                    ExtrasLocked().Cts = source;
                 }
             }
 

@@ -58,6 +58,9 @@ internal sealed class TaskExtras
     // The cause of a cancellation that concerned this task alone; a task canceled with its group finds it there.
     internal CancelCause? Cause;
 
+    // The target of the task's wakers, once it has polled.
+    internal TaskWakeTarget? Waking;
+
     // The innermost cancel region that the task is in.
     internal CancelRegion? Regions;
 
@@ -80,5 +83,6 @@ internal sealed class TaskExtras
     internal List<Hold>? Holds;
 
     /// <summary>What is left of this after the end.</summary>
-    internal TaskExtras CauseOnly() => Cts is null && Regions is null && Groups is null && Links is null && Holds is null ? this : new TaskExtras { Cause = Cause };
+    internal TaskExtras CauseOnly() =>
+        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null ? this : new TaskExtras { Cause = Cause };
 }

@@ -1,112 +1,97 @@
 using Moirai.Execution;
-using Moirai.Futures;
 using Moirai.Wakers;
 
-namespace Moirai
+namespace Moirai.Futures;
+
+/// <summary>The frame of a leaf future that is asked, and asked again after a wake, until it is ready.</summary>
+internal abstract class PollFrame<T>(string? waitingFor) : Frame<T>, IWaitQueue
 {
-    public readonly partial struct Future
+    // Whether it has had its turn. Written by the task's thread.
+    private bool _begun;
+
+    internal sealed override string Method => waitingFor is null ? "a polled future" : $"a future that waits for {waitingFor}";
+
+    /// <summary>What it waits for, for messages.</summary>
+    private protected string WaitingFor => waitingFor ?? "a polled operation to wake it";
+
+    internal sealed override void MoveNext()
     {
-        /// <summary>A leaf future of your own: <paramref name="poll"/> is asked whether the operation is done; when it is not, it has stored the waker it
-        /// was given, and is asked again after that was woken.</summary>
-        /// <remarks>Store the waker before looking at the condition, so that no wake is lost. What the function throws is what the await throws. It is a cancellation
-        /// point: when the task is canceled while it waits, the function is not asked again.</remarks>
-        /// <param name="poll">Runs as a part of the task that awaits; must not block.</param>
-        public static Future FromPoll(Func<Waker, bool> poll)
+        if (!_begun)
         {
-            ArgumentNullException.ThrowIfNull(poll);
-            return new Future(new PollFrame(poll));
-        }
-    }
-}
-
-namespace Moirai.Futures
-{
-    /// <summary>The frame of a future made by <see cref="Future.FromPoll"/>.</summary>
-    internal sealed class PollFrame(Func<Waker, bool> poll) : Frame, IWaitQueue
-    {
-        private Func<Waker, bool>? _poll = poll;
-        private Target? _target;
-
-        internal override string Method => "a polled future";
-
-        internal override void MoveNext()
-        {
-            Target target = _target ??= new Target(this);
-            try
+            _begun = true;
+            if (!StepContext.MayGoOn())
             {
-                Park.TakeSignal();
-                target.Reset();
-                if (_poll!(new Waker(target)))
+                Park.Yield(this); // a task whose operations are always ready gives way now and then
+                return;
+            }
+        }
+
+        TaskWakeTarget waking = Owner!.Waking;
+        try
+        {
+            if (Signal == WaitSignal.Done)
+            {
+                waking.Reset();
+                Poll<T> answer = Ask(new Waker(waking));
+                if (answer.IsReady)
                 {
-                    target.Cut();
+                    Result = answer.ValueUnchecked;
                     Return();
                     return;
                 }
             }
-            catch (Exception error) // it is the body's error, and goes where a body's errors go
+            else if (TryLeave(out Poll<T> last))
             {
-                target.Cut();
-                Throw(error);
+                // The cancellation is what the next wait throws.
+                Result = last.ValueUnchecked;
+                Return();
                 return;
             }
-
-            Context = ExecutionContext.Capture();
-            if (target.IsWoken)
+            else
             {
-                Park.Yield(this); // woken meanwhile, perhaps by itself: asked again, but others come first, and so does a cancellation
-                return;
-            }
-
-            if (Park.Begin(this, this, out int armed) && target.IsWoken && Owner!.Word.TryWake(armed))
-            {
-                GoOn();
+                Park.TakeSignal();
             }
         }
-
-        internal override void Release()
+        catch (Exception error) // it is the body's error, and goes where a body's errors go
         {
-            _poll = null;
-            _target?.Cut();
+            Throw(error);
+            return;
         }
 
-        void IWaitQueue.Remove(WaitNode node)
-        {
-            // The frame waits nowhere but in itself: there is nothing to unlink.
-        }
-
-        string IWaitQueue.DescribeWait(WaitNode node) => "a polled operation to wake it";
-
-        private sealed class Target(PollFrame frame) : WakeTarget(frame.Owner!.Id)
-        {
-            // Cleared when the frame ends, by the frame; a waker that is kept then leads nowhere.
-            private PollFrame? _frame = frame;
-
-            // 1 from a wake to the next poll. Interlocked: a fence on both sides, so that the waiter sees the wake or the wake sees the waiter.
-            private int _woken;
-
-            internal bool IsWoken => Atomics.Read(ref _woken) != 0;
-
-            internal void Reset() => Atomics.Exchange(ref _woken, 0);
-
-            internal void Cut() => Atomics.Write(ref _frame, null);
-
-            internal override void Wake()
-            {
-                if (Atomics.Exchange(ref _woken, 1) == 0 && Atomics.Read(ref _frame) is { } frame)
-                {
-                    frame.WakePoll();
-                }
-            }
-        }
-
-        private void WakePoll()
-        {
-            ManagedTask task = Owner!;
-            int armed = task.Word.Peek();
-            if (ReferenceEquals(task.Leaf, this) && task.Word.TryWake(armed))
-            {
-                task.Engine.Executor.Enqueue(this);
-            }
-        }
+        Context = ExecutionContext.Capture();
+        waking.Wait(this);
     }
+
+    void IWaitQueue.Remove(WaitNode node)
+    {
+        // The frame waits nowhere but in itself: there is nothing to unlink.
+    }
+
+    string IWaitQueue.DescribeWait(WaitNode node) => WaitingFor;
+
+    /// <summary>Asks whether the operation is done. May run user code, and throw what that throws.</summary>
+    private protected abstract Poll<T> Ask(Waker waker);
+
+    /// <summary>The task was canceled while it waited.</summary>
+    /// <returns>True when the operation was done all the same, a moment before.</returns>
+    private protected virtual bool TryLeave(out Poll<T> last)
+    {
+        last = default;
+        return false;
+    }
+}
+
+/// <summary>The frame of a future made by <see cref="Future.FromPoll{TState, T}"/>.</summary>
+internal sealed class FunctionFrame<TState, T>(TState state, Func<TState, Waker, Poll<T>> poll, string? waitingFor) : PollFrame<T>(waitingFor)
+{
+    private TState _state = state;
+    private Func<TState, Waker, Poll<T>>? _poll = poll;
+
+    internal override void Release()
+    {
+        _state = default!;
+        _poll = null;
+    }
+
+    private protected override Poll<T> Ask(Waker waker) => _poll!(_state, waker);
 }

@@ -9,7 +9,7 @@ public enum RuntimeEventKind
     /// <summary>A task failed and nobody was there to be told: a detached task, or a scope that was left without a join.</summary>
     UnobservedFailure = 2,
 
-    /// <summary>A callback that was registered on a task's cancellation token threw.</summary>
+    /// <summary>A callback that was registered on a task's cancellation token threw, or what unregisters a callback that nobody waits for any more.</summary>
     CancelCallbackFailed = 3,
 
     /// <summary>The runtime was stopped and some tasks had not ended when the time for it was over.</summary>

@@ -10,8 +10,14 @@ internal sealed record Snippet(string Page, int Line, string Code)
 {
     public const string InfoString = "csharp compile";
 
+    private const string FromOpens = "<!-- from ";
+    private const string FromCloses = " -->";
+
     // The declaration makes the using legal even for a reader of an assembly without a public type.
     private const string Prelude = "global using Moirai; namespace Moirai { }";
+
+    /// <summary>The file that the block shows, relative to the repository, if the line above the fence says <c>&lt;!-- from path --&gt;</c>.</summary>
+    public string? From { get; private init; }
 
     public static IReadOnlyList<Snippet> In(string page, string markdown)
     {
@@ -34,7 +40,7 @@ internal sealed record Snippet(string Page, int Line, string Code)
 
             if (lines[opened].Trim()[fence.Length..].Trim() == InfoString)
             {
-                found.Add(new Snippet(page, opened + 1, string.Join('\n', block)));
+                found.Add(new Snippet(page, opened + 1, string.Join('\n', block)) { From = opened == 0 ? null : FileIn(lines[opened - 1].Trim()) });
             }
         }
 
@@ -51,6 +57,24 @@ internal sealed record Snippet(string Page, int Line, string Code)
         return Compiler.ErrorsOf(Compiler.Compile(
             "Snippet", [file], isProgram ? OutputKind.ConsoleApplication : OutputKind.DynamicallyLinkedLibrary, Prelude));
     }
+
+    /// <summary>Compares the block with the file that it says it shows.</summary>
+    /// <param name="read">Gives the text of a file of the repository; null when there is none.</param>
+    /// <returns>What is wrong; null when nothing is, or the block comes from no file.</returns>
+    public string? DifferenceFromFile(Func<string, string?> read)
+    {
+        if (From is null)
+        {
+            return null;
+        }
+
+        return read(From) is not { } text ? $"{Page}:{Line}: there is no {From}"
+            : text.ReplaceLineEndings("\n").Trim() != Code.Trim() ? $"{Page}:{Line}: differs from {From}; copy the file into the page"
+            : null;
+    }
+
+    private static string? FileIn(string line) =>
+        line.StartsWith(FromOpens, StringComparison.Ordinal) && line.EndsWith(FromCloses, StringComparison.Ordinal) ? line[FromOpens.Length..^FromCloses.Length] : null;
 
     private static string FenceOf(string line)
     {

@@ -28,18 +28,38 @@ public sealed class SnippetTests
         ```
         """;
 
-    [Fact]
-    public void Every_snippet_of_the_pages_compiles()
-    {
-        var pages = Directory.GetFiles(Repository.PathOf("docs"), "*.md", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
-            .Prepend(Repository.PathOf("README.md"));
+    private const string PageWithFile = """
+        <!-- from src/Library.cs -->
+        ```csharp compile
+        public sealed class Library;
+        ```
+        """;
 
-        Verdict.IsClean(
-        [
-            .. pages.SelectMany(page => Snippet.In(Path.GetRelativePath(Repository.Root, page), File.ReadAllText(page)))
-                .SelectMany(snippet => snippet.Compile()),
-        ]);
+    private static readonly IReadOnlyList<Snippet> AllSnippets =
+    [
+        .. Directory.GetFiles(Repository.PathOf("docs"), "*.md", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+            .Prepend(Repository.PathOf("README.md"))
+            .SelectMany(page => Snippet.In(Path.GetRelativePath(Repository.Root, page), File.ReadAllText(page))),
+    ];
+
+    [Fact]
+    public void Every_snippet_of_the_pages_compiles() => Verdict.IsClean([.. AllSnippets.SelectMany(snippet => snippet.Compile())]);
+
+    [Fact]
+    public void Every_snippet_that_shows_a_file_is_that_file()
+    {
+        AllSnippets.ShouldContain(snippet => snippet.From != null, 2, "the two examples of docs/wakers.md");
+        Verdict.IsClean([.. AllSnippets.Select(snippet => snippet.DifferenceFromFile(ReadIfThere)).OfType<string>()]);
+
+        static string? ReadIfThere(string file) => File.Exists(Repository.PathOf(file)) ? File.ReadAllText(Repository.PathOf(file)) : null;
     }
+
+    [Theory]
+    [InlineData("public sealed class Library;\r\n", null)]
+    [InlineData("public sealed class Library { }", "page.md:2: differs from src/Library.cs; copy the file into the page")]
+    [InlineData(null, "page.md:2: there is no src/Library.cs")]
+    public void A_snippet_that_is_not_the_file_it_shows_is_caught(string? file, string? complaint) =>
+        Snippet.In("page.md", PageWithFile).ShouldHaveSingleItem().DifferenceFromFile(path => path == "src/Library.cs" ? file : null).ShouldBe(complaint);
 
     [Fact]
     public void Only_blocks_that_promise_to_compile_are_read() => Snippet.In("page.md", Page).Select(snippet => snippet.Line).ShouldBe([7, 13]);

@@ -9,9 +9,9 @@ public sealed class PollModels
     public void D3_a_wake_before_during_or_after_a_poll_is_not_lost() => Proof.Holds<WakeAgainstPoll>(atLeast: 500);
 
     [Theory]
-    [InlineData("PollFrame.Reset", Flaw.NoFence)]
-    [InlineData("PollFrame.Wake", Flaw.NoFence)]
-    [InlineData("PollFrame.IsWoken", Flaw.Blind)]
+    [InlineData("TaskWakeTarget.Reset", Flaw.NoFence)]
+    [InlineData("TaskWakeTarget.Wake", Flaw.NoFence)]
+    [InlineData("TaskWakeTarget.IsWokenMeanwhile", Flaw.Blind)]
     [InlineData("LifecycleWord.Park", Flaw.NoFence)]
     public void D3_wake_against_poll_twin(string site, Flaw flaw) => Proof.Catches<WakeAgainstPoll>(site, flaw);
 

@@ -34,6 +34,9 @@ public sealed class LoadBenchTests
     [InlineData("mutex", "few", "run")]
     [InlineData("mutex", "many", "run")]
     [InlineData("mutex", "held", "run")]
+    [InlineData("atomic-waker", "same", "run")]
+    [InlineData("atomic-waker", "swap", "run")]
+    [InlineData("atomic-waker", "take", "run")]
     public async Task Each_load_prints_one_line_of_json_and_leaves_a_balanced_census(string name, string variant, string phases)
     {
         JsonElement run = (await Bench.RunAsync([name, "--variant", variant, "--n", "500", .. Hold(name)])).OnlyLineOfJson();
@@ -57,6 +60,7 @@ public sealed class LoadBenchTests
     [InlineData("yield")]
     [InlineData("cancel-tree")]
     [InlineData("mutex")]
+    [InlineData("atomic-waker")]
     public async Task Each_load_is_also_done_by_hand_which_keeps_no_census(string name)
     {
         JsonElement run = (await Bench.RunAsync([name, "--peer", "dotnet", "--n", "500", .. Hold(name)])).OnlyLineOfJson();
@@ -97,7 +101,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, atomic-waker, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]
