@@ -206,7 +206,7 @@ public partial class ManagedTask
             links.HoldAll(null);
         }
 
-        WakingIn(_extras)?.Hold(null);
+        WakingIn(_extras)?.LetGo(this);
         if (sentinel.Hold is { } hold)
         {
             sentinel.Scan.Keep(hold);

@@ -9,17 +9,17 @@ namespace Moirai.Execution;
 /// </remarks>
 internal sealed class TaskWakeTarget(ManagedTask task) : WakeTarget(task.Id)
 {
-    // Cleared by the end of the task; a waker that is kept then leads nowhere.
-    private ManagedTask? _task = task;
+    // The task, or the sentinel of a suspect. Cleared by the end of the task; a waker that is kept then leads nowhere. Written under the task's gate.
+    private object? _task = task;
 
     // 1 from a wake to the next look. Written by anyone. Interlocked: a fence on both sides.
     private int _woken;
 
-    // What every waker holds while the task has let go of its frames: whoever has a waker can wake it. Written under the task's gate.
-    private Sentinel? _sentinel;
+    /// <summary>Holds a suspect's sentinel instead of the suspect, which has let go of its frames: whoever has a waker can wake it. Under the task's gate.</summary>
+    internal void Hold(Sentinel sentinel) => Atomics.Write(ref _task, sentinel);
 
-    /// <summary>Holds a suspect's sentinel, or lets it go. Under the task's gate.</summary>
-    internal void Hold(Sentinel? sentinel) => _sentinel = sentinel;
+    /// <summary>Undoes <see cref="Hold"/>. Under the task's gate.</summary>
+    internal void LetGo(ManagedTask task) => Atomics.Write(ref _task, task);
 
     /// <summary>Before a look: what was woken so far is about to be seen. Called by the task's own thread.</summary>
     internal void Reset()
@@ -55,10 +55,12 @@ internal sealed class TaskWakeTarget(ManagedTask task) : WakeTarget(task.Id)
 
     internal override void Wake()
     {
-        if (Atomics.Exchange(ref _woken, 1) != 0 || Atomics.Read(ref _task) is not { } live)
+        if (Atomics.Exchange(ref _woken, 1) != 0 || Atomics.Read(ref _task) is not { } known)
         {
             return;
         }
+
+        ManagedTask live = known as ManagedTask ?? ((Sentinel)known).Owner!;
 
         // The word first: if it can be claimed as it was then, the task has sat in this wait all the time, and the leaf is that of this wait.
         int armed = live.Word.Peek();
