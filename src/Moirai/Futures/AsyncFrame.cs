@@ -32,7 +32,11 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
 
     internal override void MoveNext() => StateMachine.MoveNext();
 
-    internal override void Release() => StateMachine = default!;
+    internal override void Release()
+    {
+        StateMachine = default!;
+        Result = default!;
+    }
 }
 
 /// <summary>What the builders do at an await that has to wait.</summary>

@@ -73,9 +73,10 @@ internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner) : Frame<T>
             return;
         }
 
+        T result = inner.Result;
         if (FutureAwait.TryTakeOutcome(inner, out Exception? error))
         {
-            Result = inner.Result;
+            Result = result;
             Return();
         }
         else
@@ -84,5 +85,9 @@ internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner) : Frame<T>
         }
     }
 
-    internal override void Release() => inner.ReleaseAfterCall(_called);
+    internal override void Release()
+    {
+        Result = default!;
+        inner.ReleaseAfterCall(_called);
+    }
 }
