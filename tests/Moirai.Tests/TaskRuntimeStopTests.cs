@@ -76,6 +76,35 @@ public sealed class TaskRuntimeStopTests
     }
 
     [Fact]
+    public async Task B5_what_is_left_is_served_on_timers_included()
+    {
+        var world = new World();
+        ManagedTask stubborn = world.Start(static async _ =>
+        {
+            using CancelShield shield = ManagedTask.Shield();
+            await Future.Delay(60 * Second);
+            await Future.Delay(60 * Second);
+        });
+        (await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero)).Left.ShouldHaveSingleItem().Id.ShouldBe(stubborn.Id);
+        world.Advance(60);
+        world.Advance(60);
+        stubborn.State.ShouldBe(TaskState.Completed);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task B5_a_runtime_that_has_stopped_leaves_no_timer_with_its_clock()
+    {
+        var world = new World();
+        ManagedTask task = world.Start(static async _ => await Future.FromResult(1).WithTimeout(3600 * Second));
+        task.State.ShouldBe(TaskState.Completed);
+        world.Time.ActiveTimers.ShouldBe(1, "a turn in vain costs less than setting the clock for each operation that was done in time");
+        (await world.Runtime.StopAsync(Second, Second)).IsComplete.ShouldBeTrue();
+        world.Time.ActiveTimers.ShouldBe(0);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Intake_is_refused_while_children_of_what_lives_may_still_be_spawned()
     {
         var world = new World();

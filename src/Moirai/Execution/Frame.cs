@@ -45,7 +45,7 @@ internal abstract class Frame : WaitNode
     /// <summary>Runs to the next suspension or to the end. Never throws: what the body throws goes to <see cref="Throw"/>.</summary>
     internal abstract void MoveNext();
 
-    /// <summary>Lets go of the locals. Called once, by the task's thread, when the frame has returned or thrown, or will never run.</summary>
+    /// <summary>Lets go of the locals and of the result, which has been read. Called once, by the task's thread, when the frame has returned or thrown, or will never run.</summary>
     internal abstract void Release();
 
     /// <summary>Lets go of a frame that another frame was to call: of one that was called, and of one that nobody will call any more. One that belongs to another task
@@ -189,7 +189,7 @@ internal abstract class Frame : WaitNode
 /// <summary>A frame whose body returns a value.</summary>
 internal abstract class Frame<T> : Frame
 {
-    // Written by the body's last step; read by who awaits it, or moved to the handle when the task ends.
+    // Written by the body's last step; read by who awaits it, or moved to the handle when the task ends; released with the locals.
     internal T Result = default!;
 
     private protected sealed override ManagedTask MakeTask(TaskGroup group, TaskLabel label) =>

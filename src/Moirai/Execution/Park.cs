@@ -96,19 +96,22 @@ internal static class Park
     }
 
     /// <summary>The registration of an armed wait was refused with an exception, which goes to the body, at its await.</summary>
-    internal static void TakeBack(Frame frame, int armed)
+    /// <returns>False when somebody has ended the wait before: the task is theirs, it goes on elsewhere, and nothing may be thrown into it here.</returns>
+    internal static bool TryTakeBack(ManagedTask task, int armed)
     {
-        ManagedTask task = frame.Owner!;
-        if (task.Word.TryWake(armed))
+        if (!task.Word.TryWake(armed))
         {
-            if (!ReferenceEquals(Atomics.Read(ref task.Place), frame))
-            {
-                task.RestoreBeforeStep();
-            }
-
-            task.Word.Move(TaskEvent.Start);
-            task.Place = StepContext.Current;
+            return false;
         }
+
+        if (Atomics.Read(ref task.Place) is SentinelLink)
+        {
+            task.RestoreBeforeStep();
+        }
+
+        task.Word.Move(TaskEvent.Start);
+        task.Place = StepContext.Current;
+        return true;
     }
 
     /// <summary>Called by an awaiter's <c>GetResult</c>: throws if the wait that has just ended was ended by cancellation.</summary>
@@ -143,15 +146,20 @@ internal static class ForeignWait
         where TAwaiter : System.Runtime.CompilerServices.ICriticalNotifyCompletion
     {
         Action continuation = Continuation(frame);
+        ManagedTask task = frame.Owner!;
         int armed = Park.BeginForeign(frame);
         try
         {
             awaiter.UnsafeOnCompleted(continuation);
         }
-        catch
+        catch (Exception error)
         {
-            Park.TakeBack(frame, armed);
-            throw;
+            if (Park.TryTakeBack(task, armed))
+            {
+                throw;
+            }
+
+            TellTooLate(task, typeof(TAwaiter), error);
         }
     }
 
@@ -159,17 +167,29 @@ internal static class ForeignWait
         where TAwaiter : System.Runtime.CompilerServices.INotifyCompletion
     {
         Action continuation = Continuation(frame);
+        ManagedTask task = frame.Owner!;
         int armed = Park.BeginForeign(frame);
         try
         {
             awaiter.OnCompleted(continuation);
         }
-        catch
+        catch (Exception error)
         {
-            Park.TakeBack(frame, armed);
-            throw;
+            if (Park.TryTakeBack(task, armed))
+            {
+                throw;
+            }
+
+            TellTooLate(task, typeof(TAwaiter), error);
         }
     }
+
+    // It has called the continuation, and fails all the same: the task has gone on and cannot be told any more.
+    private static void TellTooLate(ManagedTask task, Type awaiter, Exception error) => task.Engine.Publish(new RuntimeEvent(
+        RuntimeEventKind.UnobservedFailure,
+        $"The awaiter {awaiter.Name} let {task.Title} go on and then threw {error.GetType().Name}: {error.Message}. An awaiter either throws or calls its continuation once.",
+        task.Id,
+        error));
 
     // One delegate a frame, kept in the frame while no wait of ours takes its place.
     private static Action Continuation(Frame frame)

@@ -34,7 +34,11 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
 
     internal override void MoveNext() => StateMachine.MoveNext();
 
-    internal override void Release() => StateMachine = default!;
+    internal override void Release()
+    {
+        StateMachine = default!;
+        Result = default!;
+    }
 
     internal override object? FindAwaited() => ForeignHealing.AwaitedBy(StateMachine, StateMachineFields<TStateMachine>.All);
 }

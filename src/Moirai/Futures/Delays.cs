@@ -93,7 +93,8 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
                 return;
             }
 
-            var timers = frame.Owner!.Engine.Timers;
+            ManagedTask task = frame.Owner!;
+            var timers = task.Engine.Timers;
             long due = timers.DueIn(_delay);
             if (Park.Begin(frame, timers, out int armed))
             {
@@ -103,8 +104,12 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
                 }
                 catch (ObjectDisposedException)
                 {
-                    Park.TakeBack(frame, armed);
-                    throw;
+                    if (Park.TryTakeBack(task, armed))
+                    {
+                        throw;
+                    }
+
+                    // Canceled in the meantime: the task goes on elsewhere, and its await throws that.
                 }
             }
         }

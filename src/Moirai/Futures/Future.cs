@@ -104,5 +104,6 @@ internal sealed class ReadyFrame<T>(T value, Exception? error) : Frame<T>
     {
         _value = default!;
         _error = null;
+        Result = default!;
     }
 }

@@ -42,8 +42,9 @@ public readonly struct FutureAwaiter<T> : ICriticalNotifyCompletion, IFrameAwait
     /// <summary>What the future gave; throws what it threw.</summary>
     public T GetResult()
     {
+        T result = _frame.Result; // taking the outcome releases it
         FutureAwait.TakeOutcome(_frame);
-        return _frame.Caller is null ? ((ManagedTask<T>)_frame.Owner!).ResultUnchecked : _frame.Result;
+        return _frame.Caller is null ? ((ManagedTask<T>)_frame.Owner!).ResultUnchecked : result;
     }
 
     /// <inheritdoc/>

@@ -68,12 +68,17 @@ internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner) : Frame<T>
 
     internal override void MoveNext()
     {
+        T result = _called ? inner.Result : default!; // before its outcome is taken, which lets go of it
         if (Homed.Step(this, inner, ref _called))
         {
-            Result = inner.Result;
+            Result = result;
             Return();
         }
     }
 
-    internal override void Release() => inner.ReleaseAfterCall(_called);
+    internal override void Release()
+    {
+        Result = default!;
+        inner.ReleaseAfterCall(_called);
+    }
 }

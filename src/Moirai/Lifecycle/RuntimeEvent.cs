@@ -6,7 +6,7 @@ public enum RuntimeEventKind
     /// <summary>An operation was not done within its time.</summary>
     TimedOut = 1,
 
-    /// <summary>A task failed and nobody was there to be told: a detached task, or a scope that was left without a join.</summary>
+    /// <summary>Something failed and nobody was there to be told: a detached task, a task of a scope that was left without a join, an awaiter that had let its task go on before.</summary>
     UnobservedFailure = 2,
 
     /// <summary>A callback that was registered on a task's cancellation token threw, or what unregisters a callback that nobody waits for any more.</summary>

@@ -92,7 +92,11 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
     internal override void Resume(ref WakeBatch batch) => _region!.TimeIsOver(Operation(), within);
 
-    internal override void Release() => inner.ReleaseAfterCall(_called);
+    internal override void Release()
+    {
+        Result = default!;
+        inner.ReleaseAfterCall(_called);
+    }
 
     private string Operation() => $"{inner.Method} in {Owner!.Title}";
 
@@ -100,6 +104,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
     {
         Owner!.Engine.Timers.Remove(this);
         region.Leave();
+        T result = inner is Frame<T> typed ? typed.Result : default!;
         bool returned = FutureAwait.TryTakeOutcome(inner, out Exception? error);
         if (region.Cause is { } cause && TimedOut(region, cause, returned, error))
         {
@@ -109,11 +114,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         }
         else if (returned)
         {
-            if (inner is Frame<T> typed)
-            {
-                Result = typed.Result;
-            }
-
+            Result = result;
             Return();
         }
         else

@@ -265,6 +265,29 @@ public sealed class CancelShieldTests
     }
 
     [Fact]
+    public void A_token_that_nobody_had_asked_for_before_the_cancellation_is_canceled_when_it_is_asked_for_then()
+    {
+        var world = new World();
+        CancellationToken ofTask = default;
+        ManagedTask task = world.Runtime.SpawnDetached(AskAsync()); // a future, which is handed no token
+        task.State.ShouldBe(TaskState.Ready);
+        world.Run();
+        ofTask.IsCancellationRequested.ShouldBeTrue();
+
+        TaskScope scope = world.Runtime.OpenScope("canceled");
+        scope.Cancel().ShouldBeTrue();
+        scope.CancellationToken.IsCancellationRequested.ShouldBeTrue();
+        world.CloseAndBeEmpty(scope);
+
+        async Future AskAsync()
+        {
+            ManagedTask.Current!.Cancel();
+            ofTask = ManagedTask.CurrentToken;
+            await Future.Completed();
+        }
+    }
+
+    [Fact]
     public void A_scope_opened_under_a_shield_runs_in_peace_although_task_and_runtime_scope_are_canceled()
     {
         var world = new World();

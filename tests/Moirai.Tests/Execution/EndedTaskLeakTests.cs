@@ -21,6 +21,8 @@ public sealed class EndedTaskLeakTests
 
     public static TheoryData<Way> Ways => [.. Enum.GetValues<Way>()];
 
+    public static TheoryData<string> Kinds => ["polled", "timed", "timed, too late", "scope", "ready", "of a value", "called", "called for its value", "timed for its value", "called through a scope"];
+
     public static TheoryData<Way> StartedWays => [Way.Completes, Way.Fails, Way.IsCanceled];
 
     [Theory]
@@ -38,6 +40,15 @@ public sealed class EndedTaskLeakTests
     [Theory]
     [MemberData(nameof(Ways))]
     public void B4_twin_a_future_that_keeps_the_locals_is_caught(Way way) => IsCaught(() => FutureKeepsNoLocals(way, s_planted.Add));
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void B4_a_kept_future_of_another_kind_keeps_nothing_of_what_it_was_made_with(string kind) => FutureKeepsNothing(kind, static (_, _) => { });
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void B4_twin_a_future_of_another_kind_that_keeps_what_it_was_made_with_is_caught(string kind) =>
+        IsCaught(() => FutureKeepsNothing(kind, s_planted.Add));
 
     [Theory]
     [InlineData(false)]
@@ -116,6 +127,15 @@ public sealed class EndedTaskLeakTests
         Garbage.ShouldBeGone(value);
         Should.Throw<InvalidOperationException>(() => world.Runtime.SpawnDetached(outer));
         Should.Throw<InvalidOperationException>(() => world.Runtime.SpawnDetached(inner));
+    }
+
+    private static void FutureKeepsNothing(string kind, Action<Frame, object> plant)
+    {
+        var world = new World();
+        (Future future, WeakReference made) = RunKind(world, kind, plant);
+        Garbage.ShouldBeGone(made);
+        Should.Throw<InvalidOperationException>(() => world.Runtime.SpawnDetached(future)).Message.ShouldContain("runs once");
+        world.ShouldBeEmpty();
     }
 
     private static void ResultKeepsNothingBeside(Action<ManagedTask, object> plant)
@@ -241,6 +261,40 @@ public sealed class EndedTaskLeakTests
         await Future.Yield();
         GC.KeepAlive(local);
         return 7;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static (Future Future, WeakReference Made) RunKind(World world, string kind, Action<Frame, object> plant)
+    {
+        var made = new object();
+        Future<object> value = ValueAsync(made);
+        Future future = kind switch
+        {
+            "polled" => Future.FromPoll(_ => made.GetHashCode() == made.GetHashCode()),
+            "timed" => BodyAsync(made, TimeSpan.Zero, fail: false).WithTimeout(TimeSpan.FromHours(1)),
+            "timed, too late" => BodyAsync(made, Timeout.InfiniteTimeSpan, fail: false).WithTimeout(TimeSpan.FromSeconds(1)),
+            "scope" => world.Runtime.RunScopeAsync("kept", async _ => await BodyAsync(made, TimeSpan.Zero, fail: false)),
+            "ready" => Future.FromResult(made),
+            _ => value,
+        };
+        _ = kind switch
+        {
+            "called" => world.Start(async _ => await future),
+            "called for its value" => world.Start(async _ => (await value).ShouldNotBeNull()),
+            "timed for its value" => world.Start(async _ => (await value.WithTimeout(TimeSpan.FromHours(1))).ShouldNotBeNull()),
+            "called through a scope" => world.Start(async _ => await world.Runtime.RunScopeAsync("calls", async _ => await future)),
+            _ => world.Runtime.SpawnDetached(future),
+        };
+        world.Run();
+        world.Advance(1);
+        plant(future.Frame, made);
+        return (future, new WeakReference(made));
+    }
+
+    private static async Future<object> ValueAsync(object value)
+    {
+        await Future.Yield();
+        return value;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -1,3 +1,5 @@
+using Moirai.Execution;
+
 namespace Moirai.Tests.Execution;
 
 /// <summary>The executor on one thread: order, single steps, driving until a task has ended, and who may drive.</summary>
@@ -183,6 +185,24 @@ public sealed class LocalExecutorTests
         seenAfter.ShouldBeSameAs(task);
         ManagedTask.Current.ShouldBeNull();
         task.State.ShouldBe(TaskState.Completed);
+    }
+
+    [Fact]
+    public async Task A_body_on_the_thread_pool_that_drives_a_local_executor_keeps_its_own_queue()
+    {
+        await using var outer = new TaskRuntime();
+        var inner = new World();
+        ManagedTask<(object? Before, object? After)> task = outer.SpawnDetached(async _ =>
+        {
+            await Future.Yield();
+            object? before = StepContext.Current.Shard;
+            ManagedTask innerTask = inner.Start(static async _ => await Future.Yield());
+            innerTask.State.ShouldBe(TaskState.Completed);
+            return (before, StepContext.Current.Shard);
+        });
+        (object? before, object? after) = await task;
+        after.ShouldBeSameAs(before);
+        before.ShouldBeOfType<Pump>();
     }
 
     [Fact]

@@ -50,6 +50,7 @@ public sealed class LocalStopTests
         ManagedTask behind = world.Spawn(static async _ => await Future.Yield(), "behind");
         StopReport report = await StopBeside(world, TimeSpan.Zero, driver).WaitAsync(Failsafe, TimeProvider.System);
 
+        world.Census.Waiters.ShouldBe(0, "the stop has left, and its seats with it");
         report.Left.Select(static left => left.Name).ShouldBe(["held", "behind"], ignoreOrder: true);
         report.Left.Single(static left => left.Name == "held").State.ShouldBe(TaskState.Running);
         driver.LetGo();

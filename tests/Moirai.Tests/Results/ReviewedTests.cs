@@ -1,3 +1,7 @@
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+using Moirai.Ground;
+
 namespace Moirai.Tests.Results;
 
 /// <summary>What a hostile review broke once.</summary>
@@ -118,20 +122,37 @@ public class ReviewedTests
         var world = new World();
         TaskScope scope = world.Runtime.OpenScope("scope");
         var collector = new TaskCollector<int>(scope);
-        int read = 0;
-        ManagedTask reader = world.Start(async _ =>
+        TaskGroup group = GroupOf(collector);
+        group.StopIntake();
+        ManagedTask<int> reader = world.Spawn(async _ => await TaskCollectorTests.ReadAllAsync(collector));
+        GateOf(group).Enter(); // the addition is counted, and held where it is about to be refused
+        Exception? refused = null;
+        var adder = new Thread(() => refused = Record.Exception(() => collector.Add(Future.FromResult(1))));
+        adder.Start();
+        var spinner = default(SpinWait);
+        while (collector.Count == 0)
         {
-            await foreach (TaskOutcome<int> outcome in collector.AsCompleted())
-            {
-                read += outcome.Value;
-            }
-        });
-        reader.State.ShouldBe(TaskState.Completed, "nothing was added");
-        read.ShouldBe(0);
+            spinner.SpinOnce();
+        }
+
+        world.Run();
+        reader.State.ShouldBe(TaskState.Blocked, "one was added, and it has not ended");
+        GateOf(group).Exit();
+        adder.Join();
+        world.Run();
+
+        refused.ShouldBeOfType<InvalidOperationException>();
+        reader.Result.ShouldBe(0);
+        collector.Count.ShouldBe(0);
         world.Run(collector.DisposeAsync());
-        Should.Throw<InvalidOperationException>(() => collector.Add(Future.FromResult(1)));
         world.CloseAndBeEmpty(scope);
     }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_gate")]
+    private static extern ref SpinGate GateOf(TaskGroup group);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_group")]
+    private static extern ref readonly TaskGroup GroupOf(TaskCollector<int> collector);
 
     [Fact]
     public async Task A_stop_drives_a_local_executor_until_what_wakes_late_has_ended()

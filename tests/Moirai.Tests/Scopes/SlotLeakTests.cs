@@ -46,6 +46,56 @@ public sealed class SlotLeakTests
         () => LateWaitLeavesTheLine(static (world, spawn) => world.Runtime.SpawnDetached(spawn.AsFuture()).WithTimeout(TimeSpan.FromSeconds(2))),
         "it stands in line still");
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void C1_a_spawn_whose_wait_ended_in_vain_may_be_awaited_again(bool canceled)
+    {
+        var world = new World();
+        TaskPool pool = world.Runtime.CreatePool("again", maxTasks: 1);
+        var gate = new Gate();
+        _ = TaskSlotTests.Admit(pool, async _ => await gate.WaitAsync());
+        PoolSpawn spawn = pool.SpawnAsync(static async _ => await Future.Yield());
+        ManagedTask inVain = world.Start(async _ => await spawn.WithTimeout(TimeSpan.FromSeconds(1)));
+        Should.Throw<InvalidOperationException>(() => world.Run(spawn.AsFuture())).Message.ShouldContain("awaited already");
+        if (canceled)
+        {
+            inVain.Cancel();
+        }
+
+        world.Advance(1);
+        inVain.State.ShouldBe(canceled ? TaskState.Canceled : TaskState.Failed);
+        gate.Open();
+        world.Run();
+
+        ManagedTask spawned = world.Run(spawn.AsFuture());
+        world.Run(pool.DrainAsync());
+        spawned.State.ShouldBe(TaskState.Completed);
+        pool.Counts.Created.ShouldBe(2);
+        world.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task C1_a_spawn_into_a_pool_that_takes_no_more_work_holds_no_slot_whoever_awaits_it(bool inATask)
+    {
+        var world = new World();
+        TaskPool pool = world.Runtime.CreatePool("closed", maxTasks: 2);
+        world.Run(pool.DrainAsync());
+        for (int i = 0; i < 3; i++)
+        {
+            Task refused = inATask ? world.Runtime.SpawnDetached(async _ => await pool.SpawnAsync(static _ => Future.Completed())).AsTask() : PlainAsync();
+            world.Run();
+            (await Should.ThrowAsync<InvalidOperationException>(refused)).Message.ShouldContain("'closed' takes no work any more");
+        }
+
+        pool.ActiveCount.ShouldBe(0, "the slot did not come back");
+        world.ShouldBeEmpty();
+
+        async Task PlainAsync() => _ = await pool.SpawnAsync(static _ => Future.Completed());
+    }
+
     [Fact]
     public void C1_a_canceled_wait_takes_no_slot_and_lets_the_next_in_line_through() => CanceledWaitLeavesTheLine(static (_, spawn) => spawn.AsFuture());
 

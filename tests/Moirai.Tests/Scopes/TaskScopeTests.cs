@@ -151,6 +151,38 @@ public sealed class TaskScopeTests
     }
 
     [Fact]
+    public void S073_a_failure_that_the_body_passes_on_as_it_is_counts_once()
+    {
+        var world = new World();
+        var failure = new ArithmeticException("child");
+        ManagedTask task = world.Start(async ct => await world.Runtime.RunScopeAsync("once", async scope =>
+        {
+            ManagedTask child = scope.Spawn(async _ =>
+            {
+                await Future.Yield();
+                throw failure;
+            });
+            using CancelShield shield = ManagedTask.Shield(); // or the body were canceled before it saw the failure
+            await child;
+        }));
+        task.Exception.ShouldBeSameAs(failure);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_scope_that_is_left_without_a_join_tells_of_its_failures_once_however_often_it_is_disposed()
+    {
+        var world = new World();
+        TaskScope scope = world.Runtime.OpenScope("left");
+        _ = scope.Spawn(static _ => Future.FromException(new ArithmeticException("unseen")));
+        world.Run();
+        world.Run(scope.DisposeAsync());
+        world.Run(scope.DisposeAsync());
+        world.Events.ShouldHaveSingleItem().Message.ShouldContain("unseen");
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void S073_a_real_error_beats_a_cancellation()
     {
         var world = new World();

@@ -75,6 +75,13 @@ public class TokenLinkTests
     }
 
     [Fact]
+    public void B4_A_token_that_a_task_is_told_to_follow_while_it_ends_does_not_hold_it()
+    {
+        using var source = new CancellationTokenSource();
+        Garbage.ShouldBeGone(FollowWhileEnding(source.Token));
+    }
+
+    [Fact]
     public void B4_The_planted_twin_a_registration_that_is_kept_is_caught()
     {
         using var source = new CancellationTokenSource();
@@ -99,6 +106,20 @@ public class TokenLinkTests
         }));
         forgotten!.IsClosed.ShouldBeTrue();
         return [new WeakReference(task), new WeakReference(forgotten)];
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static WeakReference FollowWhileEnding(CancellationToken token)
+    {
+        var world = new World();
+        var gate = new Gate();
+        ManagedTask task = world.Start(async _ => await gate.WaitAsync());
+        task.SetFlag(Moirai.Execution.TaskFlags.Ending); // its end has begun on another thread and is not published yet
+        task.CancelWith(token);
+        gate.Open();
+        world.ShouldBeEmpty();
+        task.IsEnded.ShouldBeTrue();
+        return new WeakReference(task);
     }
 
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]

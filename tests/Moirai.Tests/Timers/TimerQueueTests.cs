@@ -182,6 +182,32 @@ public sealed class TimerQueueTests : IDisposable
         queue.LastLag.ShouldBe(TimeSpan.FromSeconds(3).Ticks);
         queue.MaxLag.ShouldBe(TimeSpan.FromSeconds(3).Ticks);
         queue.Fired.ShouldBe(1);
+
+        queue.Arm(wait, queue.Now, wait.Park());
+        clock.Timestamp += TimeSpan.FromSeconds(1).Ticks * 3;
+        clock.Fire();
+        queue.LastLag.ShouldBe(TimeSpan.FromSeconds(1).Ticks);
+        queue.MaxLag.ShouldBe(TimeSpan.FromSeconds(3).Ticks, "the latest ever, not the last");
+        queue.Fired.ShouldBe(2);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void B3_a_clock_that_keeps_the_context_in_which_its_timer_was_made_keeps_nothing_of_who_waited_first(bool suppressed)
+    {
+        var ambient = new AsyncLocal<object?> { Value = new object() };
+        var clock = new LateProvider();
+        using var queue = new TimerQueue(clock);
+        var wait = new TestWait();
+        using (suppressed ? ExecutionContext.SuppressFlow() : default(IDisposable))
+        {
+            queue.Arm(wait, 0, wait.Park()).ShouldBeTrue();
+            ExecutionContext.IsFlowSuppressed().ShouldBe(suppressed);
+        }
+
+        clock.MadeIn.ShouldBeNull("the timer keeps the ambient values of whoever came first, for ever");
+        ambient.Value.ShouldNotBeNull();
     }
 
     [Fact]
@@ -269,6 +295,9 @@ public sealed class TimerQueueTests : IDisposable
 
         public bool FiresInChange { get; init; }
 
+        /// <summary>What the platform's timers keep, too.</summary>
+        public ExecutionContext? MadeIn { get; private set; }
+
         public override long TimestampFrequency => 30_000_000;
 
         public override long GetTimestamp() => Timestamp;
@@ -277,6 +306,7 @@ public sealed class TimerQueueTests : IDisposable
         {
             _callback = callback;
             _state = state;
+            MadeIn = ExecutionContext.Capture();
             return this;
         }
 
