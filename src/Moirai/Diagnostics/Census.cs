@@ -8,7 +8,7 @@ namespace Moirai;
 /// <param name="Canceled">Tasks that ended because they were asked to.</param>
 /// <param name="OpenScopes">Scopes, pools and collectors that are not closed.</param>
 /// <param name="SlotsInUse">Slots of pools that are held.</param>
-/// <param name="Waiters">Waits for a slot, or for the end of a scope.</param>
+/// <param name="Waiters">Waits for a slot, for the end of a scope, or in a synchronization primitive (those of tasks).</param>
 /// <param name="TimerEntries">Entries in the timer queue: one for each delay and each timeout that goes on.</param>
 /// <param name="Ready">Tasks that wait for a thread.</param>
 /// <param name="Steps">Steps run so far: each takes a task from ready to its next wait or its end.</param>

@@ -31,7 +31,11 @@ internal static class Ending
             how = TaskEvent.Fail; // also for a cancellation that came from elsewhere
         }
 
-        Holdings.BreakAll(task, context, how);
+        if (context.HasHolds || task.Extras is { Holds: not null })
+        {
+            Holdings.BreakAll(task, context, how);
+        }
+
         Finish(task, root, how, error);
     }
 

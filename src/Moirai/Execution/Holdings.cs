@@ -35,7 +35,7 @@ internal static class Holdings
     /// <inheritdoc cref="KeepAcrossWait(ManagedTask)"/>
     internal static void KeepAcrossWait(ManagedTask task, StepContext context)
     {
-        if (context.Holds.Length > 0)
+        if (context.HasHolds)
         {
             Keep(task, context);
         }
@@ -45,12 +45,9 @@ internal static class Holdings
     internal static void BreakAll(ManagedTask task, StepContext context, TaskEvent how)
     {
         KeepAcrossWait(task, context);
-        if (task.Extras is { Holds: not null })
+        foreach (Hold hold in Copy(task))
         {
-            foreach (Hold hold in Copy(task))
-            {
-                hold.What!.HolderEnded(task, hold.Ticket, how);
-            }
+            hold.What!.HolderEnded(task, hold.Ticket, how);
         }
     }
 
@@ -74,7 +71,7 @@ internal static class Holdings
     private static void Keep(ManagedTask task, StepContext context)
     {
         context.ForgetGivenBack();
-        if (context.Holds.Length == 0)
+        if (!context.HasHolds)
         {
             return;
         }

@@ -81,9 +81,10 @@ internal static class Park
         task.Engine.Executor.Enqueue(frame, context);
     }
 
-    /// <summary>Whether the frame that is about to be stepped was made ready for good. One that was only invited asks for what it waits for, and may have to wait anew.</summary>
-    internal static bool HasArrived(Frame frame) =>
-        frame.Signal != WaitSignal.Invited || ((IPrimitiveQueue)frame.Queue!).Accept(frame);
+    /// <summary>A frame is about to be stepped that was only invited: it asks for what it waits for, and may have to wait anew.</summary>
+    /// <returns>The frame when it goes on, else null.</returns>
+    internal static Frame? Arrive(Frame frame, StepContext context) =>
+        ((IPrimitiveQueue)frame.Queue!).Accept(frame) ? frame : context.Next;
 
     /// <summary>Arms a wait on code that is not ours: cancellation does not interrupt it, the task's token does.</summary>
     internal static int BeginForeign(Frame frame)

@@ -62,6 +62,9 @@ internal sealed class StepContext
     /// <summary>Whether the current task has used up its turns and has to give way.</summary>
     internal bool HasToGiveWay => _turns <= 0;
 
+    /// <summary>Whether the current task has got anything in this step. It may have given it back.</summary>
+    internal bool HasHolds => _holdCount != 0;
+
     /// <summary>What the current task has got in this step; some of it was given back since.</summary>
     internal ReadOnlySpan<Hold> Holds => _holds.AsSpan(0, _holdCount);
 

@@ -1,4 +1,5 @@
 using Moirai.Lifecycle;
+using Moirai.Wakers;
 
 namespace Moirai.Execution;
 
@@ -50,8 +51,15 @@ internal static class Stepper
         context.ResetTurns();
 
         Frame? next = frame;
+        if (frame.Signal == WaitSignal.Invited)
+        {
+            context.Frame = frame;
+            context.Next = null;
+            next = Park.Arrive(frame, context);
+        }
+
         ExecutionContext? current = clean;
-        do
+        while (next is not null)
         {
             frame = next;
             context.Frame = frame;
@@ -62,16 +70,12 @@ internal static class Stepper
                 ExecutionContext.Restore(wanted);
             }
 
-            if (Park.HasArrived(frame))
-            {
-                frame.MoveNext();
-            }
+            frame.MoveNext();
 
             // From here on the task may belong to another thread, unless the context says that it goes on or has ended.
             next = context.Next;
             current = ExecutionContext.Capture();
         }
-        while (next is not null);
 
         bool ended = context.RootEnded;
         context.RootEnded = outerEnded;

@@ -11,7 +11,7 @@ namespace Moirai;
 /// <c>using (await mutex.LockAsync()) { … }</c>. Taking and releasing a free mutex allocates nothing; neither does waiting for it in an <c>async Future</c> method.
 /// <para><b>Who holds it.</b> The managed task whose code takes it; plain code has no identity. A task that ends without releasing breaks the mutex: what it guards may be half changed, so
 /// those who wait, and whoever comes later, get a <see cref="BrokenSynchronizationException"/> with the task's name. A task that asks for a mutex that it holds gets
-/// a <see cref="LockRecursionException"/> instead of waiting for itself.</para>
+/// a <see cref="LockRecursionException"/> instead of waiting for itself; plain code inside the task cannot be told from others, and does wait.</para>
 /// <para><b>Who is next.</b> Those who wait are first come first served among themselves. A release does not set the mutex aside for the first of them: it is free, the first is made
 /// ready, and until it comes others may take it, above all the task that runs and has just released it. That keeps a busy mutex fast. It cannot go on for ever: a waiter that came in
 /// vain is first again, and when it has come in vain four times the next release keeps the mutex for it.</para>
@@ -162,37 +162,45 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
             return;
         }
 
-        if (_word.TryAnnounceWaiter(invited))
+        bool taken = false;
+        while (!_word.TryAnnounceWaiter(invited))
         {
-            if (invited)
+            // Free or closed by now.
+            taken = TryTakeFor(node);
+            if (taken || IsClosed)
             {
-                Queue.Prepend(node);
-            }
-            else
-            {
-                Queue.Append(node);
-            }
+                bool claimed = node.TryClaim();
+                Gate.Exit();
+                if (claimed)
+                {
+                    node.Signal = taken ? WaitSignal.Done : WaitSignal.Closed;
+                    node.GoOn();
+                }
+                else if (taken)
+                {
+                    Release(MutexWord.TicketOf(_word.Read())); // canceled at the last moment
+                }
 
-            Gate.Exit();
-            return;
+                return;
+            }
         }
 
-        // Free or closed by now: the waiter looks itself, outside its wait.
-        bool claimed = node.TryClaim();
-        WaitNode? other = !claimed && invited ? InviteNextLocked() : null;
+        if (invited)
+        {
+            Queue.Prepend(node);
+        }
+        else
+        {
+            Queue.Append(node);
+        }
+
         Gate.Exit();
-        WakeInvited(other);
-        if (claimed)
-        {
-            node.Signal = WaitSignal.Invited;
-            node.GoOn();
-        }
     }
 
     internal override bool Accept(WaitNode node)
     {
         bool invited = node.Slot == Invitee;
-        if (invited ? _word.TryLockAsInvited() : _word.TryLock(out _))
+        if (TryTakeFor(node))
         {
             node.Signal = WaitSignal.Done;
             return true;
@@ -223,6 +231,8 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
         return false;
     }
+
+    private bool TryTakeFor(WaitNode node) => node.Slot == Invitee ? _word.TryLockAsInvited() : _word.TryLock(out _);
 
     internal override string Describe()
     {
