@@ -102,9 +102,9 @@ public partial class ManagedTask
         _core.Gate.Exit();
     }
 
-    // Between the published end and the group's account lie a few instructions of the thread that ended the task. Who awaits the task is given
-    // the world in which both are true.
-    private void WaitUntilLeft()
+    /// <summary>Waits for the few instructions that the thread which ends the task needs between telling of the end, publishing it and booking it. Who is to see the end is given the
+    /// world in which all are true.</summary>
+    internal void WaitUntilLeft()
     {
         var spinner = default(SpinWait);
         while (!HasLeft)

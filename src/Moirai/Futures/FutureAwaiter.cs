@@ -53,7 +53,9 @@ public readonly struct FutureAwaiter<T> : ICriticalNotifyCompletion, IFrameAwait
     /// <inheritdoc/>
     public void UnsafeOnCompleted(Action continuation) => FutureAwait.Detach(_frame, continuation, flowContext: false);
 
-    void IFrameAwaiter.Suspend(Frame frame) => _frame.StartUnder(frame);
+    void IFrameAwaiter.Suspend(Frame frame) => Suspend(frame);
+
+    internal void Suspend(Frame frame) => _frame.StartUnder(frame);
 }
 
 /// <summary>What both awaiters do.</summary>

@@ -69,11 +69,20 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
         {
             if (TryNext(out ManagedTask<T>? task))
             {
+                task?.WaitUntilLeft(); // the listener was told before the end was published
                 return task;
             }
 
             await new Next(this);
         }
+    }
+
+    /// <summary>The next task that ended, if one has.</summary>
+    internal ManagedTask<T>? TakeEnded()
+    {
+        TryNext(out ManagedTask<T>? task);
+        task?.WaitUntilLeft();
+        return task;
     }
 
     internal IReadOnlyList<T> ResultsInOrder()

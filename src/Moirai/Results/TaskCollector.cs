@@ -66,16 +66,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
             await EndAsync();
         }
 
-        if (failures is { Count: 1 })
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failures[0]);
-        }
-
-        if (failures is not null)
-        {
-            throw new TaskScopeException(Name, failures);
-        }
-
+        GroupEnd.ThrowAny(Name, failures);
         if (canceled is not null)
         {
             throw canceled;
@@ -145,16 +136,8 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
             return winner.ResultUnchecked;
         }
 
-        switch (failures.Count)
-        {
-            case 0:
-                throw new InvalidOperationException($"'{Name}' was asked for the first of no tasks. Add at least one before collecting.");
-            case 1:
-                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failures[0]);
-                break;
-        }
-
-        throw new TaskScopeException(Name, failures);
+        GroupEnd.ThrowAny(Name, failures);
+        throw new InvalidOperationException($"'{Name}' was asked for the first of no tasks. Add at least one before collecting.");
     }
 
     /// <summary>Gives the outcomes one after the other, as the tasks end: <c>await foreach (TaskOutcome&lt;T&gt; o in collector.AsCompleted())</c>.</summary>
@@ -216,28 +199,9 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         }
     }
 
-    private void CancelRest(CancelKind kind, Exception? error) =>
-        _group.Cancel(Cancellation.Cause(kind, _group.Engine, null, $"collector '{Name}'", error));
+    private string Owner => $"collector '{Name}'";
 
-    /// <summary>Whatever happened: nothing is left behind.</summary>
-    private async Future EndAsync()
-    {
-        using CancelShield shield = ManagedTask.Shield();
-        if (!_group.IsEmpty)
-        {
-            CancelRest(CancelKind.NoLongerNeeded, null);
-        }
+    private void CancelRest(CancelKind kind, Exception? error) => GroupEnd.CancelRest(_group, Owner, kind, error);
 
-        while (!_group.TryClose(out TaskGroup? left))
-        {
-            TaskGroup busy = left ?? _group;
-            if (left is not null)
-            {
-                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"collector '{Name}'"));
-            }
-
-            await new EmptyAwaitable(busy);
-            left?.TryClose(out _);
-        }
-    }
+    private Future EndAsync() => GroupEnd.CloseAsync(_group, Owner);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Moirai.Execution;
 using Moirai.Wakers;
 
@@ -6,7 +7,7 @@ namespace Moirai.Sync;
 /// <summary>What awaiters do that wait in a primitive: as the frame of a future, or in a seat of its own for plain code.</summary>
 /// <remarks>
 /// The order: <see cref="Prepare"/> when <c>IsCompleted</c> finds that there is something to wait for; then <see cref="Suspend"/> (futures) or <see cref="Register"/> (plain code); then
-/// <see cref="End"/> in <c>GetResult</c>. Between the first two the compiler copies the awaiter away, and that copy is the one that <c>GetResult</c> sees: so the awaiter keeps the
+/// <see cref="End(PlainSeat?, SynchronizationPrimitive, CancellationToken)"/> in <c>GetResult</c>. Between the first two the compiler copies the awaiter away, and that copy is the one that <c>GetResult</c> sees: so the awaiter keeps the
 /// seat that <see cref="Prepare"/> gives, and whatever the wait writes later stands in the node.
 /// </remarks>
 internal static class PrimitiveWait
@@ -50,16 +51,25 @@ internal static class PrimitiveWait
 
     /// <summary>How the wait ended. Throws when cancellation ended it.</summary>
     /// <exception cref="OperationCanceledException">The token was canceled, or the waiting task.</exception>
-    internal static WaitSignal End(PlainSeat? known, SynchronizationPrimitive primitive, CancellationToken token)
+    internal static WaitSignal End(PlainSeat? known, SynchronizationPrimitive primitive, CancellationToken token) => End(known, primitive, token, out _);
+
+    /// <inheritdoc cref="End(PlainSeat?, SynchronizationPrimitive, CancellationToken)"/>
+    /// <param name="known">The seat that <see cref="Prepare"/> gave.</param>
+    /// <param name="primitive">What was waited for.</param>
+    /// <param name="token">The token that could end the wait.</param>
+    /// <param name="node">The seat of the wait, in which the primitive may have left a word: nobody else touches it any more.</param>
+    internal static WaitSignal End(PlainSeat? known, SynchronizationPrimitive primitive, CancellationToken token, out WaitNode node)
     {
         StepContext? context = StepContext.Existing;
         WaitSignal signal;
         if ((known ?? context?.Delivered) is PlainSeat seat && seat.HasServed(primitive))
         {
+            node = seat;
             signal = seat.End(context);
         }
         else if (context?.Frame is { } frame && ReferenceEquals(SynchronizationPrimitive.Behind(frame.Queue), primitive))
         {
+            node = frame;
             TokenWatch.End(frame);
             frame.Queue = null; // this wait is over: nobody takes its result again
             signal = Park.TakeSignal();
@@ -70,6 +80,23 @@ internal static class PrimitiveWait
         }
 
         return signal == WaitSignal.Abandoned ? throw AbandonedError(primitive, token) : signal;
+    }
+
+    /// <summary>For what a waiter gets that would be lost on one that has been canceled on its way: whether it has been. Then the awaiter gives it to the next in line,
+    /// and throws (<see cref="ThrowGivenUp"/>).</summary>
+    internal static bool IsGivenUp(WaitNode node, CancellationToken token) =>
+        token.IsCancellationRequested || (node is Frame { Owner: { HasCancelFlags: true } task } && Cancellation.Find(task) is not null);
+
+    /// <inheritdoc cref="IsGivenUp"/>
+    [DoesNotReturn]
+    internal static void ThrowGivenUp(WaitNode node, SynchronizationPrimitive primitive, CancellationToken token)
+    {
+        if (node is Frame { Owner: { HasCancelFlags: true } task } && Cancellation.Find(task) is not null)
+        {
+            Cancellation.Throw(task);
+        }
+
+        throw AbandonedError(primitive, token);
     }
 
     /// <summary>The error of a wait whose token was canceled.</summary>

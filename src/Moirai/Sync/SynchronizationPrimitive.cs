@@ -87,13 +87,19 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         }
 
         string end = closing.How switch { TaskEvent.Complete => "completed", TaskEvent.Fail => "failed", _ => "was canceled" };
-        return new BrokenSynchronizationException(
-            $"{Capitalized} is broken: {closing.HolderId} '{holder}' {end} without giving it back, so what it guards may be half changed. "
-            + "Give back with a using block around what is guarded; put the state in order and make a new one.",
-            Name,
-            closing.HolderId,
-            holder);
+        return BrokenError(closing.HolderId, holder, $"{closing.HolderId} '{holder}' {end}");
     }
+
+    /// <summary>The error of a primitive that was broken.</summary>
+    /// <param name="holder">Who broke it.</param>
+    /// <param name="holderName">Its name.</param>
+    /// <param name="end">How it ended, as a sentence without a full stop.</param>
+    private protected virtual BrokenSynchronizationException BrokenError(TaskId holder, string holderName, string end) => new(
+        $"{Capitalized} is broken: {end} without giving it back, so what it guards may be half changed. "
+        + "Give back with a using block around what is guarded; put the state in order and make a new one.",
+        Name,
+        holder,
+        holderName);
 
     /// <summary>What it is and who has it, for messages: <c>mutex 'cache', held by #5 'writer' (2 wait)</c>.</summary>
     internal abstract string Describe();
@@ -117,7 +123,10 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         queue as SynchronizationPrimitive ?? (queue as TokenWatch)?.Primitive;
 
     /// <summary>Closes it if <paramref name="task"/> still holds it: see <see cref="IHeld.HolderEnded"/>.</summary>
-    private protected void Break(ManagedTask task, long ticket, TaskEvent how) => Close(new Closing(task.Name, task.Id, how), ticket);
+    private protected void Break(ManagedTask task, long ticket, TaskEvent how) => Break(task.Id, task.Name, ticket, how);
+
+    /// <inheritdoc cref="Break(ManagedTask, long, TaskEvent)"/>
+    private protected void Break(TaskId holder, string holderName, long ticket, TaskEvent how) => Close(new Closing(holderName, holder, how), ticket);
 
     /// <summary>Under the gate, while the primitive is open: nobody gets it from now on.</summary>
     /// <param name="ticket">0, or the ticket of who breaks it.</param>
@@ -153,20 +162,13 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         batch.Flush();
     }
 
-    private string Capitalized => $"{char.ToUpperInvariant(Kind[0])}{Kind.AsSpan(1)} '{Name}'";
-
-    private void Close(Closing closing, long ticket)
+    /// <summary>Takes out all who wait and can be claimed. Under the gate.</summary>
+    /// <returns>Them, in order, linked by <see cref="WaitNode.Next"/>.</returns>
+    private protected WaitNode? ClaimAllLocked(out int count)
     {
-        Gate.Enter();
-        if (_closing is not null || !TryCloseLocked(ticket))
-        {
-            Gate.Exit();
-            return;
-        }
-
-        Volatile.Write(ref _closing, closing);
         WaitNode? first = null;
         WaitNode? last = null;
+        count = 0;
         while (Queue.ClaimFirst() is { } node)
         {
             if (last is null)
@@ -179,8 +181,26 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
             }
 
             last = node;
+            count++;
         }
 
+        return first;
+    }
+
+    /// <summary>Kind and name at the head of a sentence.</summary>
+    private protected string Capitalized => $"{char.ToUpperInvariant(Kind[0])}{Kind.AsSpan(1)} '{Name}'";
+
+    private void Close(Closing closing, long ticket)
+    {
+        Gate.Enter();
+        if (_closing is not null || !TryCloseLocked(ticket))
+        {
+            Gate.Exit();
+            return;
+        }
+
+        Volatile.Write(ref _closing, closing);
+        WaitNode? first = ClaimAllLocked(out _);
         Gate.Exit();
         WakeAll(first, WaitSignal.Closed);
     }

@@ -214,16 +214,16 @@ public sealed class MutexStormTests(ITestOutputHelper output)
         }
     }
 
-    private sealed class Gated
+    internal sealed class Gated
     {
         private SpinGate _gate;
 
         public ref SpinGate Gate => ref _gate;
     }
+}
 
-    /// <summary>Runs what is posted at once, inside whoever posts it: the worst that user code can do.</summary>
-    private sealed class Inline : SynchronizationContext
-    {
-        public override void Post(SendOrPostCallback d, object? state) => d(state);
-    }
+/// <summary>Runs what is posted at once, inside whoever posts it: the worst that user code can do.</summary>
+internal sealed class Inline : SynchronizationContext
+{
+    public override void Post(SendOrPostCallback d, object? state) => d(state);
 }

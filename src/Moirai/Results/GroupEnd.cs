@@ -1,0 +1,46 @@
+using Moirai.Execution;
+
+namespace Moirai.Results;
+
+/// <summary>How a collector and a race leave: nothing is left behind, and what failed is thrown in one piece.</summary>
+internal static class GroupEnd
+{
+    /// <summary>Whatever happened: cancels what still runs in the group, waits for it, and closes the group. No cancellation interrupts that.</summary>
+    internal static async Future CloseAsync(TaskGroup group, string owner)
+    {
+        using CancelShield shield = ManagedTask.Shield();
+        if (!group.IsEmpty)
+        {
+            CancelRest(group, owner, CancelKind.NoLongerNeeded, null);
+        }
+
+        while (!group.TryClose(out TaskGroup? left))
+        {
+            TaskGroup busy = left ?? group;
+            if (left is not null)
+            {
+                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, group.Engine, null, owner));
+            }
+
+            await new EmptyAwaitable(busy);
+            left?.TryClose(out _);
+        }
+    }
+
+    internal static void CancelRest(TaskGroup group, string owner, CancelKind kind, Exception? error) =>
+        group.Cancel(Cancellation.Cause(kind, group.Engine, null, owner, error));
+
+    /// <summary>Throws a single failure as it is, and several together; returns when there is none.</summary>
+    internal static void ThrowAny(string name, List<Exception>? failures)
+    {
+        if (failures is { Count: 1 })
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failures[0]);
+        }
+
+        if (failures is { Count: > 1 })
+        {
+            throw new TaskScopeException(name, failures);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+
+namespace Moirai;
+
+/// <summary>What <see cref="AsyncOnce{T}.GetAsync"/> returns: await it, once.</summary>
+/// <typeparam name="T">What is made.</typeparam>
+public readonly struct OnceAwaitable<T>
+{
+    private readonly AsyncOnce<T> _once;
+
+    internal OnceAwaitable(AsyncOnce<T> once) => _once = once;
+
+    /// <summary>Called by the compiler.</summary>
+    public Awaiter GetAwaiter() => _once.TryGet(out T value) ? new(value) : new(_once.MakeAsync().GetAwaiter());
+
+    /// <summary>The wait as a future, to be put under a timeout.</summary>
+    public Future<T> AsFuture() => _once.TryGet(out T value) ? Future.FromResult(value) : _once.MakeAsync();
+
+    /// <summary>Made for the compiler.</summary>
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    {
+        private readonly FutureAwaiter<T> _making;
+        private readonly T _value = default!;
+
+        internal Awaiter(T value)
+        {
+            _value = value;
+            IsCompleted = true;
+        }
+
+        internal Awaiter(FutureAwaiter<T> making) => _making = making;
+
+        /// <summary>Whether the value is made.</summary>
+        public bool IsCompleted { get; }
+
+        /// <summary>The value.</summary>
+        /// <exception cref="LockRecursionException">The initialiser asks for the value that it is to make.</exception>
+        /// <exception cref="ObjectDisposedException">It was disposed.</exception>
+        public T GetResult() => IsCompleted ? _value : _making.GetResult();
+
+        /// <inheritdoc/>
+        public void OnCompleted(Action continuation) => _making.OnCompleted(continuation);
+
+        /// <inheritdoc/>
+        public void UnsafeOnCompleted(Action continuation) => _making.UnsafeOnCompleted(continuation);
+
+        void IFrameAwaiter.Suspend(Frame frame) => _making.Suspend(frame);
+    }
+}

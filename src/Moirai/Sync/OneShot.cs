@@ -1,0 +1,68 @@
+using System.Runtime.CompilerServices;
+
+namespace Moirai;
+
+/// <summary>Makes promises: one value on its way from a sender to a receiver, once.</summary>
+public static class OneShot
+{
+    /// <summary>Makes a sender and the receiver that gets what it sends.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="file">Filled in by the compiler: where it was made.</param>
+    /// <param name="line">Filled in by the compiler: where it was made.</param>
+    /// <typeparam name="T">What is sent.</typeparam>
+    public static (OneShotSender<T> Sender, OneShotReceiver<T> Receiver) Create<T>(
+        string name = "one-shot", [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
+    {
+        var receiver = new OneShotReceiver<T>(name, ManagedTask.Current, file, line);
+        return (new OneShotSender<T>(receiver), receiver);
+    }
+}
+
+/// <summary>The end of a one-shot that has promised a value: it sends once, or breaks the promise by going away.</summary>
+/// <remarks>
+/// A sender goes away without sending when it is disposed, when the task that answers for it ends (<see cref="TakeOver"/>), or when it is collected because nobody can reach it any more. In each case the
+/// receiver gets a <see cref="BrokenSynchronizationException"/> that says which of these it was, and who made the one-shot where. All members are safe from any thread.
+/// </remarks>
+/// <typeparam name="T">What is sent.</typeparam>
+public sealed class OneShotSender<T> : IDisposable
+{
+    private readonly OneShotReceiver<T> _receiver;
+
+    internal OneShotSender(OneShotReceiver<T> receiver) => _receiver = receiver;
+
+    /// <summary>Nobody can reach the sender: nothing will ever be sent. Whoever waits is told by a thread of the pool, since what goes on then is not for the collector's thread.</summary>
+    ~OneShotSender() => ThreadPool.UnsafeQueueUserWorkItem(
+        static receiver => receiver.SenderHasGone(OneShotReceiver<T>.Lost), _receiver, preferLocal: false);
+
+    /// <summary>Sends the value. Returns at once.</summary>
+    /// <returns>False when the receiver was disposed: nobody will see the value, and it is the caller's still.</returns>
+    /// <exception cref="InvalidOperationException">A value was sent before. The first one stays.</exception>
+    /// <exception cref="ObjectDisposedException">The sender was disposed.</exception>
+    /// <exception cref="BrokenSynchronizationException">The task that answered for the sender has ended, and the receiver was told.</exception>
+    public bool TrySend(T value)
+    {
+        bool sent = _receiver.TrySend(value);
+        GC.SuppressFinalize(this);
+        return sent;
+    }
+
+    /// <summary>The current task answers for the promise from now on: if it ends without sending, whichever way it ends, the promise is broken at that moment.</summary>
+    /// <remarks>Call it first thing in the task that is to send; whoever answered before is relieved. In plain code nobody answers from now on. After the promise was kept or broken it does nothing.</remarks>
+    /// <returns>The sender.</returns>
+    public OneShotSender<T> TakeOver()
+    {
+        _receiver.TakeOver();
+        GC.KeepAlive(this);
+        return this;
+    }
+
+    /// <summary>Breaks the promise if nothing was sent. Disposing again, or after sending, does nothing.</summary>
+    public void Dispose()
+    {
+        _receiver.SenderHasGone(OneShotReceiver<T>.SenderDisposed);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Name and state.</summary>
+    public override string ToString() => $"sender of {_receiver}";
+}
