@@ -15,5 +15,6 @@ internal static class Catalogue
         new Yielding(),
         new CancelTree(),
         new Mutex(),
+        new PingPong(),
     ];
 }

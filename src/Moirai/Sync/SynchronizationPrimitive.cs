@@ -99,7 +99,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     internal abstract string Describe();
 
     /// <summary>The tasks that wait now, in order; null stands for plain code. For snapshots.</summary>
-    internal List<ManagedTask?> CopyWaiters()
+    internal virtual List<ManagedTask?> CopyWaiters()
     {
         List<ManagedTask?> waiters = [];
         Gate.Enter();
@@ -153,7 +153,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         batch.Flush();
     }
 
-    private string Capitalized => $"{char.ToUpperInvariant(Kind[0])}{Kind.AsSpan(1)} '{Name}'";
+    internal string Capitalized => $"{char.ToUpperInvariant(Kind[0])}{Kind.AsSpan(1)} '{Name}'";
 
     private void Close(Closing closing, long ticket)
     {
