@@ -16,5 +16,6 @@ internal static class Catalogue
         new CancelTree(),
         new Mutex(),
         new Registering(),
+        new PingPong(),
     ];
 }

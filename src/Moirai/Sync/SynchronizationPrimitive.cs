@@ -105,7 +105,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     internal abstract string Describe();
 
     /// <summary>The tasks that wait now, in order; null stands for plain code. For snapshots.</summary>
-    internal List<ManagedTask?> CopyWaiters()
+    internal virtual List<ManagedTask?> CopyWaiters()
     {
         List<ManagedTask?> waiters = [];
         Gate.Enter();
@@ -188,7 +188,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     }
 
     /// <summary>Kind and name at the head of a sentence.</summary>
-    private protected string Capitalized => $"{char.ToUpperInvariant(Kind[0])}{Kind.AsSpan(1)} '{Name}'";
+    internal string Capitalized => $"{char.ToUpperInvariant(Kind[0])}{Kind.AsSpan(1)} '{Name}'";
 
     private void Close(Closing closing, long ticket)
     {
