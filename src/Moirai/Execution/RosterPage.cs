@@ -43,7 +43,7 @@ internal sealed class RosterPage
     /// <returns>The number of the seat.</returns>
     internal byte EnterLocked(ManagedTask task)
     {
-        int seat = Atomics.ReadOwn(ref _entered);
+        int seat = Atomics.ReadOwn(in _entered);
         Atomics.Write(ref _seats[seat], task);
         Atomics.Write(ref _entered, seat + 1);
         return (byte)seat;
@@ -70,7 +70,7 @@ internal sealed class RosterPage
         long gone = left & FieldMask;
         long failed = (left >> FailedShift) & FieldMask;
         long canceled = (left >> CanceledShift) & FieldMask;
-        int entered = Atomics.ReadOwn(ref _entered);
+        int entered = Atomics.ReadOwn(in _entered);
         counts.Created += entered;
         counts.Live += entered - gone;
         counts.Failed += failed;

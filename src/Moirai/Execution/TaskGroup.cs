@@ -243,7 +243,7 @@ internal sealed partial class TaskGroup : IWaitQueue
         if (IsEmptyLocked())
         {
             bool claimed = node.TryClaim();
-            Atomics.Write(ref _awaited, _joiners.Count > 0);
+            Atomics.WriteOwn(ref _awaited, _joiners.Count > 0);
             _gate.Exit();
             if (claimed)
             {
@@ -271,7 +271,7 @@ internal sealed partial class TaskGroup : IWaitQueue
     {
         _gate.Enter();
         _joiners.Remove(node);
-        Atomics.Write(ref _awaited, _joiners.Count > 0);
+        Atomics.WriteOwn(ref _awaited, _joiners.Count > 0);
         _gate.Exit();
     }
 
@@ -352,7 +352,7 @@ internal sealed partial class TaskGroup : IWaitQueue
             winners = node;
         }
 
-        Atomics.Write(ref _awaited, false);
+        Atomics.WriteOwn(ref _awaited, false);
         return winners;
     }
 
