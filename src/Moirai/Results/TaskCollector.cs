@@ -223,7 +223,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     private async Future EndAsync()
     {
         using CancelShield shield = ManagedTask.Shield();
-        if (!_group.IsEmpty)
+        if (!_group.TryClose(out _)) // not "if it is empty": somebody may add a task before it is closed
         {
             CancelRest(CancelKind.NoLongerNeeded, null);
         }
