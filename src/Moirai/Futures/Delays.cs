@@ -101,7 +101,7 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
                 {
                     timers.Arm(frame, due, armed);
                 }
-                catch (ObjectDisposedException)
+                catch
                 {
                     Park.TakeBack(frame, armed);
                     throw;
