@@ -68,14 +68,18 @@ internal static class Park
     }
 
     /// <summary>The registration of an armed wait was refused with an exception, which goes to the body, at its await.</summary>
-    internal static void TakeBack(Frame frame, int armed)
+    /// <returns>False when somebody else has ended the wait already: the frame goes on elsewhere, and nobody is left here who could be told.</returns>
+    internal static bool TakeBack(Frame frame, int armed)
     {
         ManagedTask task = frame.Owner!;
-        if (task.Word.TryWake(armed))
+        if (!task.Word.TryWake(armed))
         {
-            task.Word.Move(TaskEvent.Start);
-            task.Place = StepContext.Current;
+            return false;
         }
+
+        task.Word.Move(TaskEvent.Start);
+        task.Place = StepContext.Current;
+        return true;
     }
 
     /// <summary>Called by an awaiter's <c>GetResult</c>: throws if the wait that has just ended was ended by cancellation.</summary>
@@ -112,8 +116,10 @@ internal static class ForeignWait
         }
         catch
         {
-            Park.TakeBack(frame, armed);
-            throw;
+            if (Park.TakeBack(frame, armed))
+            {
+                throw;
+            }
         }
     }
 
@@ -128,8 +134,10 @@ internal static class ForeignWait
         }
         catch
         {
-            Park.TakeBack(frame, armed);
-            throw;
+            if (Park.TakeBack(frame, armed))
+            {
+                throw;
+            }
         }
     }
 

@@ -103,8 +103,10 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
                 }
                 catch
                 {
-                    Park.TakeBack(frame, armed);
-                    throw;
+                    if (Park.TakeBack(frame, armed))
+                    {
+                        throw;
+                    }
                 }
             }
         }

@@ -1,4 +1,4 @@
-using System.Runtime.CompilerServices;
+using Memory = System.Runtime.CompilerServices.Unsafe;
 
 namespace Moirai.Interleaving.Exploring;
 
@@ -77,9 +77,9 @@ internal readonly record struct Place(nint Distance)
     private static readonly byte[] s_origin = GC.AllocateArray<byte>(1, pinned: true);
 
     public static Place Of<T>(ref readonly T location) =>
-        new(Unsafe.ByteOffset(ref s_origin[0], ref Unsafe.As<T, byte>(ref Unsafe.AsRef(in location))));
+        new(Memory.ByteOffset(ref s_origin[0], ref Memory.As<T, byte>(ref Memory.AsRef(in location))));
 
-    public ref T Reference<T>() => ref Unsafe.As<byte, T>(ref Unsafe.AddByteOffset(ref s_origin[0], Distance));
+    public ref T Reference<T>() => ref Memory.As<byte, T>(ref Memory.AddByteOffset(ref s_origin[0], Distance));
 }
 
 /// <summary>What a thread has seen at a place when it looked.</summary>

@@ -22,6 +22,18 @@ public sealed class WaitModels
     public void C6_S059_cancel_against_task_twin() => Proof.Catches<CancelAgainstTask>("Cancellation.CancelOne", Flaw.NoFence);
 
     [Fact]
+    public void S059_a_wait_that_is_refused_while_its_task_is_canceled_ends_once() => Proof.Holds<RefusalAgainstCancel>(atLeast: 100);
+
+    [Fact]
+    public void S059_refusal_against_cancel_twin() => Proof.Catches<RefusalAgainstCancel>("LifecycleWord.TryWake", Flaw.CheckThenStore);
+
+    [Fact]
+    public void A_foreign_wait_that_is_refused_after_it_was_ended_ends_once() => Proof.Holds<RefusalAgainstForeign>(atLeast: 50);
+
+    [Fact]
+    public void Refusal_against_foreign_twin() => Proof.Catches<RefusalAgainstForeign>("LifecycleWord.TryWake", Flaw.CheckThenStore);
+
+    [Fact]
     public void C1_who_begins_to_wait_for_a_slot_while_slots_are_closed_is_told() => Proof.Holds<WaitAgainstClose>(atLeast: 100);
 
     [Fact]
@@ -109,6 +121,93 @@ public sealed class WaitModels
             _world.ShouldBeEmpty();
             _source.SetResult(); // comes late, and wakes nobody
             _world.Executor.ReadyCount.ShouldBe(0);
+        }
+    }
+
+    /// <summary>A wait is refused with an exception, since the timers are gone, while its task is canceled.</summary>
+    private sealed class RefusalAgainstCancel : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly ManagedTask _task;
+
+        public RefusalAgainstCancel()
+        {
+            _task = _world.Spawn(static async () =>
+            {
+                await Future.Yield();
+                await Future.Delay(TimeSpan.FromHours(1));
+            });
+            _world.Executor.StepOne();
+            _world.Runtime.Engine.Timers.Dispose();
+            Thread("worker", _world.Work);
+            Thread("canceller", () => _task.Cancel());
+        }
+
+        public override void Check()
+        {
+            _task.State.ShouldBeOneOf(TaskState.Failed, TaskState.Canceled);
+            (_task.Exception is null or ObjectDisposedException).ShouldBeTrue($"{_task.Exception}");
+            _world.ShouldBeEmpty();
+        }
+    }
+
+    /// <summary>Foreign code takes a continuation, calls it, and throws as if it had not taken it.</summary>
+    private sealed class RefusalAgainstForeign : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly ManagedTask _task;
+        private Action? _continuation;
+        private int _goneOn;
+
+        public RefusalAgainstForeign()
+        {
+            _task = _world.Spawn(async () =>
+            {
+                await Future.Yield();
+                try
+                {
+                    await new TakesAndThrows(this);
+                }
+                catch (NotSupportedException)
+                {
+                    // told at the await
+                }
+
+                _goneOn++;
+            });
+            _world.Executor.StepOne();
+            Thread("worker", _world.Work);
+            Thread("foreign", () =>
+            {
+                Run.WaitUntil("waits for the continuation", () => _continuation is not null);
+                _continuation!();
+            });
+        }
+
+        public override void Check()
+        {
+            _goneOn.ShouldBe(1);
+            _task.State.ShouldBe(TaskState.Completed);
+            _world.ShouldBeEmpty();
+        }
+
+        private sealed class TakesAndThrows(RefusalAgainstForeign model) : System.Runtime.CompilerServices.INotifyCompletion
+        {
+            public bool IsCompleted => false;
+
+            public TakesAndThrows GetAwaiter() => this;
+
+            public void GetResult()
+            {
+                // nothing to give
+            }
+
+            public void OnCompleted(Action continuation)
+            {
+                model._continuation = continuation;
+                Run.Current!.Step("is about to throw");
+                throw new NotSupportedException();
+            }
         }
     }
 
