@@ -33,18 +33,16 @@ internal sealed class ReadyQueue
     internal bool Push(Frame frame)
     {
         _gate.Enter();
-        if (_count == _ring.Length)
+        int count = Atomics.ReadOwn(in _count);
+        if (count == _ring.Length)
         {
-            GrowLocked(_count + 1);
+            GrowLocked(count + 1);
         }
 
         Entry[] ring = _ring;
-        ring[(_head + _count) & (ring.Length - 1)].Frame = frame;
-        _count++;
-        bool send = !_served;
-        _served = true;
-        _gate.Exit();
-        return send;
+        ring[(_head + count) & (ring.Length - 1)].Frame = frame;
+        Atomics.WriteOwn(ref _count, count + 1);
+        return ServeAndExit();
     }
 
     /// <summary>Appends a chain linked by <see cref="WaitNode.Next"/>.</summary>
@@ -52,13 +50,14 @@ internal sealed class ReadyQueue
     internal bool PushChain(WaitNode head, int count)
     {
         _gate.Enter();
-        if (_count + count > _ring.Length)
+        int before = Atomics.ReadOwn(in _count);
+        if (before + count > _ring.Length)
         {
-            GrowLocked(_count + count);
+            GrowLocked(before + count);
         }
 
         Entry[] ring = _ring;
-        int at = _head + _count;
+        int at = _head + before;
         for (WaitNode? node = head; node is not null;)
         {
             WaitNode? next = node.Next;
@@ -67,28 +66,27 @@ internal sealed class ReadyQueue
             node = next;
         }
 
-        _count += count;
-        bool send = !_served;
-        _served = true;
-        _gate.Exit();
-        return send;
+        Atomics.WriteOwn(ref _count, before + count);
+        return ServeAndExit();
     }
 
     /// <summary>Appends what was stolen elsewhere. The caller serves this queue.</summary>
     internal void PushStolen(ReadOnlySpan<Entry> stolen)
     {
         _gate.Enter();
-        if (_count + stolen.Length > _ring.Length)
+        int count = Atomics.ReadOwn(in _count);
+        if (count + stolen.Length > _ring.Length)
         {
-            GrowLocked(_count + stolen.Length);
+            GrowLocked(count + stolen.Length);
         }
 
         Entry[] ring = _ring;
         foreach (Entry entry in stolen)
         {
-            ring[(_head + _count++) & (ring.Length - 1)] = entry;
+            ring[(_head + count++) & (ring.Length - 1)] = entry;
         }
 
+        Atomics.WriteOwn(ref _count, count);
         _gate.Exit();
     }
 
@@ -97,10 +95,7 @@ internal sealed class ReadyQueue
     internal bool TryServe()
     {
         _gate.Enter();
-        bool send = !_served;
-        _served = true;
-        _gate.Exit();
-        return send;
+        return ServeAndExit();
     }
 
     /// <summary>Takes the first. When there is none and <paramref name="leaveIfEmpty"/>, the caller no longer serves the queue.</summary>
@@ -113,17 +108,18 @@ internal sealed class ReadyQueue
 
         Frame? frame = null;
         _gate.Enter();
-        if (_count > 0)
+        int count = Atomics.ReadOwn(in _count);
+        if (count > 0)
         {
             ref Entry entry = ref _ring[_head];
             frame = entry.Frame;
             entry.Frame = null;
             _head = (_head + 1) & (_ring.Length - 1);
-            _count--;
+            Atomics.WriteOwn(ref _count, count - 1);
         }
         else if (leaveIfEmpty)
         {
-            _served = false;
+            Atomics.WriteOwn(ref _served, false);
         }
 
         _gate.Exit();
@@ -140,7 +136,8 @@ internal sealed class ReadyQueue
         }
 
         _gate.Enter();
-        int take = Math.Min((_count + 1) / 2, into.Length);
+        int count = Atomics.ReadOwn(in _count);
+        int take = Math.Min((count + 1) / 2, into.Length);
         for (int i = 0; i < take; i++)
         {
             ref Entry entry = ref _ring[_head];
@@ -149,15 +146,25 @@ internal sealed class ReadyQueue
             _head = (_head + 1) & (_ring.Length - 1);
         }
 
-        _count -= take;
+        Atomics.WriteOwn(ref _count, count - take);
         _gate.Exit();
         return take;
+    }
+
+    // Somebody is bound to come from here on; whether it is the caller who has to send for them.
+    private bool ServeAndExit()
+    {
+        bool send = !Atomics.ReadOwn(in _served);
+        Atomics.WriteOwn(ref _served, true);
+        _gate.Exit();
+        return send;
     }
 
     private void GrowLocked(int needed)
     {
         var ring = new Entry[BitOperations.RoundUpToPowerOf2((uint)needed)];
-        for (int i = 0; i < _count; i++)
+        int count = Atomics.ReadOwn(in _count);
+        for (int i = 0; i < count; i++)
         {
             ring[i] = _ring[(_head + i) & (_ring.Length - 1)];
         }

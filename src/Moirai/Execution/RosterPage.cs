@@ -44,7 +44,7 @@ internal sealed class RosterPage : ILinked<RosterPage>
     /// <returns>The number of the seat.</returns>
     internal byte EnterLocked(ManagedTask task)
     {
-        int seat = Atomics.ReadOwn(ref _entered);
+        int seat = Atomics.ReadOwn(in _entered);
         Atomics.Write(ref _seats[seat], task);
         Atomics.Write(ref _entered, seat + 1);
         return (byte)seat;
@@ -71,7 +71,7 @@ internal sealed class RosterPage : ILinked<RosterPage>
         long gone = left & FieldMask;
         long failed = (left >> FailedShift) & FieldMask;
         long canceled = (left >> CanceledShift) & FieldMask;
-        int entered = Atomics.ReadOwn(ref _entered);
+        int entered = Atomics.ReadOwn(in _entered);
         counts.Created += entered;
         counts.Live += entered - gone;
         counts.Failed += failed;

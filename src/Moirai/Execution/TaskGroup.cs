@@ -241,7 +241,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
         if (IsEmptyLocked())
         {
             bool claimed = node.TryClaim();
-            Atomics.Write(ref _awaited, Ties.Joiners.Count > 0);
+            Atomics.WriteOwn(ref _awaited, Ties.Joiners.Count > 0);
             _gate.Exit();
             if (claimed)
             {
@@ -269,7 +269,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     {
         _gate.Enter();
         Ties.Joiners.Remove(node);
-        Atomics.Write(ref _awaited, Ties.Joiners.Count > 0);
+        Atomics.WriteOwn(ref _awaited, Ties.Joiners.Count > 0);
         _gate.Exit();
     }
 
@@ -325,7 +325,7 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
             winners = node;
         }
 
-        Atomics.Write(ref _awaited, false);
+        Atomics.WriteOwn(ref _awaited, false);
         return winners;
     }
 

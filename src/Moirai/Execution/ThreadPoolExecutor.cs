@@ -144,7 +144,7 @@ public sealed class ThreadPoolExecutor : Executor
     internal ReadOnlySpan<Pump> Pumps => _pumps;
 
     /// <summary>A spare pump has got a thread.</summary>
-    internal void SpareBegan() => Atomics.Write(ref _spareWaiting, 0);
+    internal void SpareBegan() => Volatile.Write(ref _spareWaiting, 0);
 
     /// <summary>A pump has found nothing to do and goes.</summary>
     internal void Retire(Pump pump)
@@ -181,7 +181,7 @@ public sealed class ThreadPoolExecutor : Executor
 
             // All are on duty and one does not get on. One pump more, unless one is still waiting for a thread of the pool; it ends when it finds
             // nothing to do.
-            if (Atomics.CompareExchange(ref _spareWaiting, 1, 0) == 0)
+            if (Interlocked.CompareExchange(ref _spareWaiting, 1, 0) == 0)
             {
                 Send(new Pump(this, _pumps[0].Queue, isSpare: true));
             }

@@ -102,7 +102,7 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
                 {
                     timers.Arm(frame, due, armed);
                 }
-                catch (ObjectDisposedException)
+                catch
                 {
                     if (Park.TryTakeBack(task, armed))
                     {

@@ -22,8 +22,11 @@ internal interface IAtomics
     static abstract T Read<T>(ref readonly T location)
         where T : class?;
 
-    /// <summary>Reads a word that nobody but the caller may write now: its owner, or the holder of the gate it is written under. Orders nothing.</summary>
-    static abstract int ReadOwn(ref readonly int location);
+    /// <summary>Reads what nobody but the caller may write now: its owner, or who holds the gate under which it is written. Orders nothing, costs what a field costs.</summary>
+    static abstract T ReadOwn<T>(ref readonly T location);
+
+    /// <summary>Writes what nobody but the caller may write now, and others may be looking at: without order, to be published by what comes next.</summary>
+    static abstract void WriteOwn<T>(ref T location, T value);
 
     static abstract void Write(ref byte location, byte value);
 
@@ -85,7 +88,10 @@ internal readonly struct HardwareAtomics : IAtomics
         where T : class? => Volatile.Read(in location);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int ReadOwn(ref readonly int location) => location;
+    public static T ReadOwn<T>(ref readonly T location) => location;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void WriteOwn<T>(ref T location, T value) => location = value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write(ref byte location, byte value) => Volatile.Write(ref location, value);

@@ -9,7 +9,7 @@ internal static class GroupEnd
     internal static async Future CloseAsync(TaskGroup group, string owner)
     {
         using CancelShield shield = ManagedTask.Shield();
-        if (!group.IsEmpty)
+        if (!group.TryClose(out _)) // not "if it is empty": somebody may add a task before it is closed
         {
             CancelRest(group, owner, CancelKind.NoLongerNeeded, null);
         }

@@ -74,10 +74,10 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
             {
                 task.Engine.Timers.Arm(this, task.Engine.Timers.DueIn(within), armed: 0);
             }
-            catch (ObjectDisposedException stopped)
+            catch (Exception refused) // the queue is disposed of, or its provider failed: the body's affair
             {
                 region.Leave();
-                Throw(stopped);
+                Throw(refused);
                 return;
             }
         }

@@ -87,7 +87,8 @@ public sealed partial class TaskPool : IAsyncDisposable
     private async Future DisposeCoreAsync()
     {
         ThrowIfInside("disposes");
-        if (!_group.IsEmpty)
+        _slots.Close();
+        if (!_group.TryClose(out _)) // not "if it is empty": somebody may spawn before it is closed
         {
             _group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"pool '{Name}'"));
         }

@@ -95,7 +95,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     private async Future DisposeCoreAsync()
     {
         ThrowIfInside("disposes");
-        if (!Group.IsEmpty)
+        if (!Group.TryClose(out _)) // not "if it is empty": somebody may spawn before it is closed
         {
             Group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, Group.Engine, null, $"scope '{Name}'"));
         }

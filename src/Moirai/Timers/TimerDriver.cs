@@ -138,7 +138,7 @@ internal sealed class ProviderDriver(TimerQueue queue) : TimerDriver
     private ITimer? _timer;
 
     // Set by Dispose, for ever.
-    private volatile bool _stopped;
+    private bool _stopped;
 
     public override bool IsExact => true;
 
@@ -149,9 +149,9 @@ internal sealed class ProviderDriver(TimerQueue queue) : TimerDriver
             return;
         }
 
+        int seen = 1;
         try
         {
-            int seen;
             do
             {
                 seen = Atomics.Read(ref _requests);
@@ -161,15 +161,19 @@ internal sealed class ProviderDriver(TimerQueue queue) : TimerDriver
         }
         catch
         {
-            // The provider failed. The next deadline tries again.
-            Atomics.Write(ref _requests, 0);
+            // The provider failed, and the caller is told. Who came meanwhile is not, and relied on this thread: it tries again for them.
+            if (Atomics.Exchange(ref _requests, 0) != seen)
+            {
+                Plan();
+            }
+
             throw;
         }
     }
 
     public override void Dispose()
     {
-        _stopped = true;
+        Atomics.Write(ref _stopped, true);
         Plan();
     }
 
@@ -192,7 +196,7 @@ internal sealed class ProviderDriver(TimerQueue queue) : TimerDriver
 
     private void Set()
     {
-        if (_stopped)
+        if (Atomics.Read(ref _stopped))
         {
             _timer?.Dispose();
             _timer = null;

@@ -32,6 +32,9 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     // needed. Written under the gate; the driver reads it outside.
     private long _planned = TimerWheel.Never;
 
+    // The driver could not be set for the planned time: the next who arms tries again, whatever its deadline. Written under the gate.
+    private bool _isUnset;
+
     // Written once, under the gate.
     private bool _disposed;
 
@@ -138,6 +141,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     /// </remarks>
     /// <returns>False, with nothing touched, when somebody else has claimed the wait meanwhile.</returns>
     /// <exception cref="ObjectDisposedException">The queue has been disposed of. Nothing is linked; the wait is still the caller's.</exception>
+    /// <exception cref="Exception">The provider failed to set its timer. The same holds.</exception>
     public bool Arm(WaitNode node, long due, int armed)
     {
         bool earlier = false;
@@ -153,16 +157,18 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
         node.Due = due;
         _wheel.Insert(node);
         long turn = _driver.IsExact ? due : TimerWheel.RoundUp(due);
-        if (turn < _planned)
+        long planned = Atomics.ReadOwn(in _planned);
+        if (turn < planned || _isUnset)
         {
             earlier = true;
-            _planned = _driver.IsExact ? turn : 0;
+            _isUnset = false;
+            Atomics.WriteOwn(ref _planned, _driver.IsExact ? Math.Min(turn, planned) : 0);
         }
 
         _gate.Exit();
         if (earlier)
         {
-            _driver.Plan();
+            PlanFor(node);
         }
 
         return true;
@@ -187,8 +193,8 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
         if (_driver.IsExact && !_disposed)
         {
             _wheel.TryEarliestDue(int.MaxValue, out long due);
-            moved = due != _planned;
-            _planned = due;
+            moved = due != Atomics.ReadOwn(in _planned);
+            Atomics.WriteOwn(ref _planned, due);
         }
 
         _gate.Exit();
@@ -216,7 +222,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     {
         _gate.Enter();
         _disposed = true;
-        _planned = TimerWheel.Never;
+        Atomics.WriteOwn(ref _planned, TimerWheel.Never);
         _gate.Exit();
         _driver.Dispose();
     }
@@ -253,13 +259,35 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
 
             done = _wheel.Advance(now, _driver.IsExact, Budget, ref due);
             ClaimLocked(now, due.Head, ref won);
-            planned = _planned = done ? NextTurnLocked() : 0;
+            planned = done ? NextTurnLocked() : 0;
+            Atomics.WriteOwn(ref _planned, planned);
             _gate.Exit();
             Resume(won.Head, ref batch);
         }
         while (!done);
 
         return planned;
+    }
+
+    private void PlanFor(WaitNode node)
+    {
+        try
+        {
+            _driver.Plan();
+        }
+        catch
+        {
+            _gate.Enter();
+            _isUnset = true;
+            bool isLinked = _wheel.Remove(node);
+            _gate.Exit();
+            if (isLinked)
+            {
+                throw;
+            }
+
+            // It has fired in spite of that, or was claimed: nobody is left who could be told.
+        }
     }
 
     private static void Resume(WaitNode? node, ref WakeBatch batch)

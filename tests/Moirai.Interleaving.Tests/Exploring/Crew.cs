@@ -31,7 +31,10 @@ internal sealed class Crew : IDisposable
     /// <summary>One thread of the machine.</summary>
     internal sealed class Hand
     {
-        private readonly SemaphoreSlim _go = new(0);
+        private readonly object _bed = new();
+
+        // Under the lock.
+        private bool _hasTurn;
 
         public Hand(int number)
         {
@@ -43,10 +46,28 @@ internal sealed class Crew : IDisposable
         public Action? Task { get; set; }
 
         /// <summary>Gives it the turn.</summary>
-        public void Go() => _go.Release();
+        public void Go()
+        {
+            lock (_bed)
+            {
+                _hasTurn = true;
+                Monitor.Pulse(_bed);
+            }
+        }
 
-        /// <summary>Waits for its next turn. Called on the thread itself.</summary>
-        public void WaitForTurn() => _go.Wait();
+        /// <summary>Waits for its next turn. Called on the thread itself. Without spinning: the one who has the turn may need this processor.</summary>
+        public void WaitForTurn()
+        {
+            lock (_bed)
+            {
+                while (!_hasTurn)
+                {
+                    Monitor.Wait(_bed);
+                }
+
+                _hasTurn = false;
+            }
+        }
 
         private void Work()
         {

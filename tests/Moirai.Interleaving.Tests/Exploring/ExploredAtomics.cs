@@ -8,13 +8,14 @@ namespace Moirai.Interleaving.Exploring;
 /// <summary>The seam as the explorer has it: each use is a step of a run. On threads that belong to no run it is the machine's.</summary>
 internal readonly struct ExploredAtomics : IAtomics
 {
-    private static readonly ConcurrentDictionary<(string File, string Member), string> s_sites = new();
+    private static readonly ConcurrentDictionary<(string File, int Line), Site> s_sites = new(new ByReference());
 
     public static T Read<T>(
         ref readonly T location,
         [CallerArgumentExpression(nameof(location))] string what = "",
         [CallerMemberName] string member = "",
-        [CallerFilePath] string file = "")
+        [CallerFilePath] string file = "",
+        [CallerLineNumber] int line = 0)
     {
         if (Run.Current is not { } run)
         {
@@ -23,22 +24,35 @@ internal readonly struct ExploredAtomics : IAtomics
             return value;
         }
 
-        string site = Step(run, "read", what, member, file);
+        string site = Step(run, "read", what, member, file, line);
         T seen = run.IsMutated(Flaw.Blind, site) ? default!
             : run.IsMutated(Flaw.Stale, site) ? run.Recall(in location)
             : run.Load(in location);
         run.Remember(in location, seen);
-        return Seen(run, seen);
+        run.NoteLook(in location, seen);
+        Seen(run, seen);
+        run.EndStep();
+        return seen;
     }
 
-    public static int ReadOwn(ref readonly int location) => Run.Current is { } run ? run.Load(in location) : location;
+    /// <summary>No step: nobody else may write there.</summary>
+    public static T ReadOwn<T>(ref readonly T location) => Run.Current is { } run ? run.Load(in location) : location;
+
+    public static void WriteOwn<T>(
+        ref T location,
+        T value,
+        [CallerArgumentExpression(nameof(location))] string what = "",
+        [CallerMemberName] string member = "",
+        [CallerFilePath] string file = "",
+        [CallerLineNumber] int line = 0) => Write(ref location, value, what, member, file, line);
 
     public static void Write<T>(
         ref T location,
         T value,
         [CallerArgumentExpression(nameof(location))] string what = "",
         [CallerMemberName] string member = "",
-        [CallerFilePath] string file = "")
+        [CallerFilePath] string file = "",
+        [CallerLineNumber] int line = 0)
     {
         if (Run.Current is not { } run)
         {
@@ -47,13 +61,15 @@ internal readonly struct ExploredAtomics : IAtomics
             return;
         }
 
-        string site = Step(run, "write", what, member, file);
+        string site = Step(run, "write", what, member, file, line);
         Seen(run, value);
         run.Remember(in location, value);
         if (!run.IsMutated(Flaw.Forgotten, site))
         {
             run.Store(ref location, value);
         }
+
+        run.EndStep();
     }
 
     public static T Exchange<T>(
@@ -61,14 +77,15 @@ internal readonly struct ExploredAtomics : IAtomics
         T value,
         [CallerArgumentExpression(nameof(location))] string what = "",
         [CallerMemberName] string member = "",
-        [CallerFilePath] string file = "")
+        [CallerFilePath] string file = "",
+        [CallerLineNumber] int line = 0)
     {
         if (Run.Current is not { } run)
         {
             return Interlocked.Exchange(ref location, value);
         }
 
-        string site = Step(run, "exchange", what, member, file);
+        string site = Step(run, "exchange", what, member, file, line);
         return Update(run, site, ref location, (value, false), static (_, change) => change.value);
     }
 
@@ -78,14 +95,15 @@ internal readonly struct ExploredAtomics : IAtomics
         T comparand,
         [CallerArgumentExpression(nameof(location))] string what = "",
         [CallerMemberName] string member = "",
-        [CallerFilePath] string file = "")
+        [CallerFilePath] string file = "",
+        [CallerLineNumber] int line = 0)
     {
         if (Run.Current is not { } run)
         {
             return Interlocked.CompareExchange(ref location, value, comparand);
         }
 
-        string site = Step(run, "compare and exchange", what, member, file);
+        string site = Step(run, "compare and exchange", what, member, file, line);
         return Update(run, site, ref location, (value, comparand), static (old, change) =>
             EqualityComparer<T>.Default.Equals(old, change.comparand) ? change.value : old);
     }
@@ -95,19 +113,21 @@ internal readonly struct ExploredAtomics : IAtomics
         int value,
         [CallerArgumentExpression(nameof(location))] string what = "",
         [CallerMemberName] string member = "",
-        [CallerFilePath] string file = "") =>
-        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", what, member, file)) : Interlocked.Add(ref location, value);
+        [CallerFilePath] string file = "",
+        [CallerLineNumber] int line = 0) =>
+        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", what, member, file, line)) : Interlocked.Add(ref location, value);
 
     public static long Add(
         ref long location,
         long value,
         [CallerArgumentExpression(nameof(location))] string what = "",
         [CallerMemberName] string member = "",
-        [CallerFilePath] string file = "") =>
-        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", what, member, file)) : Interlocked.Add(ref location, value);
+        [CallerFilePath] string file = "",
+        [CallerLineNumber] int line = 0) =>
+        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", what, member, file, line)) : Interlocked.Add(ref location, value);
 
     /// <summary>No step: without a store held back nobody could tell it from nothing.</summary>
-    public static void Fence([CallerMemberName] string member = "", [CallerFilePath] string file = "")
+    public static void Fence([CallerMemberName] string member = "", [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         if (Run.Current is not { } run)
         {
@@ -115,18 +135,18 @@ internal readonly struct ExploredAtomics : IAtomics
             return;
         }
 
-        string site = SiteOf(run, member, file);
+        string site = SiteOf(run, member, file, line);
         if (!run.IsMutated(Flaw.NoFence, site))
         {
             run.LandAll();
         }
     }
 
-    public static void SpinOnce(ref SpinWait spinner, [CallerMemberName] string member = "", [CallerFilePath] string file = "")
+    public static void SpinOnce(ref SpinWait spinner, [CallerMemberName] string member = "", [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         if (Run.Current is { } run)
         {
-            run.Spin($"spins in {SiteOf(run, member, file)}");
+            run.Spin($"spins in {SiteOf(run, member, file, line)}");
         }
         else
         {
@@ -144,7 +164,9 @@ internal readonly struct ExploredAtomics : IAtomics
 
     static T IAtomics.Read<T>(ref readonly T location) => Read(in location);
 
-    static int IAtomics.ReadOwn(ref readonly int location) => ReadOwn(in location);
+    static T IAtomics.ReadOwn<T>(ref readonly T location) => ReadOwn(in location);
+
+    static void IAtomics.WriteOwn<T>(ref T location, T value) => WriteOwn(ref location, value);
 
     static void IAtomics.Write(ref byte location, byte value) => Write(ref location, value);
 
@@ -207,43 +229,60 @@ internal readonly struct ExploredAtomics : IAtomics
         run.Remember(in location, made);
         if (run.IsMutated(Flaw.Forgotten, site) || EqualityComparer<T>.Default.Equals(old, made))
         {
-            return old;
+            run.NoteLook(in location, old);
         }
-
-        if (isFence)
+        else if (isFence)
         {
             location = made;
-            run.NoteChange();
+            run.NoteStore();
         }
         else
         {
             run.Store(ref location, made);
         }
 
+        run.EndStep();
         return old;
     }
 
-    private static T Seen<T>(Run run, T value)
+    private static void Seen<T>(Run run, T value)
     {
         if (run.IsTraced)
         {
             run.Note($"= {value}");
         }
-
-        return value;
     }
 
-    private static string Step(Run run, string how, string what, string member, string file)
+    private static string Step(Run run, string how, string what, string member, string file, int line)
     {
-        string site = SiteOf(run, member, file);
+        string site = SiteOf(run, member, file, line);
         run.Step(run.IsTraced ? $"{how} {what} in {site}" : site);
         return site;
     }
 
-    private static string SiteOf(Run run, string member, string file)
+    private static string SiteOf(Run run, string member, string file, int line)
     {
-        string site = s_sites.GetOrAdd((file, member), static key => $"{Path.GetFileNameWithoutExtension(key.File)}.{key.Member}");
+        Site site = s_sites.GetOrAdd((file, line), static (key, member) => new Site($"{Path.GetFileNameWithoutExtension(key.File)}.{member}", key.File, key.Line), member);
         run.Sites.Add(site);
-        return site;
+        return site.Name;
     }
+
+    // The compiler writes the same string for all uses in one file.
+    private sealed class ByReference : IEqualityComparer<(string File, int Line)>
+    {
+        public bool Equals((string File, int Line) x, (string File, int Line) y) => ReferenceEquals(x.File, y.File) && x.Line == y.Line;
+
+        public int GetHashCode((string File, int Line) obj) => (RuntimeHelpers.GetHashCode(obj.File) * 397) ^ obj.Line;
+    }
+}
+
+/// <summary>A line of the source that uses the seam.</summary>
+/// <param name="Name">File and member.</param>
+/// <param name="File">The path that the compiler knew.</param>
+/// <param name="Line">Its number, from 1 on.</param>
+internal sealed record Site(string Name, string File, int Line)
+{
+    public bool Equals(Site? other) => ReferenceEquals(this, other);
+
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 }

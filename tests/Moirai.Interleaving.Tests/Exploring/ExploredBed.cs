@@ -24,6 +24,7 @@ internal sealed class ExploredBed
         run.LandAll();
         if (run.IsMutated(Flaw.NoLock, site))
         {
+            run.EndStep();
             return default;
         }
 
@@ -42,7 +43,6 @@ internal sealed class ExploredBed
         run.Step("goes to bed");
         object? holder = _holder;
         _holder = null;
-        run.NoteChange();
         int calls = _calls;
         run.SleepUntil("sleeps", milliseconds, () => _calls != calls);
         bool called = _calls != calls;
@@ -56,14 +56,11 @@ internal sealed class ExploredBed
             _holder = holder;
         }
 
+        run.EndStep();
         return called;
     }
 
-    public void Call()
-    {
-        _calls++;
-        Run.Current?.NoteChange();
-    }
+    public void Call() => _calls++;
 
     /// <summary>A thread of the model plays it, see <see cref="Run.Started"/>.</summary>
     public static Thread StartThread(string name, int stackSize, Action<object?> run, object state)
@@ -80,8 +77,7 @@ internal sealed class ExploredBed
             {
                 run.LandAll();
                 bed._holder = null;
-                run.NoteChange();
-            }
+                    }
         }
     }
 }

@@ -51,7 +51,7 @@ internal static class Explorer
 
         public StringBuilder? Trace { get; init; }
 
-        public Exception? Play(Script script, HashSet<string> sites)
+        public Exception? Play(Script script, HashSet<Site> sites)
         {
             while (true)
             {
@@ -104,6 +104,6 @@ internal sealed class Exploration
 
     public Exception? Broken { get; set; }
 
-    /// <summary>The uses of the seam that were met, as file and member.</summary>
-    public HashSet<string> Sites { get; } = [];
+    /// <summary>Where in the source the seam was used.</summary>
+    public HashSet<Site> Sites { get; } = [];
 }

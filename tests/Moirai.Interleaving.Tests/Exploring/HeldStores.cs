@@ -1,14 +1,11 @@
-using System.Runtime.CompilerServices;
+using Memory = System.Runtime.CompilerServices.Unsafe;
 
 namespace Moirai.Interleaving.Exploring;
 
 /// <summary>The stores of one thread that other threads do not see yet, oldest first: a store buffer.</summary>
-/// <remarks>A place in memory is remembered as its distance from a pinned object, which is true until the garbage collector moves things. Then the run has to be
-/// repeated.</remarks>
+/// <remarks>When the garbage collector has moved things the run has to be repeated.</remarks>
 internal sealed class HeldStores
 {
-    private static readonly byte[] s_origin = GC.AllocateArray<byte>(1, pinned: true);
-
     private readonly Queue<Store> _stores = new();
 
     // How many collections there had been when the oldest was remembered.
@@ -25,7 +22,7 @@ internal sealed class HeldStores
             _collections = GC.CollectionCount(0); // before the look at the place
         }
 
-        _stores.Enqueue(new Store<T>(DistanceOf(ref location), value));
+        _stores.Enqueue(new Store<T>(Place.Of(ref location), value));
     }
 
     /// <summary>What this thread itself sees at a place.</summary>
@@ -35,7 +32,7 @@ internal sealed class HeldStores
         value = default!;
         foreach (Store store in _stores)
         {
-            if (store is Store<T> typed && typed.Distance == DistanceOf(ref Unsafe.AsRef(in location)))
+            if (store is Store<T> typed && typed.Place == Place.Of(in location))
             {
                 value = typed.Value;
                 found = true;
@@ -49,23 +46,20 @@ internal sealed class HeldStores
     /// <returns>False when its place was moved.</returns>
     public bool TryLandOne() => _stores.Dequeue().TryLand(_collections);
 
-    /// <summary>The name of a place until the next collection.</summary>
-    public static nint DistanceOf<T>(ref T location) => Unsafe.ByteOffset(ref s_origin[0], ref Unsafe.As<T, byte>(ref location));
-
-    private abstract class Store(nint distance)
+    private abstract class Store(Place place)
     {
-        public nint Distance => distance;
+        public Place Place => place;
 
         public abstract bool TryLand(int collections);
     }
 
-    private sealed class Store<T>(nint distance, T value) : Store(distance)
+    private sealed class Store<T>(Place place, T value) : Store(place)
     {
         public T Value => value;
 
         public override bool TryLand(int collections)
         {
-            ref T location = ref Unsafe.As<byte, T>(ref Unsafe.AddByteOffset(ref s_origin[0], Distance));
+            ref T location = ref Place.Reference<T>();
             if (GC.CollectionCount(0) != collections)
             {
                 return false;
@@ -74,5 +68,33 @@ internal sealed class HeldStores
             location = value; // not moved before it became a reference; from then on the collector keeps it right
             return true;
         }
+    }
+}
+
+/// <summary>A place in memory, as its distance from a pinned object: good until the garbage collector moves things.</summary>
+internal readonly record struct Place(nint Distance)
+{
+    private static readonly byte[] s_origin = GC.AllocateArray<byte>(1, pinned: true);
+
+    public static Place Of<T>(ref readonly T location) =>
+        new(Memory.ByteOffset(ref s_origin[0], ref Memory.As<T, byte>(ref Memory.AsRef(in location))));
+
+    public ref T Reference<T>() => ref Memory.As<byte, T>(ref Memory.AddByteOffset(ref s_origin[0], Distance));
+}
+
+/// <summary>What a thread has seen at a place when it looked.</summary>
+internal abstract class Look
+{
+    /// <summary>Whether something else is there now. Asked when nothing was moved since.</summary>
+    public abstract bool IsOutdated();
+}
+
+/// <inheritdoc cref="Look"/>
+internal sealed class Look<T>(Place place, T seen) : Look
+{
+    public override bool IsOutdated()
+    {
+        T now = place.Reference<T>();
+        return !EqualityComparer<T>.Default.Equals(now, seen);
     }
 }

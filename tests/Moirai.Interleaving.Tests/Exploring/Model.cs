@@ -9,6 +9,9 @@ internal abstract class Model
 
     public IReadOnlyList<(string Name, Action Body)> Threads => _threads;
 
+    /// <summary>Whether what follows a use of the seam is a step of its own. For models of what locks protect: between two uses of the seam lie plain fields there.</summary>
+    public virtual bool HasFineSteps => false;
+
     /// <summary>What must hold when all threads have ended. Runs alone.</summary>
     public virtual void Check()
     {

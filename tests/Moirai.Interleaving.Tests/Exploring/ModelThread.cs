@@ -27,6 +27,6 @@ internal sealed class ModelThread(int index, string name, Action body, Crew.Hand
     /// <summary>When its sleep is over, in milliseconds of the run; null when it does not sleep, or for ever.</summary>
     public long? SleepsUntil { get; set; }
 
-    /// <summary>The number of changes that the run had seen when this thread last began to look for one.</summary>
-    public long LookedAt { get; set; } = -1;
+    /// <summary>Where it has looked since it last stored something or gave its turn away: if it waits in a loop, it waits for one of these to change.</summary>
+    public List<Look> Looks { get; } = [];
 }

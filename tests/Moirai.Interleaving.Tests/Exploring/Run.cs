@@ -3,7 +3,7 @@ namespace Moirai.Interleaving.Exploring;
 /// <summary>One interleaving of a model: its threads make one step after the other, each step in the order that the script says.</summary>
 /// <remarks>
 /// A step is one use of the seam and all that follows it up to the next. Exactly one thread works at any time; it hands the turn on itself. A thread that waits in a loop gets no turn until
-/// something has changed. Stores can be held back: their thread sees them, others do not, until it uses a fence, or anything that is one, or waits, or the script lets
+/// there is something else where it has looked. Stores can be held back: their thread sees them, others do not, until it uses a fence, or anything that is one, or waits, or the script lets
 /// them land; in order.
 /// </remarks>
 internal sealed class Run
@@ -19,19 +19,20 @@ internal sealed class Run
     private readonly ModelThread[] _threads;
     private readonly ManualResetEventSlim _over = new();
     private readonly List<string>? _trace;
+    private readonly bool _hasFineSteps;
     private readonly int _collections = GC.CollectionCount(0);
 
     // What each thread has seen or stored last, by place; kept for the one flaw that needs it.
-    private readonly Dictionary<(ModelThread, nint), object?>? _lastSeen;
+    private readonly Dictionary<(ModelThread, Place), object?>? _lastSeen;
     private int _working;
     private int _steps;
-    private long _changes;
     private volatile bool _aborting;
 
     public Run(Model model, Script script, Bounds bounds, Mutant? mutant, Crew crew, bool trace)
     {
         _script = script;
         _bounds = bounds;
+        _hasFineSteps = model.HasFineSteps;
         Mutant = mutant;
         _trace = trace ? [] : null;
         _lastSeen = mutant?.Flaw == Flaw.Stale ? [] : null;
@@ -61,8 +62,8 @@ internal sealed class Run
     /// <summary>Threads that the code under exploration has started, for a thread of the model to play.</summary>
     public Queue<Action> Started { get; } = new();
 
-    /// <summary>Which uses of the seam were met.</summary>
-    public HashSet<string> Sites { get; } = [];
+    /// <summary>Where in the source the seam was used.</summary>
+    public HashSet<Site> Sites { get; } = [];
 
     /// <summary>Whether the current thread has the planted fault at this site.</summary>
     public bool IsMutated(Flaw flaw, string site) => Mutant is not null && Mutant.Has(flaw, site, t_self!);
@@ -93,13 +94,21 @@ internal sealed class Run
         _trace?.Add($"{self.Index} {self.Name}: {what}");
     }
 
-    /// <summary>One turn of a loop that waits for a change.</summary>
+    /// <summary>The current thread has used the seam: where steps are fine, others may come before it goes on.</summary>
+    public void EndStep()
+    {
+        if (_hasFineSteps)
+        {
+            HandOn(t_self!, isFree: false);
+        }
+    }
+
+    /// <summary>One turn of a loop that waits for a change, and stores nothing between its look and this.</summary>
     public void Spin(string what)
     {
         ModelThread self = t_self!;
-        long looked = self.LookedAt;
-        Wait(self, what, () => _changes > looked);
-        self.LookedAt = _changes;
+        Wait(self, what, () => IsOutdated(self.Looks));
+        self.Looks.Clear();
     }
 
     /// <summary>The current thread waits until <paramref name="condition"/> holds, which uses no seam.</summary>
@@ -130,19 +139,27 @@ internal sealed class Run
         self.SleepsUntil = null;
     }
 
-    /// <summary>Something that others may wait for has changed.</summary>
-    public void NoteChange() => _changes++;
-
     public void Note(string what) => _trace?.Add($"  {what}");
 
     public bool IsTraced => _trace is not null;
 
+    /// <summary>What the current thread sees at a place.</summary>
     public T Load<T>(ref readonly T location)
     {
         HeldStores stores = t_self!.Held;
-        ThrowIfMoved(stores);
+        if (stores.HaveMoved)
+        {
+            ThrowMoved();
+        }
+
         return stores.TryFind(in location, out T held) ? held : location;
     }
+
+    /// <summary>The current thread has looked at a place.</summary>
+    public void NoteLook<T>(ref readonly T location, T seen) => t_self!.Looks.Add(new Look<T>(Place.Of(in location), seen));
+
+    /// <summary>The current thread has stored something at once.</summary>
+    public void NoteStore() => t_self!.Looks.Clear();
 
     /// <summary>Keeps in mind what the current thread knows of a place.</summary>
     public void Remember<T>(ref readonly T location, T value)
@@ -175,8 +192,9 @@ internal sealed class Run
         else
         {
             location = value;
-            _changes++;
         }
+
+        self.Looks.Clear();
     }
 
     /// <summary>A full fence: what the current thread has stored is seen by all.</summary>
@@ -197,24 +215,31 @@ internal sealed class Run
             ThrowMoved();
         }
 
-        _changes++;
         _trace?.Add($"  (the store held back by {thread.Name} is seen)");
     }
 
-    private (ModelThread Thread, nint Place) PlaceOf<T>(ref readonly T location)
+    private bool IsOutdated(List<Look> looks)
     {
-        nint place = HeldStores.DistanceOf(ref System.Runtime.CompilerServices.Unsafe.AsRef(in location));
-        if (GC.CollectionCount(0) != _collections)
+        if (looks.Count == 0)
         {
-            ThrowMoved();
+            return true;
         }
 
+        bool isOutdated = looks.Exists(static look => look.IsOutdated());
+        ThrowIfMoved();
+        return isOutdated;
+    }
+
+    private (ModelThread Thread, Place Place) PlaceOf<T>(ref readonly T location)
+    {
+        Place place = Place.Of(in location);
+        ThrowIfMoved();
         return (t_self!, place);
     }
 
-    private void ThrowIfMoved(HeldStores stores)
+    private void ThrowIfMoved()
     {
-        if (stores.HaveMoved)
+        if (GC.CollectionCount(0) != _collections)
         {
             ThrowMoved();
         }
@@ -347,9 +372,14 @@ internal sealed class Run
 
         // The condition may look at what is behind the seam: such looks are no steps.
         (Run? run, t_run) = (t_run, null);
-        bool can = condition();
-        t_run = run;
-        return can;
+        try
+        {
+            return condition();
+        }
+        finally
+        {
+            t_run = run;
+        }
     }
 
     private void PassTime()
@@ -371,7 +401,6 @@ internal sealed class Run
                 self.Body();
                 self.HasEnded = true;
                 self.Doing = "has ended";
-                _changes++;
                 if (!Array.TrueForAll(_threads, static thread => thread.HasEnded))
                 {
                     Decide(self, isFree: true).Hand.Go();

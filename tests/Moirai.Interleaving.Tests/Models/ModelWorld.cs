@@ -20,6 +20,8 @@ internal sealed class ModelWorld
 
     public ManagedTask Spawn(Func<Future> body) => Runtime.SpawnDetached(_ => body());
 
+    public ManagedTask SpawnInto(TaskGroup group, Func<Future> body) => Spawning.Spawn(group, body().Frame, TaskLabel.Of("task", "model", null, "", 0), token: null);
+
     /// <summary>Spawns, and runs until nothing is ready: the scene before the threads begin.</summary>
     public ManagedTask Start(Func<Future> body)
     {
@@ -102,10 +104,16 @@ internal sealed class ModelTime : TimeProvider
     private readonly List<ModelTimer> _timers = [];
     private long _now;
 
+    /// <summary>Whether the next timer that is set fails to be.</summary>
+    public bool FailsNext { get; set; }
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     /// <summary>When the first timer is due; null when none is set.</summary>
     public long? NextDue => _timers.Min(static timer => timer.Due == long.MaxValue ? (long?)null : timer.Due);
+
+    /// <summary>How many timers have been made and not disposed of.</summary>
+    public int Timers => _timers.Count;
 
     public override long GetTimestamp() => _now;
 
@@ -113,8 +121,8 @@ internal sealed class ModelTime : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
+        dueTime.ShouldBe(Timeout.InfiniteTimeSpan);
         var timer = new ModelTimer(this, () => callback(state));
-        timer.Change(dueTime, period);
         _timers.Add(timer);
         return timer;
     }
@@ -135,6 +143,13 @@ internal sealed class ModelTime : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
+            Run.Current?.Step("sets the provider's timer");
+            if (time.FailsNext)
+            {
+                time.FailsNext = false;
+                throw new InvalidOperationException("the provider fails");
+            }
+
             Due = dueTime == Timeout.InfiniteTimeSpan ? long.MaxValue : time._now + dueTime.Ticks;
             return true;
         }

@@ -7,7 +7,7 @@ namespace Moirai.Interleaving.Models;
 public sealed class SpinGateModels
 {
     [Fact]
-    public void One_thread_at_a_time_is_behind_a_gate() => Proof.Holds<Turnstile>(atLeast: 1_000);
+    public void One_thread_at_a_time_is_behind_a_gate() => Proof.Holds<Turnstile>(atLeast: 500);
 
     [Theory]
     [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
@@ -17,7 +17,7 @@ public sealed class SpinGateModels
     public void Turnstile_twin(string site, Flaw flaw) => Proof.Catches<Turnstile>(site, flaw);
 
     [Fact]
-    public void Who_only_tries_a_gate_enters_alone_or_not_at_all() => Proof.Holds<Trial>(atLeast: 50);
+    public void Who_only_tries_a_gate_enters_alone_or_not_at_all() => Proof.Holds<Trial>(atLeast: 20);
 
     [Theory]
     [InlineData("SpinGate.TryEnter", Flaw.CheckThenStore)]

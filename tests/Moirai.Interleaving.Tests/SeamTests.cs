@@ -1,0 +1,78 @@
+using System.Text.RegularExpressions;
+using Moirai.Interleaving.Exploring;
+
+namespace Moirai.Interleaving;
+
+/// <summary>That the models are about the whole of what goes through the seam, and the seam about the whole of what is lock-free.</summary>
+public sealed class SeamTests
+{
+    private static readonly string s_source = FindSource();
+
+    // What uses the platform's atomics directly, and why that needs no model.
+    private static readonly Dictionary<string, string> s_outside = new()
+    {
+        ["IAtomics.cs"] = "the seam itself",
+        ["Engine.cs"] = "the default engine is made once, under a lock; the flag of a stopped engine is set once and only refuses new work",
+        ["Executor.cs"] = "an executor is attached once; the loser is told",
+        ["TaskLabel.cs"] = "a cache of immutable labels: who overwrites another's entry loses nothing",
+        ["StepContext.cs"] = "a counter that gives out blocks of ids, and nothing else",
+        ["ThreadPoolExecutor.cs"] = "a throttle for spare pumps and a gauge; a spare too many or too few is right all the same",
+        ["Pump.cs"] = "gauges: how many steps, and how long they take",
+        ["LocalExecutor.cs"] = "a gauge: how many steps",
+        ["TaskSlotManager.cs"] = "a gauge: how many slots are in use; it is written under the gate",
+        ["TimerQueue.cs"] = "gauges: how many have fired, and how late",
+        ["TimerWheel.cs"] = "a gauge: how many are linked; it is written under the gate",
+        ["TimerDriver.cs"] = "gauges for tests, written under the lock",
+        ["EndQueue.cs"] = "refuses a wrong order of calls by one caller; it is written under the gate",
+        ["TaskGroup.cs"] = "the cause is written once, under the gate",
+        ["TaskScope.cs"] = "whether somebody has joined: it decides who is told of failures, not who waits",
+    };
+
+    [Fact]
+    public void Every_use_of_the_seam_is_met_by_a_model()
+    {
+        var met = new HashSet<(string File, int Line)>();
+        var models = typeof(SeamTests).Assembly.GetTypes()
+            .Where(static type => type.IsSubclassOf(typeof(Model)) && !type.IsAbstract && type.Namespace == "Moirai.Interleaving.Models")
+            .ToList();
+        models.Count.ShouldBeGreaterThan(20);
+        foreach (Type type in models)
+        {
+            Exploration exploration = Explorer.Explore(() => (Model)Activator.CreateInstance(type)!, new Bounds(1));
+            exploration.Broken.ShouldBeNull(type.Name);
+            met.UnionWith(exploration.Sites.Select(static at => (Path.GetFileName(at.File), at.Line)));
+        }
+
+        string[] missed =
+        [
+            .. UsesOf(@"\bAtomics\.(Read|Write|WriteOwn|Exchange|CompareExchange|Add|Fence|SpinOnce)\b")
+                .Where(use => !met.Contains((use.File, use.Line)))
+                .Select(static use => $"{use.File}:{use.Line}: {use.Text}"),
+        ];
+        missed.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void What_is_lock_free_goes_through_the_seam_or_has_its_reason()
+    {
+        string[] outside = [.. UsesOf(@"^(?!\s*//).*(\b(Interlocked|Volatile)\.|\bvolatile\b)").Select(static use => use.File).Distinct().Order(StringComparer.Ordinal)];
+        outside.ShouldBe(s_outside.Keys.Order(StringComparer.Ordinal));
+    }
+
+    private static IEnumerable<(string File, int Line, string Text)> UsesOf(string pattern) =>
+        from path in Directory.EnumerateFiles(s_source, "*.cs", SearchOption.AllDirectories)
+        from line in File.ReadAllLines(path).Select(static (text, index) => (text, Number: index + 1))
+        where Regex.IsMatch(line.text, pattern)
+        select (Path.GetFileName(path), line.Number, line.text.Trim());
+
+    private static string FindSource()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "Moirai.slnx")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return Path.Combine(folder ?? throw new DirectoryNotFoundException("The tests do not run inside the repository."), "src", "Moirai");
+    }
+}
