@@ -122,6 +122,20 @@ public sealed class FromCallbackTests
     }
 
     [Fact]
+    public void D3_a_callback_that_comes_at_the_moment_of_the_timeout_is_not_lost()
+    {
+        var world = new World();
+        var service = new Service();
+        ManagedTask<string> task = world.Runtime.SpawnDetached(service.AskAsync().WithTimeout(TimeSpan.FromSeconds(1)));
+        world.Run();
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        service.Source!.TrySetResult("value").ShouldBeTrue("nobody has given up yet");
+        world.ShouldBeEmpty();
+        task.Result.ShouldBe("value");
+        service.Trace.ShouldBe(["register"]);
+    }
+
+    [Fact]
     public void D3_a_task_that_was_canceled_before_it_could_register_never_registers()
     {
         var world = new World();
@@ -252,7 +266,7 @@ public sealed class FromCallbackTests
         world.ShouldBeEmpty();
         task.State.ShouldBe(TaskState.Completed);
         made[1..].ShouldAllBe(bytes => bytes == 128);
-        waited[1..].ShouldAllBe(bytes => bytes == 48 || bytes == 48 + BoxOfAnAwaiter);
+        waited[1..].ShouldAllBe(bytes => bytes == 40 || bytes == 40 + BoxOfAnAwaiter);
     }
 
     [Theory]
