@@ -1,5 +1,4 @@
 using Moirai.Execution;
-using Moirai.Lifecycle;
 using Moirai.Results;
 
 namespace Moirai;

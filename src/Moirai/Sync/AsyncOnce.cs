@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Moirai.Execution;
 using Moirai.Sync;
 using Moirai.Wakers;
 

@@ -42,12 +42,13 @@ public sealed class OneShotSender<T> : IDisposable
     public bool TrySend(T value)
     {
         bool sent = _receiver.TrySend(value);
-        GC.SuppressFinalize(this);
+        Dispose(); // nothing is left to be done; the collector need not look
         return sent;
     }
 
     /// <summary>The current task answers for the promise from now on: if it ends without sending, whichever way it ends, the promise is broken at that moment.</summary>
-    /// <remarks>Call it first thing in the task that is to send; whoever answered before is relieved. In plain code nobody answers from now on. After the promise was kept or broken it does nothing.</remarks>
+    /// <remarks>Call it first thing in the task that is to send; whoever answered before is relieved. In plain code nobody answers from now on. After the promise was kept or broken it does nothing.
+    /// <para>A task that is canceled before it begins has taken nothing over; then the sender breaks the promise when it is collected, unless somebody else has it and disposes it.</para></remarks>
     /// <returns>The sender.</returns>
     public OneShotSender<T> TakeOver()
     {

@@ -70,23 +70,26 @@ public readonly struct PrimitiveAwaitable<T>
     /// <summary>Made for the compiler.</summary>
     public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
     {
-        // How the question IsCompleted was answered.
-        private const byte MustWait = 0;
-        private const byte IsThere = 1;
-        private const byte IsRefused = 2;
-
         private readonly IAwaited<T> _source;
         private readonly long _request;
         private readonly CancellationToken _token;
         private PlainSeat? _seat;
         private T _result = default!;
-        private byte _answer;
+        private Answer _answer;
 
         internal Awaiter(IAwaited<T> source, long request, CancellationToken token)
         {
             _source = source;
             _request = request;
             _token = token;
+        }
+
+        // How the question IsCompleted was answered.
+        private enum Answer : byte
+        {
+            Wait,
+            There,
+            Refused,
         }
 
         /// <summary>Takes what is waited for if it is there. Now and then false also if it is, so that a task that is always lucky gives way.</summary>
@@ -97,13 +100,13 @@ public readonly struct PrimitiveAwaitable<T>
                 StepContext? context = StepContext.Existing;
                 if (_token.IsCancellationRequested)
                 {
-                    _answer = IsRefused;
+                    _answer = Answer.Refused;
                     return true;
                 }
 
                 if (StepContext.MayGoOn(context) && _source.TryTake(_request, out _result))
                 {
-                    _answer = IsThere;
+                    _answer = Answer.There;
                     return true;
                 }
 
@@ -122,9 +125,9 @@ public readonly struct PrimitiveAwaitable<T>
         {
             switch (_answer)
             {
-                case IsThere:
+                case Answer.There:
                     return _result;
-                case IsRefused:
+                case Answer.Refused:
                     throw PrimitiveWait.AbandonedError(Primitive, _token);
                 default:
                     WaitSignal signal = PrimitiveWait.End(_seat, Primitive, _token, out WaitNode node);

@@ -1,4 +1,3 @@
-using Moirai.Lifecycle;
 using Moirai.Wakers;
 
 namespace Moirai.Tests.Sync;
@@ -132,15 +131,14 @@ public sealed class AsyncBarrierTests
             await Future.Yield();
             world.Log("never");
         });
-        Task<bool> last = PlainAsync();
-        last.Result.ShouldBeTrue();
+        PrimitiveAwaitable<bool>.Awaiter last = barrier.WaitAsync(TestContext.Current.CancellationToken).GetAwaiter();
+        last.IsCompleted.ShouldBeTrue();
+        last.GetResult().ShouldBeTrue();
         first.Cancel();
         world.Run();
         world.Trace.ShouldBe(["follows"]);
         first.State.ShouldBe(TaskState.Canceled);
         world.ShouldBeEmpty();
-
-        async Task<bool> PlainAsync() => await barrier.WaitAsync(TestContext.Current.CancellationToken);
     }
 
     [Fact]

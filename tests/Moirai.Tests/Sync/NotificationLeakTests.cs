@@ -58,7 +58,7 @@ public sealed class NotificationLeakTests
         WeakReference first = Send(received.Sender);
         WeakReference second = Send(unwanted.Sender);
         Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(first));
-        received.Receiver.TryReceive(out object _).ShouldBeTrue();
+        Receive(received.Receiver);
         unwanted.Receiver.Dispose();
         Garbage.ShouldBeGone(first);
         Garbage.ShouldBeGone(second);
@@ -97,7 +97,8 @@ public sealed class NotificationLeakTests
         // One task waits again and again, for a primitive, for another task, and in races; each wait is given up.
         int Retained(int rounds)
         {
-            WeakReference[] tracked = new WeakReference[rounds];
+            var tracked = new WeakReference[rounds];
+            bool done = false;
             ManagedTask task = world.Spawn(async _ =>
             {
                 for (int i = 0; i < rounds; i++)
@@ -105,12 +106,13 @@ public sealed class NotificationLeakTests
                     tracked[i] = await GiveUpAsync(notify, other, i % 3);
                 }
 
+                done = true;
                 await notify.WaitAsync();
             });
             world.Run();
-            while (notify.Waiting == 1)
+            while (!done)
             {
-                world.Advance(1);
+                world.Advance(0.001);
             }
 
             notify.Waiting.ShouldBe(2);
@@ -172,6 +174,9 @@ public sealed class NotificationLeakTests
                 return (once, async () => await once.GetAsync());
         }
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Receive(OneShotReceiver<object> receiver) => receiver.TryReceive(out object _).ShouldBeTrue();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference Send(OneShotSender<object> sender)

@@ -1,5 +1,3 @@
-using Moirai.Wakers;
-
 namespace Moirai.Tests.Sync;
 
 /// <summary>Who is told, in what order, and what becomes of a notification that nobody takes.</summary>
