@@ -82,19 +82,6 @@ public sealed class EndedTaskLeakTests
     public void B3_twin_a_waker_that_comes_with_its_local_is_caught(Way way) => IsCaught(() => WakerKeepsNothing(way, plant: []));
 
     [Fact]
-    public void B3_a_waker_of_an_earlier_wait_wakes_no_later_wait_of_the_task() => OldWakerWakesNothing(static (old, _) => old.Wake());
-
-    [Fact]
-    public void B3_twin_a_waker_that_wakes_whatever_the_task_waits_for_is_caught() => Twin.IsCaught(
-        () => OldWakerWakesNothing(static (_, task) =>
-        {
-            Frame leaf = task.Leaf!;
-            task.Word.TryWake().ShouldBeTrue();
-            task.Engine.Executor.Enqueue(leaf);
-        }),
-        "steps were run");
-
-    [Fact]
     public void B3_a_foreign_continuation_that_is_kept_keeps_no_locals_and_resumes_nothing() => ForeignContinuationKeepsNothing(static (_, _) => { });
 
     [Fact]
@@ -170,35 +157,6 @@ public sealed class EndedTaskLeakTests
         waker.Task.ShouldBe(task.Id);
         world.ShouldBeEmpty();
         GC.KeepAlive(plant);
-    }
-
-    private static void OldWakerWakesNothing(Action<Waker, ManagedTask> wake)
-    {
-        var world = new World();
-        Waker old = default;
-        var gate = new Gate();
-        bool ready = false;
-        ManagedTask task = world.Runtime.SpawnDetached(async _ =>
-        {
-            await Future.FromPoll(waker =>
-            {
-                old = waker;
-                return ready;
-            });
-            await gate.WaitAsync();
-        });
-        world.Run();
-        ready = true;
-        old.Wake();
-        world.Run();
-        gate.Entered.ShouldBe(1);
-
-        wake(old, task);
-        world.Run().ShouldBe(0, "steps were run");
-        task.State.ShouldBe(TaskState.Blocked);
-        gate.Open();
-        world.ShouldBeEmpty();
-        task.State.ShouldBe(TaskState.Completed);
     }
 
     private static void ForeignContinuationKeepsNothing(Action<Action, object> plant)
