@@ -14,6 +14,9 @@ public enum RuntimeEventKind
 
     /// <summary>The runtime was stopped and some tasks had not ended when the time for it was over.</summary>
     StopIncomplete = 4,
+
+    /// <summary>A task ended without giving back what it held together with others: permits of a semaphore, a read lease. They were given back for it.</summary>
+    PermitsReturned = 5,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>

@@ -6,7 +6,7 @@ namespace Moirai.Sync;
 /// <summary>What awaiters do that wait in a primitive: as the frame of a future, or in a seat of its own for plain code.</summary>
 /// <remarks>
 /// The order: <see cref="Prepare"/> when <c>IsCompleted</c> finds that there is something to wait for; then <see cref="Suspend"/> (futures) or <see cref="Register"/> (plain code); then
-/// <see cref="End"/> in <c>GetResult</c>. Between the first two the compiler copies the awaiter away, and that copy is the one that <c>GetResult</c> sees: so the awaiter keeps the
+/// <see cref="End(PlainSeat?, SynchronizationPrimitive, CancellationToken)"/> in <c>GetResult</c>. Between the first two the compiler copies the awaiter away, and that copy is the one that <c>GetResult</c> sees: so the awaiter keeps the
 /// seat that <see cref="Prepare"/> gives, and whatever the wait writes later stands in the node.
 /// </remarks>
 internal static class PrimitiveWait
@@ -50,16 +50,25 @@ internal static class PrimitiveWait
 
     /// <summary>How the wait ended. Throws when cancellation ended it.</summary>
     /// <exception cref="OperationCanceledException">The token was canceled, or the waiting task.</exception>
-    internal static WaitSignal End(PlainSeat? known, SynchronizationPrimitive primitive, CancellationToken token)
+    internal static WaitSignal End(PlainSeat? known, SynchronizationPrimitive primitive, CancellationToken token) => End(known, primitive, token, out _);
+
+    /// <param name="known">The seat that <see cref="Prepare"/> gave.</param>
+    /// <param name="primitive">What was waited for.</param>
+    /// <param name="token">What could end the wait.</param>
+    /// <param name="node">The seat of the wait, in whose <see cref="WaitNode.Due"/> the primitive has left what it tells the awaiter.</param>
+    /// <inheritdoc cref="End(PlainSeat?, SynchronizationPrimitive, CancellationToken)"/>
+    internal static WaitSignal End(PlainSeat? known, SynchronizationPrimitive primitive, CancellationToken token, out WaitNode node)
     {
         StepContext? context = StepContext.Existing;
         WaitSignal signal;
         if ((known ?? context?.Delivered) is PlainSeat seat && seat.HasServed(primitive))
         {
+            node = seat;
             signal = seat.End(context);
         }
         else if (context?.Frame is { } frame && ReferenceEquals(SynchronizationPrimitive.Behind(frame.Queue), primitive))
         {
+            node = frame;
             TokenWatch.End(frame);
             frame.Queue = null; // this wait is over: nobody takes its result again
             signal = Park.TakeSignal();

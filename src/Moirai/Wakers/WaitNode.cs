@@ -18,6 +18,9 @@ internal enum WaitSignal : byte
 
     /// <summary>The token that was given to this one wait was canceled.</summary>
     Abandoned = 4,
+
+    /// <summary>The primitive does not let this wait begin: too many wait already, or the waiter would wait for itself.</summary>
+    Refused = 5,
 }
 
 /// <summary>A place in which a wait node can be linked, and from which it can be taken out.</summary>
