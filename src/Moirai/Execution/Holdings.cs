@@ -68,6 +68,31 @@ internal static class Holdings
         return all;
     }
 
+    /// <summary>Whether the running task holds this. By its own thread, which alone writes its notes.</summary>
+    internal static bool Has(ManagedTask task, IHeld what)
+    {
+        foreach (Hold hold in task.Stepping.Holds)
+        {
+            if (ReferenceEquals(hold.What, what) && what.IsHeld(hold.Ticket))
+            {
+                return true;
+            }
+        }
+
+        if (task.Extras?.Holds is { } kept)
+        {
+            foreach (Hold hold in kept)
+            {
+                if (ReferenceEquals(hold.What, what) && what.IsHeld(hold.Ticket))
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
     private static void Keep(ManagedTask task, StepContext context)
     {
         context.ForgetGivenBack();

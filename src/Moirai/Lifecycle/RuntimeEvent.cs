@@ -26,6 +26,9 @@ public enum RuntimeEventKind
 
     /// <summary>A guard was lost, with the code that owned it, before its clean-up had run; it was run then.</summary>
     GuardLost = 8,
+
+    /// <summary>A task ended without giving back what it held together with others: permits of a semaphore, a read lease. They were given back for it.</summary>
+    PermitsReturned = 9,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Ground;
 using Moirai.Lifecycle;
 using Moirai.Sync;
 using Moirai.Wakers;
@@ -32,6 +33,13 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     // Who has it; null for plain code. Written by who has it.
     private ManagedTask? _holder;
+
+    // Who has it with the second took it first with the first one, and has waited for a condition since: so its lease stays good. Written by who has it, in this order.
+    private long _firstTicket;
+    private long _againTicket;
+
+    // The conditions that somebody waits for. Under the gate.
+    private IntrusiveList<AsyncCondition> _awaited;
 
     /// <summary>Makes a free mutex.</summary>
     /// <param name="name">What messages call it.</param>
@@ -86,20 +94,20 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     /// <exception cref="SynchronizationLockException">Nobody has it, or somebody else. Nothing is released.</exception>
     public void Unlock()
     {
-        long word = _word.Read();
-        ManagedTask? holder = Holder;
-        if ((word & (MutexWord.Locked | MutexWord.Reserved)) != MutexWord.Locked || !ReferenceEquals(holder, ManagedTask.Current))
+        if (!IsHeldByCaller(out long ticket))
         {
-            string who = ManagedTask.Current is { } task ? task.Title : "Plain code";
             throw new SynchronizationLockException(
-                $"{who} wants to release {Describe()}, and does not hold it. Release once for each LockAsync, in the task that took it; to let others release, hand them the lease.");
+                $"{CallerTitle} wants to release {Describe()}, and does not hold it. Release once for each LockAsync, in the task that took it; to let others release, hand them the lease.");
         }
 
-        Release(MutexWord.TicketOf(word));
+        Release(ticket);
     }
 
     /// <summary>Name and state.</summary>
     public override string ToString() => Describe();
+
+    /// <summary>Takes the mutex; whether the task that runs is put down as its holder, is said by the caller.</summary>
+    internal MutexAwaitable TakeAsync(bool isOwned) => new(this, isOwned, default);
 
     /// <summary>Takes it if it is free, for the task that the context steps; null for nobody in particular.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -126,19 +134,99 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     internal Exception RecursionError(ManagedTask task) => new LockRecursionException(
         $"{task.Title} holds {Title} and asks for it again: it would wait for itself for ever. Release first, or pass the lease on to what needs it.");
 
-    /// <summary>Releases what was taken with the ticket. Does nothing when that was released before.</summary>
-    internal void Release(long ticket)
+    /// <summary>Who calls, for messages.</summary>
+    internal static string CallerTitle => ManagedTask.Current is { } task ? task.Title : "Plain code";
+
+    /// <summary>Whether the current task has it; in plain code, whether some plain code has.</summary>
+    internal bool IsHeldByCaller(out long ticket)
     {
-        if (!MutexWord.IsHeld(_word.Read(), ticket))
+        long word = _word.Read();
+        ticket = MutexWord.TicketOf(word);
+        ManagedTask? holder = Holder;
+        return MutexWord.IsHeld(word, ticket) && ReferenceEquals(holder, ManagedTask.Current);
+    }
+
+    internal bool IsHeld(long ticket) => MutexWord.IsHeld(_word.Read(), ticket);
+
+    /// <summary>Releases what was taken with the ticket. Does nothing when that was released before.</summary>
+    internal void Release(long ticket) => WakeInvited(ReleaseWithoutWaking(IsHeld(ticket) ? ticket : StandsFor(ticket)));
+
+    /// <summary>As <see cref="Release"/>, for who has a gate to leave before it wakes.</summary>
+    /// <returns>Whom to pass to <see cref="WakeInvited"/>.</returns>
+    internal WaitNode? ReleaseWithoutWaking(long ticket)
+    {
+        if (!IsHeld(ticket))
         {
-            return;
+            return null;
         }
 
         _holder = null;
-        if (!_word.TryUnlock(ticket))
+        return _word.TryUnlock(ticket) ? null : ReleaseAndInvite(ticket);
+    }
+
+    /// <summary>The ticket under which who has the mutex with <paramref name="ticket"/> took it at first, before it waited for conditions.</summary>
+    internal long FirstTicketOf(long ticket) => Volatile.Read(ref _againTicket) == ticket ? Volatile.Read(ref _firstTicket) : ticket;
+
+    /// <summary>Who had the mutex with the first ticket has it again: its lease is good again. By who has it.</summary>
+    internal void TakenAgain(long first, long again)
+    {
+        Volatile.Write(ref _firstTicket, first);
+        Volatile.Write(ref _againTicket, again);
+    }
+
+    /// <summary>A condition has somebody waiting, who is to be told when the mutex is closed. Under the condition's gate.</summary>
+    /// <returns>False when it is closed.</returns>
+    internal bool TryWatch(AsyncCondition condition)
+    {
+        Gate.Enter();
+        bool open = !IsClosed;
+        if (open && !_awaited.Contains(condition))
         {
-            ReleaseAndInvite(ticket);
+            _awaited.Push(condition);
         }
+
+        Gate.Exit();
+        return open;
+    }
+
+    /// <summary>Nobody waits for the condition any more. Under its gate.</summary>
+    internal void Unwatch(AsyncCondition condition)
+    {
+        Gate.Enter();
+        if (_awaited.Contains(condition))
+        {
+            _awaited.Remove(condition);
+        }
+
+        Gate.Exit();
+    }
+
+    private protected override void Closed()
+    {
+        while (true)
+        {
+            Gate.Enter();
+            AsyncCondition? condition = _awaited.First;
+            if (condition is not null)
+            {
+                _awaited.Remove(condition);
+            }
+
+            Gate.Exit();
+            if (condition is null)
+            {
+                return;
+            }
+
+            condition.MutexClosed();
+        }
+    }
+
+    private long StandsFor(long first)
+    {
+        // In this order: what is read second may be newer, and then the ticket that was read first is void.
+        long again = Volatile.Read(ref _againTicket);
+        return Volatile.Read(ref _firstTicket) == first ? again : 0;
     }
 
     private void PutDown(StepContext? context, long ticket)
@@ -254,14 +342,14 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
         Break(task, ticket, how);
     }
 
-    private void ReleaseAndInvite(long ticket)
+    private WaitNode? ReleaseAndInvite(long ticket)
     {
         Gate.Enter();
         long word = _word.Read();
         if (!MutexWord.IsHeld(word, ticket))
         {
             Gate.Exit(); // a copy of the lease was faster
-            return;
+            return null;
         }
 
         WaitNode? next = null;
@@ -274,7 +362,7 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
         flags |= Queue.Count > 0 ? MutexWord.Waiters : 0;
         _word.TryUnlock(word, ticket, flags);
         Gate.Exit();
-        WakeInvited(next);
+        return next;
     }
 
     /// <summary>Who was invited does not come. Under the gate.</summary>
@@ -295,7 +383,7 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
         return next;
     }
 
-    private static void WakeInvited(WaitNode? node)
+    internal static void WakeInvited(WaitNode? node)
     {
         if (node is not null)
         {

@@ -135,6 +135,8 @@ public readonly struct MutexLease : IDisposable, IEquatable<MutexLease>
         _ticket = ticket;
     }
 
+    internal long Ticket => _ticket;
+
     /// <summary>Releases the mutex.</summary>
     public void Dispose() => _mutex?.Release(_ticket);
 

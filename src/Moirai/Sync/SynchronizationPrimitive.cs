@@ -137,6 +137,11 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     /// <returns>Who can go on because of that, claimed, linked by <see cref="WaitNode.Next"/>.</returns>
     private protected virtual WaitNode? LeftLocked() => null;
 
+    /// <summary>It was closed, and those who waited were told. Under no gate.</summary>
+    private protected virtual void Closed()
+    {
+    }
+
     /// <summary>Makes a claimed waiter ready.</summary>
     private protected static void Wake(WaitNode node, WaitSignal signal)
     {
@@ -144,6 +149,28 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         var batch = default(WakeBatch);
         node.Resume(ref batch);
         batch.Flush();
+    }
+
+    /// <summary>Under the gate: claims the first waiters, in order, linked by <see cref="WaitNode.Next"/>.</summary>
+    private protected WaitNode? ClaimFirstLocked(int most, out int count)
+    {
+        WaitNode? first = null;
+        WaitNode? last = null;
+        for (count = 0; count < most && Queue.ClaimFirst() is { } node; count++)
+        {
+            if (last is null)
+            {
+                first = node;
+            }
+            else
+            {
+                last.Next = node;
+            }
+
+            last = node;
+        }
+
+        return first;
     }
 
     /// <summary>Makes a chain of claimed waiters ready.</summary>
@@ -203,6 +230,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         WaitNode? first = ClaimAllLocked(out _);
         Gate.Exit();
         WakeAll(first, WaitSignal.Closed);
+        Closed();
     }
 
     bool IPrimitiveQueue.Accept(WaitNode node) => Accept(node);

@@ -21,6 +21,9 @@ internal enum WaitSignal : byte
 
     /// <summary>It was proved that nothing can ever end the wait: the await throws.</summary>
     Leaked = 5,
+
+    /// <summary>The primitive does not let this wait begin: too many wait already, or the waiter would wait for itself.</summary>
+    Refused = 6,
 }
 
 /// <summary>A place in which a wait node can be linked, and from which it can be taken out.</summary>

@@ -175,8 +175,10 @@ public sealed class WakerModels
 
         protected void Call(int value)
         {
-            if (_source!.TrySetResult(value))
+            bool wasPending = _source!.IsPending;
+            if (_source.TrySetResult(value))
             {
+                wasPending.ShouldBeTrue("what was accepted was waited for a moment before");
                 Accepted += value;
             }
         }
