@@ -62,7 +62,17 @@ public sealed class CancelRaceTests
     });
 
     [Fact]
-    public Task C1_S103_cancel_racing_the_hand_over_of_a_slot_loses_no_slot()
+    public Task C1_S103_cancel_racing_the_hand_over_of_a_slot_loses_no_slot() => LosesNoSlotAsync(static () => false);
+
+    [Fact]
+    public async Task C1_twin_one_holder_of_a_slot_in_the_race_that_forgets_it_is_caught()
+    {
+        int holders = 0;
+        Exception? caught = await Record.ExceptionAsync(() => LosesNoSlotAsync(() => Interlocked.Increment(ref holders) == 100));
+        caught.ShouldBeOfType<ShouldAssertException>().Message.ShouldContain("slots are lost");
+    }
+
+    private static Task LosesNoSlotAsync(Func<bool> forgets)
     {
         var slots = new TaskSlotManager(2, "raced");
         return RaceAsync(
@@ -71,7 +81,8 @@ public sealed class CancelRaceTests
                 ManagedTask<int> task = scope.Spawn(async ct =>
                 {
                     using Counted counted = run.Enter();
-                    using SlotLease lease = await slots.AcquireAsync();
+                    SlotLease lease = await slots.AcquireAsync();
+                    using SlotLease? back = forgets() ? null : lease;
                     await Future.Yield();
                     return 1;
                 });
@@ -85,7 +96,7 @@ public sealed class CancelRaceTests
             },
             () =>
             {
-                slots.InUse.ShouldBe(0);
+                slots.InUse.ShouldBe(0, "slots are lost");
                 slots.Waiting.ShouldBe(0);
             });
     }

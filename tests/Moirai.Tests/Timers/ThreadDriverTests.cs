@@ -47,7 +47,16 @@ public sealed class ThreadDriverTests
     }
 
     [Fact]
-    public void A3_inserts_that_are_not_earlier_never_wake_the_thread_and_allocate_nothing()
+    public void A3_inserts_that_are_not_earlier_never_wake_the_thread_and_allocate_nothing() => NeverWakeAndAllocateNothing(static _ => { });
+
+    [Fact]
+    public void A3_twin_inserts_that_wake_the_thread_or_allocate_are_caught()
+    {
+        Twin.IsCaught(static () => NeverWakeAndAllocateNothing(static _ => GC.KeepAlive(new object())), "bytes were allocated");
+        Twin.IsCaught(static () => NeverWakeAndAllocateNothing(static driver => driver.Plan()), "the thread was called");
+    }
+
+    private static void NeverWakeAndAllocateNothing(Action<ThreadDriver> plant)
     {
         using var queue = new TimerQueue(TimeProvider.System);
         var driver = (ThreadDriver)queue.Driver;
@@ -56,9 +65,10 @@ public sealed class ThreadDriverTests
         ArmAndRemove(queue, wait, 10);
         long before = GC.GetAllocatedBytesForCurrentThread();
         ArmAndRemove(queue, wait, 100_000);
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        plant(driver);
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0, "bytes were allocated");
 
-        driver.Calls.ShouldBe(1);
+        driver.Calls.ShouldBe(1, "the thread was called");
         driver.Starts.ShouldBe(1);
         queue.Count.ShouldBe(1);
     }

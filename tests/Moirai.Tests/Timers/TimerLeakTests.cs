@@ -91,30 +91,48 @@ public sealed class TimerLeakTests
     }
 
     [Fact]
-    public void A6_a_hundred_thousand_short_operations_with_timeouts_leave_depth_zero_and_allocate_nothing()
+    public void A6_a_hundred_thousand_short_operations_with_timeouts_leave_depth_zero_and_allocate_nothing() => LeaveAndAllocateNothing(static _ => { });
+
+    [Fact]
+    public void A6_twin_an_entry_that_is_left_and_an_object_for_each_operation_are_caught()
+    {
+        Twin.IsCaught(static () => LeaveAndAllocateNothing(static _ => GC.KeepAlive(new object())), "bytes were allocated");
+        var left = new TestWait();
+        Twin.IsCaught(
+            () => LeaveAndAllocateNothing(queue =>
+            {
+                if (left.IsIdle)
+                {
+                    queue.Arm(left, queue.DueIn(TimeSpan.FromHours(1)), left.Park());
+                }
+            }),
+            "entries are left");
+    }
+
+    private static void LeaveAndAllocateNothing(Action<TimerQueue> plant)
     {
         var time = new VirtualTimeProvider();
         using var queue = new TimerQueue(time);
         var wait = new TestWait();
-        RunShortOperations(queue, wait, 100);
+        RunShortOperations(queue, wait, 100, plant);
         long before = GC.GetAllocatedBytesForCurrentThread();
-        RunShortOperations(queue, wait, 100_000);
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
-        queue.Count.ShouldBe(0);
+        RunShortOperations(queue, wait, 100_000, plant);
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0, "bytes were allocated");
+        queue.Count.ShouldBe(0, "entries are left");
         time.ActiveTimers.ShouldBeLessThanOrEqualTo(1);
     }
 
-    private static void RunShortOperations(TimerQueue queue, TestWait wait, int count)
+    private static void RunShortOperations(TimerQueue queue, TestWait wait, int count, Action<TimerQueue> plant)
     {
         for (int i = 0; i < count; i++)
         {
+            plant(queue);
             queue.Arm(wait, queue.DueIn(TimeSpan.FromSeconds(30)), wait.Park());
             wait.TryClaim();
             queue.Remove(wait);
             wait.Finish();
         }
     }
-
 
     private static void LeavesNothingBehind(ITimers timers)
     {

@@ -126,14 +126,21 @@ public sealed class TimerWheelTests
     }
 
     [Fact]
-    public void A3_inserting_and_removing_allocates_nothing()
+    public void A3_inserting_and_removing_allocates_nothing() => AllocatesNothing(static () => { });
+
+    [Fact]
+    public void A3_twin_one_object_for_an_insertion_is_caught() => Twin.IsCaught(static () => AllocatesNothing(static () => GC.KeepAlive(new object())), "bytes were allocated");
+
+    private static void AllocatesNothing(Action plant)
     {
         var wheel = new TimerWheel();
         var wait = new TestWait();
         InsertAndRemove(wheel, wait, 10);
+        plant();
         long before = GC.GetAllocatedBytesForCurrentThread();
         InsertAndRemove(wheel, wait, 10_000);
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        plant();
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0, "bytes were allocated");
     }
 
     [Fact]
