@@ -95,6 +95,38 @@ public sealed class ExplorerTests
     }
 
     [Fact]
+    public void The_message_of_a_broken_model_says_how_to_repeat_it()
+    {
+        string message = Should.Throw<Exception>(static () => Proof.Holds<Forgetful>(atLeast: 1)).Message;
+        Exploration found = Explorer.Explore(static () => new Forgetful(), new Bounds(Proof.Budget));
+        message.ShouldContain($"Proof.Repeat<Forgetful>(\"{found.Script}\")");
+        message.ShouldContain("1 second: write _count in ExplorerTests.Increment");
+        Should.Throw<Exception>(() => Proof.Repeat<Forgetful>(found.Script!)).Message.ShouldContain($"broken by interleaving \"{found.Script}\"");
+    }
+
+    [Fact]
+    public void A_proof_that_explores_too_little_fails() =>
+        Should.Throw<ShouldAssertException>(static () => Proof.Holds<Waiting>(atLeast: 1_000_000)).Message.ShouldContain("1000000");
+
+    [Fact]
+    public void A_fault_that_the_model_survives_or_never_meets_fails_the_twin()
+    {
+        Should.Throw<ShouldAssertException>(static () => Proof.Catches<Waiting>("ExplorerTests.Nowhere", Flaw.Blind)).Message.ShouldContain("no thread of Waiting came by");
+        Should.Throw<ShouldAssertException>(static () => Proof.Catches<Waiting>("ExplorerTests.Signal", Flaw.CheckThenStore)).Message.ShouldContain("in spite of CheckThenStore");
+    }
+
+    [Theory]
+    [InlineData(Flaw.Forgotten)]
+    [InlineData(Flaw.NoFence)]
+    [InlineData(Flaw.CheckThenStore)]
+    [InlineData(Flaw.Blind)]
+    [InlineData(Flaw.Stale)]
+    public void Each_kind_of_fault_breaks_what_relies_on_its_absence(Flaw flaw) => Proof.Catches<Reliant>("ExplorerTests.Use", flaw);
+
+    [Fact]
+    public void What_relies_on_the_seam_holds_without_a_fault() => Proof.Holds<Reliant>(atLeast: 20);
+
+    [Fact]
     public void The_trace_says_who_did_what_where()
     {
         var bounds = new Bounds(1);
@@ -363,7 +395,56 @@ public sealed class ExplorerTests
                     Atomics.SpinOnce(ref spinner);
                 }
             });
-            Thread("other", () => Atomics.Write(ref _isThere, 1));
+            Thread("other", Signal);
+        }
+
+        private void Signal() => Atomics.Exchange(ref _isThere, 1);
+    }
+
+    /// <summary>The lost update, as a model that can be named.</summary>
+    private sealed class Forgetful : Model
+    {
+        private readonly Increments _increments = new(isAtomic: false);
+
+        public Forgetful()
+        {
+            foreach ((string name, Action body) in _increments.Threads)
+            {
+                Thread(name, body);
+            }
+        }
+
+        public override void Check() => _increments.Check();
+    }
+
+    /// <summary>Relies on everything that the seam promises: each says that it comes, with a fence, and looks for the other; the last one out counts to two.</summary>
+    private sealed class Reliant : Model
+    {
+        private int _first;
+        private int _second;
+        private int _out;
+        private bool _sawNobody;
+
+        public Reliant()
+        {
+            Thread("first", () => Use(ref _first, ref _second));
+            Thread("second", () => Use(ref _second, ref _first));
+        }
+
+        public override void Check() => _out.ShouldBe(2);
+
+        private void Use(ref int mine, ref int yours)
+        {
+            int before = Atomics.Read(ref yours);
+            Atomics.Exchange(ref mine, 1);
+            if (Atomics.Read(ref yours) == 0)
+            {
+                before.ShouldBe(0);
+                _sawNobody.ShouldBeFalse("neither saw the other");
+                _sawNobody = true;
+            }
+
+            Atomics.Add(ref _out, 1);
         }
     }
 

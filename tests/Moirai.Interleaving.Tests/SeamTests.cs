@@ -6,7 +6,7 @@ namespace Moirai.Interleaving;
 /// <summary>That the models are about the whole of what goes through the seam, and the seam about the whole of what is lock-free.</summary>
 public sealed class SeamTests
 {
-    private static readonly string s_source = FindSource();
+    private static readonly string s_root = FindRoot();
 
     // What uses the platform's atomics directly, and why that needs no model.
     private static readonly Dictionary<string, string> s_outside = new()
@@ -32,11 +32,7 @@ public sealed class SeamTests
     public void Every_use_of_the_seam_is_met_by_a_model()
     {
         var met = new HashSet<(string File, int Line)>();
-        var models = typeof(SeamTests).Assembly.GetTypes()
-            .Where(static type => type.IsSubclassOf(typeof(Model)) && !type.IsAbstract && type.Namespace == "Moirai.Interleaving.Models")
-            .ToList();
-        models.Count.ShouldBeGreaterThan(20);
-        foreach (Type type in models)
+        foreach (Type type in Models())
         {
             Exploration exploration = Explorer.Explore(() => (Model)Activator.CreateInstance(type)!, new Bounds(1));
             exploration.Broken.ShouldBeNull(type.Name);
@@ -59,13 +55,35 @@ public sealed class SeamTests
         outside.ShouldBe(s_outside.Keys.Order(StringComparer.Ordinal));
     }
 
+    [Fact]
+    public void Every_model_has_its_proof_and_its_mutant()
+    {
+        string tests = string.Concat(Directory.EnumerateFiles(Path.Combine(s_root, "tests", "Moirai.Interleaving.Tests", "Models"), "*.cs").Select(File.ReadAllText));
+        foreach (Type type in Models())
+        {
+            tests.ShouldContain($"Proof.Holds<{type.Name}>", customMessage: $"{type.Name} is never explored");
+            tests.ShouldContain($"Proof.Catches<{type.Name}>", customMessage: $"{type.Name} has no mutant");
+        }
+    }
+
+    private static List<Type> Models()
+    {
+        List<Type> models =
+        [
+            .. typeof(SeamTests).Assembly.GetTypes()
+                .Where(static type => type.IsSubclassOf(typeof(Model)) && !type.IsAbstract && type.Namespace == "Moirai.Interleaving.Models"),
+        ];
+        models.Count.ShouldBeGreaterThan(50);
+        return models;
+    }
+
     private static IEnumerable<(string File, int Line, string Text)> UsesOf(string pattern) =>
-        from path in Directory.EnumerateFiles(s_source, "*.cs", SearchOption.AllDirectories)
+        from path in Directory.EnumerateFiles(Path.Combine(s_root, "src", "Moirai"), "*.cs", SearchOption.AllDirectories)
         from line in File.ReadAllLines(path).Select(static (text, index) => (text, Number: index + 1))
         where Regex.IsMatch(line.text, pattern)
         select (Path.GetFileName(path), line.Number, line.text.Trim());
 
-    private static string FindSource()
+    private static string FindRoot()
     {
         string? folder = AppContext.BaseDirectory;
         while (folder is not null && !File.Exists(Path.Combine(folder, "Moirai.slnx")))
@@ -73,6 +91,6 @@ public sealed class SeamTests
             folder = Path.GetDirectoryName(folder);
         }
 
-        return Path.Combine(folder ?? throw new DirectoryNotFoundException("The tests do not run inside the repository."), "src", "Moirai");
+        return folder ?? throw new DirectoryNotFoundException("The tests do not run inside the repository.");
     }
 }

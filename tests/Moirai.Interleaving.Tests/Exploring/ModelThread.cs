@@ -15,6 +15,9 @@ internal sealed class ModelThread(int index, string name, Action body, Crew.Hand
 
     public bool HasEnded { get; set; }
 
+    /// <summary>It is in code from which no exception comes out.</summary>
+    public bool CannotUnwind { get; set; }
+
     /// <summary>It waits for work, and ends when nobody is left who could make any.</summary>
     public bool IsIdle { get; set; }
 

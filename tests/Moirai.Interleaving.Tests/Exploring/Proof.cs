@@ -40,6 +40,17 @@ internal static partial class Proof
         WithoutIds(again.Message).ShouldBe(WithoutIds(exploration.Broken.Message));
     }
 
+    /// <summary>Runs one interleaving again: what the message of a failed test asks to call. Put a breakpoint where it hurts; give the debugger one thread at a time.</summary>
+    public static void Repeat<TModel>(string script)
+        where TModel : Model, new()
+    {
+        var exploration = new Exploration { Script = script, Broken = Explorer.Replay(static () => new TModel(), script, new Bounds(Budget)) };
+        if (exploration.Broken is not null)
+        {
+            Assert.Fail(Report<TModel>(exploration, new Bounds(Budget), mutant: null));
+        }
+    }
+
     // Each run makes tasks of its own.
     private static string WithoutIds(string message) => Id().Replace(message, "#");
 
@@ -55,7 +66,7 @@ internal static partial class Proof
         return $"""
             {typeof(TModel).Name}{(mutant is null ? "" : $" with {mutant}")} is broken by interleaving "{exploration.Script}" (number {exploration.Count:N0}):
             {exploration.Broken!.Message}
-            To repeat it: Explorer.Replay(() => new {typeof(TModel).Name}(), "{exploration.Script}", {nameof(Bounds)})
+            To repeat it: Proof.{nameof(Repeat)}<{typeof(TModel).Name}>("{exploration.Script}");
             {trace}
             """;
     }

@@ -129,6 +129,21 @@ internal sealed class Run
         return condition();
     }
 
+    /// <summary>Calls code that does not let exceptions of what it calls back come out again, but throws them on a thread of the pool.</summary>
+    public static void CallForeign(Action code)
+    {
+        t_self!.CannotUnwind = true;
+        code();
+        t_self!.CannotUnwind = false;
+    }
+
+    /// <summary>The model does not hold. For places from which an assertion might not come out.</summary>
+    public static void Fail(string message)
+    {
+        var broken = new BrokenModelException(message);
+        throw t_run is { } run ? run.Abort(broken) : broken;
+    }
+
     /// <summary>As <see cref="WaitUntil"/>, or until the run's clock has moved by <paramref name="milliseconds"/>.</summary>
     public void SleepUntil(string what, int milliseconds, Func<bool> condition)
     {
@@ -265,7 +280,7 @@ internal sealed class Run
     {
         if (_aborting)
         {
-            throw new RunAbortedException();
+            throw Unwind();
         }
 
         if (++_steps > _bounds.MostSteps)
@@ -280,7 +295,7 @@ internal sealed class Run
             self.Hand.WaitForTurn();
             if (_aborting)
             {
-                throw new RunAbortedException();
+                throw Unwind();
             }
         }
     }
@@ -419,10 +434,7 @@ internal sealed class Run
         self.HasEnded = true;
         t_run = null;
         t_self = null;
-        if (Interlocked.Decrement(ref _working) == 0)
-        {
-            _over.Set();
-        }
+        EndWork();
     }
 
     // Also code that swallows what is thrown, as a task does, does not get on after this.
@@ -441,7 +453,28 @@ internal sealed class Run
             }
         }
 
+        return Unwind();
+    }
+
+    // Through code that keeps exceptions for elsewhere there is no way out: such a thread stays where it is, for ever.
+    private RunAbortedException Unwind()
+    {
+        if (t_self?.CannotUnwind == true)
+        {
+            EndWork();
+            using var never = new ManualResetEventSlim();
+            never.Wait(CancellationToken.None);
+        }
+
         return new RunAbortedException();
+    }
+
+    private void EndWork()
+    {
+        if (Interlocked.Decrement(ref _working) == 0)
+        {
+            _over.Set();
+        }
     }
 
     private string Describe() => string.Join("; ", _threads.Select(static thread => $"{thread.Name}: {thread.Doing}"));

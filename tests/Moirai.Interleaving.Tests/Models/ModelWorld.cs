@@ -53,6 +53,9 @@ internal sealed class ModelExecutor : Executor
 
     public override long StepCount => _steps;
 
+    /// <summary>Puts the first that is ready behind the others.</summary>
+    public void Requeue() => _ready.Enqueue(_ready.Dequeue());
+
     public void RunReady()
     {
         while (_ready.Count > 0)
@@ -85,7 +88,11 @@ internal sealed class ModelExecutor : Executor
     private void Add(Frame frame)
     {
         Run.Current?.LandAll(); // the gate of a real queue is a fence
-        _ready.ShouldNotContain(frame, "the frame is made ready twice");
+        if (_ready.Contains(frame))
+        {
+            Run.Fail($"{frame} is made ready twice");
+        }
+
         _ready.Enqueue(frame);
     }
 

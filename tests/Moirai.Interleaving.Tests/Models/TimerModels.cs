@@ -16,6 +16,11 @@ public sealed class TimerModels
     [Fact]
     public void A4_a_timer_that_fires_while_its_task_ends_harms_nothing() => Proof.Holds<AgainstEnd>(atLeast: 500);
 
+    [Theory]
+    [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
+    [InlineData("PollFrame.WakePoll", Flaw.Blind)]
+    public void A4_timer_against_end_twin(string site, Flaw flaw) => Proof.Catches<AgainstEnd>(site, flaw);
+
     [Fact]
     public void A4_of_completion_timer_and_cancellation_exactly_one_ends_a_wait() => Proof.Holds<ThreeParties>(atLeast: 1_000);
 
@@ -69,21 +74,33 @@ public sealed class TimerModels
     {
         private readonly ModelWorld _world = new();
         private readonly ManagedTask _task;
+        private Waker _waker;
+        private int _isDone;
 
         public AgainstEnd()
         {
-            _task = _world.Spawn(static async () => await YieldAsync().WithTimeout(s_millisecond));
-            _world.Executor.StepOne();
+            _task = _world.Start(async () => await WaitAsync().WithTimeout(s_millisecond));
             Thread("worker", _world.Work);
             Thread("timer", () => _world.Time.Advance(1));
+            Thread("completion", () =>
+            {
+                Atomics.Write(ref _isDone, 1);
+                _waker.Wake();
+            });
         }
 
         public override void Check()
         {
-            _task.State.ShouldBe(TaskState.Completed, "what was ready before it could be told keeps its value");
+            _task.State.ShouldBeOneOf(TaskState.Completed, TaskState.Failed);
+            (_task.Exception is null or TaskTimeoutException).ShouldBeTrue();
             _world.ShouldBeEmpty();
         }
 
+        private Future WaitAsync() => Future.FromPoll(waker =>
+        {
+            _waker = waker;
+            return Atomics.Read(ref _isDone) != 0;
+        });
     }
 
     private sealed class ThreeParties : Model
