@@ -131,9 +131,7 @@ public sealed class AsyncBarrierTests
             await Future.Yield();
             world.Log("never");
         });
-        PrimitiveAwaitable<bool>.Awaiter last = barrier.WaitAsync(TestContext.Current.CancellationToken).GetAwaiter();
-        last.IsCompleted.ShouldBeTrue();
-        last.GetResult().ShouldBeTrue();
+        ComeLast(barrier);
         first.Cancel();
         world.Run();
         world.Trace.ShouldBe(["follows"]);
@@ -176,6 +174,13 @@ public sealed class AsyncBarrierTests
 
     internal static ManagedTask Come(World world, AsyncBarrier barrier, string name) => world.Start(
         async _ => world.Log(await barrier.WaitAsync() ? $"{name} leads" : name), name);
+
+    internal static void ComeLast(AsyncBarrier barrier)
+    {
+        PrimitiveAwaitable<bool>.Awaiter last = barrier.WaitAsync().GetAwaiter();
+        last.IsCompleted.ShouldBeTrue();
+        last.GetResult().ShouldBeTrue();
+    }
 
     // The first half of a cancellation: the wait is claimed. What comes later is the second half.
     private static void Frame(ManagedTask task, out Action leave)

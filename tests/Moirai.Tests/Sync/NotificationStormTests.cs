@@ -333,7 +333,7 @@ public sealed class NotificationStormTests(ITestOutputHelper output)
                 return (notify, async () => await notify.WaitAsync(), notify.NotifyOne);
             case "barrier":
                 var barrier = new AsyncBarrier(2);
-                return (barrier, async () => await barrier.WaitAsync(), () => barrier.WaitAsync().GetAwaiter().IsCompleted.ShouldBeTrue());
+                return (barrier, async () => await barrier.WaitAsync(), () => AsyncBarrierTests.ComeLast(barrier));
             case "one-shot":
                 (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
                 return (receiver, async () => await receiver.ReceiveAsync(), () => sender.TrySend(1));
