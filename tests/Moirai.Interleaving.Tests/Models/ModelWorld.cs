@@ -1,3 +1,4 @@
+using Moirai.Futures;
 using Moirai.Execution;
 using Moirai.Interleaving.Exploring;
 using Moirai.Wakers;
@@ -20,7 +21,7 @@ internal sealed class ModelWorld
 
     public ManagedTask Spawn(Func<Future> body) => Runtime.SpawnDetached(_ => body());
 
-    public ManagedTask SpawnInto(TaskGroup group, Func<Future> body) => Spawning.Spawn(group, body().Frame, TaskLabel.Of("task", "model", null, "", 0), token: null);
+    public ManagedTask SpawnInto(TaskGroup group, Func<Future> body) => Spawning.Spawn(group, Bodies.Of(body(), "task", "model", 0));
 
     /// <summary>Spawns, and runs until nothing is ready: the scene before the threads begin.</summary>
     public ManagedTask Start(Func<Future> body)

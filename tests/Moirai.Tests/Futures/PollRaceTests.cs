@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Moirai.Execution;
 using Moirai.Futures;
 
@@ -67,37 +66,4 @@ public sealed class PollRaceTests
         task.State.ShouldBe(TaskState.Completed);
         world.ShouldBeEmpty();
     }
-
-    [Fact]
-    public void D3_a_wake_that_was_under_way_when_the_poll_ended_ends_no_other_wait_of_the_task()
-    {
-        var world = new World();
-        bool ready = false;
-        Waker waker = default;
-        Future poll = Future.FromPoll(given =>
-        {
-            waker = given;
-            return ready;
-        });
-        ManagedTask task = world.Start(async _ =>
-        {
-            await poll;
-            await Future.Delay(TimeSpan.FromSeconds(1));
-        });
-        ready = true;
-        waker.Wake();
-        world.Run();
-        world.Timers.ShouldBe(1);
-
-        WakePoll((PollFrame)poll.Frame); // it had come as far as this when the frame was cut off
-        world.Run().ShouldBe(0);
-        task.State.ShouldBe(TaskState.Blocked);
-        world.Timers.ShouldBe(1);
-        world.Advance(1);
-        task.State.ShouldBe(TaskState.Completed);
-        world.ShouldBeEmpty();
-    }
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "WakePoll")]
-    private static extern void WakePoll(PollFrame frame);
 }

@@ -253,7 +253,7 @@ public sealed class AsyncChannelTests
     }
 
     [Fact]
-    public void Plain_code_goes_on_where_it_came_from()
+    public async Task Plain_code_goes_on_where_it_came_from()
     {
         var context = new Posted();
         var (sender, receiver) = new AsyncChannel<int>(0, "orders");
@@ -261,7 +261,8 @@ public sealed class AsyncChannelTests
         sender.TrySend(7).ShouldBeTrue();
         reader.IsCompleted.ShouldBeFalse();
         context.Drain();
-        reader.Result.ShouldBe(7);
+        reader.IsCompletedSuccessfully.ShouldBeTrue();
+        (await reader).ShouldBe(7);
         receiver.Waiting.ShouldBe(0);
     }
 
