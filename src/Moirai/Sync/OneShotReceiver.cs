@@ -149,7 +149,16 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
     }
 
     /// <summary>The sender will send nothing.</summary>
-    internal void SenderHasGone(long reason) => Break(_maker, _makerName ?? "plain code", reason, TaskEvent.Fail);
+    internal void SenderHasGone(long reason)
+    {
+        Gate.Enter();
+        bool owes = _stage == Stage.Promised && !IsClosed;
+        Gate.Exit();
+        if (owes)
+        {
+            Break(_maker, _makerName ?? "plain code", reason, TaskEvent.Fail); // which looks again
+        }
+    }
 
     internal override void Seat(WaitNode node, int armed)
     {

@@ -1,5 +1,5 @@
-using Moirai.Futures;
 using Moirai.Execution;
+using Moirai.Futures;
 using Moirai.Interleaving.Exploring;
 using Moirai.Wakers;
 
