@@ -1,5 +1,4 @@
 using Moirai.Execution;
-using Moirai.Futures;
 
 namespace Moirai.Tests.Futures;
 
