@@ -49,11 +49,11 @@ internal struct LifecycleWord
     }
 
     /// <summary>Whether the wait that <paramref name="armed"/> names is still unclaimed.</summary>
-    public readonly bool IsArmed(int armed) => Peek() == armed;
+    public readonly bool IsArmed(int armed) => (Atomics.Read(in _word) & ~HeldBit) == armed;
 
     /// <summary>Claims the current wait, whichever it is. For callers that hold the lock of the queue in which the wait is linked.</summary>
     /// <returns>True for exactly one caller a wait, who owns the task from then on.</returns>
-    public bool TryWake() => TryWake(Peek());
+    public bool TryWake() => TryWake(Atomics.Read(ref _word) & ~HeldBit);
 
     /// <summary>Claims the wait that <paramref name="armed"/> names.</summary>
     public bool TryWake(int armed)
@@ -97,7 +97,7 @@ internal struct LifecycleWord
     /// <summary>Claims the current wait if cancellation may interrupt it.</summary>
     public bool TryInterrupt()
     {
-        int armed = Peek();
+        int armed = Atomics.Read(ref _word) & ~HeldBit;
         return (armed & InterruptibleBit) != 0 && TryWake(armed);
     }
 

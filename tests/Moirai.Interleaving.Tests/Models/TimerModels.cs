@@ -18,7 +18,6 @@ public sealed class TimerModels
 
     [Theory]
     [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
-    [InlineData("PollFrame.WakePoll", Flaw.Blind)]
     public void A4_timer_against_end_twin(string site, Flaw flaw) => Proof.Catches<AgainstEnd>(site, flaw);
 
     [Fact]

@@ -101,7 +101,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, atomic-waker, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, atomic-waker, ping-pong, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]
