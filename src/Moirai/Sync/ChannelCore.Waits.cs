@@ -31,6 +31,12 @@ internal sealed partial class ChannelCore<T>
         WaitSignal signal = receives ? EndReceiveLocked(out WaitNode? other) : EndSendLocked(node, out other);
         Gate.Exit();
         WakeAll(other, WaitSignal.Done);
+        if (signal == WaitSignal.Invited)
+        {
+            Wake(node, signal); // by way of the ready queue: whether it was invited is asked at the begin of a step
+            return;
+        }
+
         node.Signal = signal;
         node.GoOn();
     }
