@@ -18,6 +18,7 @@ internal sealed class Engine
         Executor = executor;
         Provider = provider;
         Timers = new TimerQueue(provider);
+        Abandoned = new AbandonedWaits(this);
         _publish = publish;
         Root = new TaskGroup(this, name, parent: null, opener: null);
         Housekeeping = new TaskGroup(this, name, parent: null, opener: null);
@@ -31,6 +32,9 @@ internal sealed class Engine
     internal TimeProvider Provider { get; }
 
     internal TimerQueue Timers { get; }
+
+    /// <summary>The foreign tasks that were given up and go on.</summary>
+    internal AbandonedWaits Abandoned { get; }
 
     /// <summary>Detached tasks live here, and every scope and pool below it.</summary>
     internal TaskGroup Root { get; }

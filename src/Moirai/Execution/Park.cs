@@ -68,14 +68,18 @@ internal static class Park
     }
 
     /// <summary>The registration of an armed wait was refused with an exception, which goes to the body, at its await.</summary>
-    internal static void TakeBack(Frame frame, int armed)
+    /// <returns>False when somebody else has claimed the wait meanwhile: the frame is theirs.</returns>
+    internal static bool TakeBack(Frame frame, int armed)
     {
         ManagedTask task = frame.Owner!;
-        if (task.Word.TryWake(armed))
+        if (!task.Word.TryWake(armed))
         {
-            task.Word.Move(TaskEvent.Start);
-            task.Place = StepContext.Current;
+            return false;
         }
+
+        task.Word.Move(TaskEvent.Start);
+        task.Place = StepContext.Current;
+        return true;
     }
 
     /// <summary>Called by an awaiter's <c>GetResult</c>: throws if the wait that has just ended was ended by cancellation.</summary>

@@ -101,9 +101,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         bool returned = FutureAwait.TryTakeOutcome(inner, out Exception? error);
         if (region.Cause is { } cause && TimedOut(region, cause, returned, error))
         {
-            var timeout = new TaskTimeoutException(Operation(), within, region.WaitedFor, Owner!.Id, error);
-            Owner.Engine.Publish(new RuntimeEvent(RuntimeEventKind.TimedOut, timeout.Message, Owner.Id, timeout));
-            Throw(timeout);
+            Throw(Timeouts.Tell(Owner!, inner.Method, within, region.WaitedFor, error));
         }
         else if (returned)
         {

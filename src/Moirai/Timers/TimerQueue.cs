@@ -19,6 +19,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     private const int GaugeScan = 256;
 
     private readonly TimerDriver _driver;
+    private readonly bool _isExact;
     private readonly TimerWheel _wheel = new();
 
     // The provider's timestamp at which the queue began; its frequency.
@@ -53,6 +54,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
         _frequency = provider.TimestampFrequency;
         _epoch = provider.GetTimestamp();
         _driver = ReferenceEquals(provider, TimeProvider.System) ? new ThreadDriver(this, idle) : new ProviderDriver(this);
+        _isExact = _driver.IsExact;
     }
 
     public TimeProvider Provider { get; }
@@ -152,11 +154,11 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
 
         node.Due = due;
         _wheel.Insert(node);
-        long turn = _driver.IsExact ? due : TimerWheel.RoundUp(due);
+        long turn = _isExact ? due : TimerWheel.RoundUp(due);
         if (turn < _planned)
         {
             earlier = true;
-            _planned = _driver.IsExact ? turn : 0;
+            _planned = _isExact ? turn : 0;
         }
 
         _gate.Exit();
@@ -184,7 +186,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     {
         _gate.Enter();
         bool moved = false;
-        if (_driver.IsExact && !_disposed)
+        if (_isExact && !_disposed)
         {
             _wheel.TryEarliestDue(int.MaxValue, out long due);
             moved = due != _planned;
@@ -226,7 +228,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     internal void TurnIfDue(long now)
     {
         long planned = Volatile.Read(ref _planned);
-        if (!_driver.IsExact && planned is not (0 or TimerWheel.Never) && planned <= now)
+        if (!_isExact && planned is not (0 or TimerWheel.Never) && planned <= now)
         {
             Turn();
         }
@@ -251,7 +253,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
                 return TimerWheel.Never;
             }
 
-            done = _wheel.Advance(now, _driver.IsExact, Budget, ref due);
+            done = _wheel.Advance(now, _isExact, Budget, ref due);
             ClaimLocked(now, due.Head, ref won);
             planned = _planned = done ? NextTurnLocked() : 0;
             _gate.Exit();
@@ -301,7 +303,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
 
     private long NextTurnLocked()
     {
-        if (!_driver.IsExact)
+        if (!_isExact)
         {
             return _wheel.NextTurn();
         }
