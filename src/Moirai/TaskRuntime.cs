@@ -44,7 +44,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.Name,
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
-            what => EventOutlet.Publish(what, onEvent));
+            what => EventOutlet.Publish(what, onEvent)) { AbandonTimeout = options.AbandonTimeout };
         _engine.Root.Listener = new DetachedListener();
     }
 
@@ -87,7 +87,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, static (body, scope) => body(scope), cancellationToken));
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, Timeout.InfiniteTimeSpan, body, static (body, scope) => body(scope), cancellationToken));
     }
 
     /// <inheritdoc cref="RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy, CancellationToken)"/>
@@ -96,13 +96,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, RunBody, cancellationToken));
-
-        static async Future<bool> RunBody(Func<TaskScope, Future> body, TaskScope scope)
-        {
-            await body(scope);
-            return true;
-        }
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, Timeout.InfiniteTimeSpan, body, RunBody, cancellationToken));
     }
 
     /// <summary>Opens a scope for an object that owns it. Join it to leave in peace; dispose it in any case.</summary>
@@ -158,8 +152,18 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             totals.Waiters,
             _engine.Timers.Count,
             _engine.Executor.ReadyCount,
-            _engine.Executor.StepCount);
+            _engine.Executor.StepCount)
+        {
+            Abandoned = totals.Abandoned,
+            AbandonedWaits = _engine.Abandoned.Count,
+        };
     }
+
+    /// <summary>The operations that were given up and have not ended: tasks of their own, and foreign <see cref="Task"/>s.</summary>
+    public IReadOnlyList<AbandonedOperation> ListAbandoned() => Abandonment.List(_engine);
+
+    /// <summary>The timer queue as it is now: how deep, how overdue, how late.</summary>
+    public TimerGauges TakeTimerGauges() => _engine.Timers.TakeGauges();
 
     /// <summary>Takes no more work, lets tasks end, cancels those that have not, and reports those that are left.</summary>
     /// <remarks>

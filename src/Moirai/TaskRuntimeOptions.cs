@@ -42,6 +42,18 @@ public sealed class TaskRuntimeOptions
         }
     } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long the end of a scope waits for operations that were abandoned in it (<c>WithTimeout(within, abandonAfter)</c>). When that is over the scope ends without them, and they go on under the runtime, which tells of
+    /// them and reports them when it is stopped. Not negative; 10 seconds by default; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</summary>
+    public TimeSpan AbandonTimeout
+    {
+        get;
+        set
+        {
+            ThrowIfBad(value);
+            field = value;
+        }
+    } = TimeSpan.FromSeconds(10);
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

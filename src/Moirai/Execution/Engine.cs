@@ -42,6 +42,9 @@ internal sealed class Engine
     /// <summary>Waits that plain code began on a scope or pool. Not in the census, and open also while the runtime stops.</summary>
     internal TaskGroup Housekeeping { get; }
 
+    /// <summary>How long the end of a scope waits for operations that were abandoned in it. Written once, by the roof.</summary>
+    internal TimeSpan AbandonTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>No new work is taken any more.</summary>
     internal bool IsStopped
     {

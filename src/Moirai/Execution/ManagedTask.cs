@@ -50,7 +50,11 @@ public partial class ManagedTask : IWaitQueue
     public TaskId Id { get; }
 
     /// <summary>The name given at the spawn, else the name of the scope or pool it lives in.</summary>
-    public string Name => _label.Name ?? Group.Name;
+    /// <remarks>That of an operation which was given up begins with <c>abandoned: </c>.</remarks>
+    public string Name => IsAbandoned ? $"abandoned: {_label.Name ?? Group.Name}" : _label.Name ?? Group.Name;
+
+    /// <summary>Whether it is an operation under a timeout that did not stop when its time was over, and that whoever called it has given up.</summary>
+    public bool IsAbandoned => (_core.Flags & TaskFlags.Abandoned) != 0;
 
     /// <summary>Where it was spawned, as <c>file:line</c>.</summary>
     public string SpawnSite => _label.Site;
@@ -81,6 +85,11 @@ public partial class ManagedTask : IWaitQueue
         ? task.Extras?.Regions?.Token ?? task.Token
         : CancellationToken.None;
 
+    /// <summary>The earliest deadline that holds for the code that runs now: of the timeouts and scopes around it which no shield keeps out. Null when there is none, and outside managed tasks;
+    /// <see cref="DateTimeOffset.MinValue"/> once it is canceled.</summary>
+    /// <remarks>An instant of the wall clock of the task's runtime as it stands now. The deadlines themselves are kept on the monotonic clock.</remarks>
+    public static DateTimeOffset? CurrentDeadline => Current is { } task ? EffectiveDeadline.ToInstant(task.Engine, EffectiveDeadline.Of(task)) : null;
+
     /// <summary>Keeps cancellation that comes from outside away from the current task until the shield is disposed. See <see cref="CancelShield"/>.</summary>
     /// <remarks>Outside managed tasks there is nothing to keep away, and it does nothing.</remarks>
     public static CancelShield Shield() => new(Current);
@@ -90,6 +99,8 @@ public partial class ManagedTask : IWaitQueue
     internal bool IsEnding => IsEnded || (_core.Flags & TaskFlags.Ending) != 0;
 
     internal bool IsCancelRequested => (_core.Flags & TaskFlags.CancelRequested) != 0;
+
+    internal bool HasExpiredRegion => (_core.Flags & TaskFlags.RegionExpired) != 0;
 
     internal bool HasCancelFlags => (_core.Flags & (TaskFlags.CancelRequested | TaskFlags.RegionExpired)) != 0;
 
@@ -110,8 +121,56 @@ public partial class ManagedTask : IWaitQueue
         }
     }
 
+    /// <summary>The scope in which the task's code runs now: the innermost one whose body it runs, else the one in which it lives. Asked by its own thread.</summary>
+    internal TaskGroup InnermostGroup
+    {
+        get
+        {
+            for (CancelRegion? region = Extras?.Regions; region is not null; region = region.Outer)
+            {
+                if (region.Scope is { } scope)
+                {
+                    return scope;
+                }
+            }
+
+            return Group;
+        }
+    }
+
     /// <summary>Whether somebody has looked at the outcome.</summary>
     internal bool IsObserved => (_core.Flags & TaskFlags.Observed) != 0;
+
+    /// <summary>Gives the task up: it goes on alone.</summary>
+    /// <returns>False when it is about to end, or has ended.</returns>
+    internal bool TryAbandon()
+    {
+        _core.Gate.Enter();
+        bool goesOn = !IsEnding;
+        if (goesOn)
+        {
+            SetFlagLocked(TaskFlags.Abandoned);
+            if (Extras is { } extras)
+            {
+                extras.Caller = null;
+            }
+        }
+
+        _core.Gate.Exit();
+        return goesOn;
+    }
+
+    /// <summary>Says who called this task as an operation, and waits for it.</summary>
+    internal void CalledBy(ManagedTask caller)
+    {
+        _core.Gate.Enter();
+        if (!IsEnding)
+        {
+            ExtrasLocked().Caller = caller;
+        }
+
+        _core.Gate.Exit();
+    }
 
     /// <summary>Moved by the owner of the task.</summary>
     internal ref LifecycleWord Word => ref _core.Word;

@@ -20,6 +20,9 @@ internal enum TaskFlags : byte
 
     /// <summary>It has failed, and the end is about to be published.</summary>
     Ending = 8,
+
+    /// <summary>It is an operation that whoever called it has given up. Never cleared.</summary>
+    Abandoned = 16,
 }
 
 /// <summary>The small fields of a task, packed: as fields of their own each would take eight bytes.</summary>
@@ -61,6 +64,9 @@ internal sealed class TaskExtras
     // The scopes that the task has opened and that are not closed.
     internal TaskGroup? Groups;
 
+    // The task that called this one as an operation, and waits for it. Cleared when it gives it up.
+    internal ManagedTask? Caller;
+
     /// <summary>What is left of this after the end.</summary>
-    internal TaskExtras CauseOnly() => Cts is null && Regions is null && Groups is null && Links is null ? this : new TaskExtras { Cause = Cause };
+    internal TaskExtras CauseOnly() => Cts is null && Regions is null && Groups is null && Links is null && Caller is null ? this : new TaskExtras { Cause = Cause };
 }

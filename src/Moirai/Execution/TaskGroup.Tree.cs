@@ -16,13 +16,7 @@ internal sealed partial class TaskGroup
         }
 
         group.IsShielded = opener?.IsShielded ?? false;
-        group._nextSibling = parent._firstChild;
-        if (parent._firstChild is { } first)
-        {
-            first._previousSibling = group;
-        }
-
-        parent._firstChild = group;
+        parent.LinkChildLocked(group);
         group._cause = group.IsShielded ? null : parent._cause;
         parent._gate.Exit();
 
@@ -72,6 +66,7 @@ internal sealed partial class TaskGroup
         if (close)
         {
             Heeded.Unregister();
+            Deadline?.End();
             if (Opener is not null)
             {
                 UnlinkFromOpener(Opener);
@@ -132,16 +127,29 @@ internal sealed partial class TaskGroup
         List<ManagedTask> tasks = [];
         foreach (TaskGroup group in SelfAndInside())
         {
-            group._gate.Enter();
-            for (RosterPage? page = group._pages; page is not null; page = page.Next)
-            {
-                page.AddTasksTo(tasks);
-            }
-
-            group._gate.Exit();
+            group.AddOwnTasksTo(tasks);
         }
 
         return tasks;
+    }
+
+    /// <summary>The live tasks of this group, as they are now.</summary>
+    internal List<ManagedTask> OwnTasks()
+    {
+        List<ManagedTask> tasks = [];
+        AddOwnTasksTo(tasks);
+        return tasks;
+    }
+
+    private void AddOwnTasksTo(List<ManagedTask> tasks)
+    {
+        _gate.Enter();
+        for (RosterPage? page = _pages; page is not null; page = page.Next)
+        {
+            page.AddTasksTo(tasks);
+        }
+
+        _gate.Exit();
     }
 
     /// <summary>This group or one inside it in which a task lives; null when there is none.</summary>
@@ -192,7 +200,8 @@ internal sealed partial class TaskGroup
     private TaskGroup? BeginCount(ref GroupTotals totals)
     {
         _gate.Enter();
-        totals.OpenGroups++;
+        totals.OpenGroups += IsForOperations ? 0 : 1;
+        totals.Abandoned += IsForOperations ? CountAbandonedLocked() : 0;
         totals.Counts.Add(_folded);
         for (RosterPage? page = _pages; page is not null; page = page.Next)
         {

@@ -29,8 +29,11 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
     // The Task gives each of its continuations a work item of its own, always.
     private readonly bool _runsAlone = (task.CreationOptions & TaskCreationOptions.RunContinuationsAsynchronously) != 0;
 
-    // Nobody has waited yet; the time is over before the wait. Written by the waiter.
+    // A wait has begun. Written by the waiter, before it arms.
     private bool _begun;
+
+    // This object hangs on the Task, or on the relay. Written by the waiter's first thread, when the wait may be over already.
+    private bool _isHung;
 
     internal Task Task => task;
 
@@ -75,6 +78,7 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
         {
             _armed = armed;
             task.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Continue);
+            Volatile.Write(ref _isHung, true);
         }
         else
         {
@@ -125,14 +129,14 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
         }
         catch (ManagedTaskCanceledException)
         {
-            GiveUp(frame, isHung: false); // perhaps it was canceled before it could be hung up
+            GiveUp(frame);
             throw;
         }
 
         // A Task that has ended meanwhile keeps its value, whoever was the first to wake the frame.
         if (!task.IsCompleted && (_begun || HasNoTime))
         {
-            GiveUp(frame, isHung: _begun);
+            GiveUp(frame);
             throw Timeouts.Tell(frame.Owner!, Operation, within, DescribeWait(frame), inner: null);
         }
     }
@@ -182,8 +186,8 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
         }
     }
 
-    // The wait is over and the Task goes on: it is accounted for until it ends. A wait that is hung up serves as the relay's hook from now on.
-    private void GiveUp(Frame frame, bool isHung)
+    // The wait is over and the Task goes on: it is accounted for until it ends. This object serves as the relay's hook from now on, unless it does not hang there yet (there was no time, or the wait was canceled at once).
+    private void GiveUp(Frame frame)
     {
         Volatile.Write(ref _frame, null);
         if (_other is RelayedWait seat)
@@ -198,12 +202,12 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
         }
 
         ManagedTask waiter = frame.Owner!;
-        if (!waiter.Engine.Abandoned.Add(task, new AbandonedWait(Operation, waiter.Title, waiter.Group.Name), out TaskRelay relay))
+        if (!waiter.Engine.Abandoned.Add(task, new AbandonedWait(Operation, waiter.Title, waiter.InnermostGroup.Name), out TaskRelay relay))
         {
             return;
         }
 
-        if (!isHung)
+        if (!Volatile.Read(ref _isHung))
         {
             task.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(relay.End);
         }
@@ -214,7 +218,7 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
     }
 
     // The code of the caller, which may be a page long.
-    private static string ShortName(string code)
+    internal static string ShortName(string code)
     {
         int end = code.AsSpan().IndexOfAny('\r', '\n');
         end = Math.Min(end < 0 ? code.Length : end, LongestName);

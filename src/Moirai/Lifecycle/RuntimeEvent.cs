@@ -14,6 +14,9 @@ public enum RuntimeEventKind
 
     /// <summary>The runtime was stopped and some tasks had not ended when the time for it was over.</summary>
     StopIncomplete = 4,
+
+    /// <summary>An operation did not stop when its time was over and was given up, or a scope ended while such a one still ran.</summary>
+    Abandoned = 5,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>

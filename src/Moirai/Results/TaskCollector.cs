@@ -228,16 +228,6 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
             CancelRest(CancelKind.NoLongerNeeded, null);
         }
 
-        while (!_group.TryClose(out TaskGroup? left))
-        {
-            TaskGroup busy = left ?? _group;
-            if (left is not null)
-            {
-                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"collector '{Name}'"));
-            }
-
-            await new EmptyAwaitable(busy);
-            left?.TryClose(out _);
-        }
+        await Abandonment.CloseAsync(_group, "collector");
     }
 }

@@ -13,8 +13,10 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
     {
         CancelCause cause = Cancellation.Cause(CancelKind.TimedOut, Task.Engine, null, $"the timeout of {operation}");
         WaitedFor = Task.DescribeWait(); // before the expiry, which lets the task go on
-        Expire(cause, onTimer: ReferenceEquals(Task.Engine.Provider, TimeProvider.System)); // a virtual clock is turned by code that may be kept
+        Expire(cause);
     }
+
+    internal override long Due => entry.Due;
 
     internal override void Abandon() => Task.Engine.Timers.Remove(entry);
 }
@@ -58,6 +60,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
         Context = ExecutionContext.Capture();
         ManagedTask task = Owner!;
+        Due = task.Engine.Timers.DueIn(within);
         _region = region = new TimeoutRegion(task, this);
         region.Enter();
         if (within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan)
@@ -70,7 +73,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
             Volatile.Write(ref _timer, Armed);
             try
             {
-                task.Engine.Timers.Arm(this, task.Engine.Timers.DueIn(within), armed: 0);
+                task.Engine.Timers.Arm(this, Due, armed: 0);
             }
             catch (ObjectDisposedException stopped)
             {
@@ -99,7 +102,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         Owner!.Engine.Timers.Remove(this);
         region.Leave();
         bool returned = FutureAwait.TryTakeOutcome(inner, out Exception? error);
-        if (region.Cause is { } cause && TimedOut(region, cause, returned, error))
+        if (region.Cause is { } cause && !Owner.IsAbandoned && TimedOut(region, cause, returned, error))
         {
             Throw(Timeouts.Tell(Owner!, inner.Method, within, region.WaitedFor, error));
         }

@@ -4,6 +4,22 @@ using Moirai.Wakers;
 
 namespace Moirai.Timers;
 
+/// <summary>What came of linking a node.</summary>
+internal enum Linking
+{
+    /// <summary>Nothing: another party has claimed the wait, or the node is not there.</summary>
+    TooLate,
+
+    /// <summary>Linked.</summary>
+    Linked,
+
+    /// <summary>Linked, and the driver has to be set for it: it comes before all others.</summary>
+    Earlier,
+
+    /// <summary>Nothing: the queue has been disposed of.</summary>
+    Disposed,
+}
+
 /// <summary>The waits that time ends: a wheel, the gate around it, and a driver that turns it by a <see cref="TimeProvider"/>.</summary>
 /// <remarks>
 /// A node is linked, unlinked and claimed only under the gate, and resumed after it. So at every moment exactly one of these holds for
@@ -39,6 +55,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     // Gauges, written under the gate by turns; read by anyone.
     private long _lastLag;
     private long _maxLag;
+    private long _totalLag;
     private long _fired;
 
     public TimerQueue(TimeProvider provider)
@@ -110,6 +127,25 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     /// <summary>By how much the oldest linked entry is overdue, in units of 100 ns; 0 when none is. As exact as <see cref="NextDue"/>.</summary>
     public long OldestOverdue => NextDue is { } due ? Math.Max(0, Now - due) : 0;
 
+    /// <summary>All gauges of one moment.</summary>
+    internal TimerGauges TakeGauges()
+    {
+        long now = Now;
+        _gate.Enter();
+        _wheel.TryEarliestDue(GaugeScan, out long due);
+        int depth = _wheel.Count;
+        (long fired, long last, long max, long total) = (_fired, _lastLag, _maxLag, _totalLag);
+        _gate.Exit();
+        return new TimerGauges(
+            depth,
+            due == TimerWheel.Never ? null : new TimeSpan(Math.Max(0, due - now)),
+            new TimeSpan(due == TimerWheel.Never ? 0 : Math.Max(0, now - due)),
+            fired,
+            new TimeSpan(last),
+            new TimeSpan(fired == 0 ? 0 : total / fired),
+            new TimeSpan(max));
+    }
+
     /// <summary>What turns the wheel. For tests.</summary>
     internal TimerDriver Driver => _driver;
 
@@ -142,33 +178,51 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     /// <exception cref="ObjectDisposedException">The queue has been disposed of. Nothing is linked; the wait is still the caller's.</exception>
     public bool Arm(WaitNode node, long due, int armed)
     {
-        bool earlier = false;
-        _gate.Enter();
-        if (_disposed || !node.IsArmed(armed))
+        Linking done = Link(node, due, armed);
+        if (done == Linking.Disposed)
         {
-            bool disposed = _disposed;
-            _gate.Exit();
-            return disposed ? throw new ObjectDisposedException(nameof(TimerQueue), "A wait for time cannot begin: the runtime's "
-                + "timer queue has been disposed of. Begin no waits after the runtime was disposed, or give this work a runtime that outlives it.") : false;
+            ThrowDisposed();
         }
 
-        node.Due = due;
-        _wheel.Insert(node);
-        long turn = _isExact ? due : TimerWheel.RoundUp(due);
-        if (turn < _planned)
-        {
-            earlier = true;
-            _planned = _isExact ? turn : 0;
-        }
-
-        _gate.Exit();
-        if (earlier)
+        if (done == Linking.Earlier)
         {
             _driver.Plan();
         }
 
-        return true;
+        return done != Linking.TooLate;
     }
+
+    /// <summary>As <see cref="Arm"/>, for a caller that holds the gate of a primitive: on <see cref="Linking.Earlier"/> it calls <see cref="Plan"/> when it holds none.</summary>
+    internal Linking Link(WaitNode node, long due, int armed)
+    {
+        _gate.Enter();
+        Linking done = _disposed ? Linking.Disposed : Linking.TooLate;
+        if (!_disposed && node.IsArmed(armed))
+        {
+            done = InsertLocked(node, due);
+        }
+
+        _gate.Exit();
+        return done;
+    }
+
+    /// <summary>Gives a linked node another deadline, earlier or later, in O(1). A deadline in the past fires at the next turn, at once.</summary>
+    /// <returns><see cref="Linking.TooLate"/>, with nothing touched, when the node is not linked: it has fired, or left.</returns>
+    internal Linking Move(WaitNode node, long due)
+    {
+        _gate.Enter();
+        Linking done = Linking.TooLate;
+        if (_wheel.Remove(node))
+        {
+            done = InsertLocked(node, due);
+        }
+
+        _gate.Exit();
+        return done;
+    }
+
+    /// <summary>Sets the driver for an earlier deadline. Called with no gate held.</summary>
+    internal void Plan() => _driver.Plan();
 
     /// <inheritdoc/>
     /// <remarks>Never sets the driver, so it may be called under other gates: a turn that finds nothing costs less than setting the
@@ -264,6 +318,9 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
         return planned;
     }
 
+    internal static void ThrowDisposed() => throw new ObjectDisposedException(nameof(TimerQueue), "A wait for time cannot begin: the runtime's "
+        + "timer queue has been disposed of. Begin no waits after the runtime was disposed, or give this work a runtime that outlives it.");
+
     private static void Resume(WaitNode? node, ref WakeBatch batch)
     {
         while (node is not null)
@@ -283,6 +340,20 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
         ? string.Create(CultureInfo.InvariantCulture, $"{(double)ticks / TimeSpan.TicksPerSecond:0.#} s")
         : string.Create(CultureInfo.InvariantCulture, $"{(double)ticks / TimeSpan.TicksPerMillisecond:0.#} ms");
 
+    private Linking InsertLocked(WaitNode node, long due)
+    {
+        node.Due = due;
+        _wheel.Insert(node);
+        long turn = _isExact ? due : TimerWheel.RoundUp(due);
+        if (turn >= _planned)
+        {
+            return Linking.Linked;
+        }
+
+        _planned = _isExact ? turn : 0;
+        return Linking.Earlier;
+    }
+
     private void ClaimLocked(long now, WaitNode? node, ref DueChain won)
     {
         while (node is not null)
@@ -294,6 +365,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
                 won.Append(node);
                 _fired++;
                 _lastLag = now - node.Due;
+                _totalLag += _lastLag;
                 _maxLag = Math.Max(_maxLag, _lastLag);
             }
 

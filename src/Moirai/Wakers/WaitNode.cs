@@ -11,6 +11,9 @@ internal enum WaitSignal : byte
 
     /// <summary>What was waited for will never be there: it was closed or disposed.</summary>
     Closed = 2,
+
+    /// <summary>The time allowed for the wait was over first.</summary>
+    Late = 3,
 }
 
 /// <summary>A place in which a wait node can be linked, and from which it can be taken out.</summary>
