@@ -99,7 +99,13 @@ public sealed class ResettableDelayTests
     }
 
     [Fact]
-    public void A4_a_reset_never_touches_a_waiter_that_has_moved_on_to_another_wait()
+    public void A4_a_reset_never_touches_a_waiter_that_has_moved_on_to_another_wait() => LeavesOtherWaitsAlone(static (_, _) => { });
+
+    [Fact]
+    public void A4_twin_a_reset_that_moves_the_waiter_wherever_it_waits_is_caught() =>
+        Should.Throw<ShouldAssertException>(() => LeavesOtherWaitsAlone(static (world, task) => world.Runtime.Engine.Timers.Move(task.Leaf!, due: 0)));
+
+    private static void LeavesOtherWaitsAlone(Action<World, ManagedTask> plant)
     {
         var world = new World();
         ResettableDelay? sleep = null;
@@ -114,6 +120,8 @@ public sealed class ResettableDelayTests
         world.Pass(1);
         sleep!.Reset(Second); // the same frame waits in the same queue, for something else
         sleep.Reset(TimeSpan.Zero);
+        plant(world, task);
+        world.Runtime.Engine.Timers.Plan();
         world.Pass(50);
         world.Trace.ShouldBe(["1"]);
         world.Pass(50);

@@ -476,11 +476,8 @@ public sealed class DeadlineTests
         for (int i = 0; i < 200; i++)
         {
             TaskScope scope = runtime.OpenScope("raced");
-            var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            ManagedTask child = scope.Spawn(async _ =>
-            {
-                await gate.Task.WithTimeout(Timeout.InfiniteTimeSpan);
-            });
+            var answer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            ManagedTask child = scope.Spawn(async _ => await answer.Task.WithTimeout(Timeout.InfiniteTimeSpan));
             scope.CancelAfter(TimeSpan.FromMicroseconds(i % 50 * 40));
             for (int moves = 0; moves < 50 && scope.CancelCause is null; moves++)
             {
@@ -488,15 +485,28 @@ public sealed class DeadlineTests
             }
 
             scope.CancelAfter(Hour);
-            bool canceled = scope.CancelCause is not null || runtime.TakeTimerGauges().Depth < 2;
-            gate.TrySetResult();
-            await scope.DisposeAsync();
-            child.IsEnded.ShouldBeTrue();
-            if (!canceled)
+            answer.TrySetResult();
+            bool timedOut = false;
+            try
             {
-                child.State.ShouldBeOneOf(TaskState.Completed, TaskState.Canceled);
+                await scope.JoinAsync();
+            }
+            catch (TaskTimeoutException)
+            {
+                timedOut = true;
             }
 
+            if (scope.CancelCause is { } cause)
+            {
+                cause.Kind.ShouldBe(CancelKind.TimedOut);
+            }
+            else
+            {
+                timedOut.ShouldBeFalse();
+                child.State.ShouldBe(TaskState.Completed);
+            }
+
+            scope.IsClosed.ShouldBeTrue();
             runtime.TakeTimerGauges().Depth.ShouldBe(0);
         }
     }
