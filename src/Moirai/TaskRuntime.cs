@@ -45,7 +45,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.Name,
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
-            what => EventOutlet.Publish(what, onEvent));
+            what => EventOutlet.Publish(what, onEvent)) { AbandonTimeout = options.AbandonTimeout };
         _engine.Root.Listener = new DetachedListener();
     }
 
@@ -88,7 +88,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, static (body, scope) => body(scope), cancellationToken));
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, Timeout.InfiniteTimeSpan, body, static (body, scope) => body(scope), cancellationToken));
     }
 
     /// <inheritdoc cref="RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy, CancellationToken)"/>
@@ -97,13 +97,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, body, RunBody, cancellationToken));
-
-        static async Future<bool> RunBody(Func<TaskScope, Future> body, TaskScope scope)
-        {
-            await body(scope);
-            return true;
-        }
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, Timeout.InfiniteTimeSpan, body, RunBody, cancellationToken));
     }
 
     /// <summary>Opens a scope for an object that owns it. Join it to leave in peace; dispose it in any case.</summary>
@@ -159,7 +153,11 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             totals.Waiters,
             _engine.Timers.Count,
             _engine.Executor.ReadyCount,
-            _engine.Executor.StepCount);
+            _engine.Executor.StepCount)
+        {
+            Abandoned = totals.Abandoned,
+            AbandonedWaits = _engine.Abandoned.Count,
+        };
     }
 
     /// <summary>Looks for tasks that can never go on, because whatever could have woken them is gone, and resumes them so that their clean-up runs.</summary>
@@ -171,6 +169,11 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// </remarks>
     /// <param name="policy">Whether they are resumed with a <see cref="LeakedTaskException"/> or only told of.</param>
     public Task<LeakReport> FindLeaksAsync(LeakPolicy policy = LeakPolicy.Heal) => LeakScan.RunAsync(_engine, _engine.Root, policy);
+    /// <summary>The operations that were given up and have not ended: tasks of their own, and foreign <see cref="Task"/>s.</summary>
+    public IReadOnlyList<AbandonedOperation> ListAbandoned() => Abandonment.List(_engine);
+
+    /// <summary>The timer queue as it is now: how deep, how overdue, how late.</summary>
+    public TimerGauges TakeTimerGauges() => _engine.Timers.TakeGauges();
 
     /// <summary>Takes no more work, lets tasks end, cancels those that have not, and reports those that are left.</summary>
     /// <remarks>
@@ -184,8 +187,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <exception cref="InvalidOperationException">It is <see cref="Default"/>, which is never stopped.</exception>
     public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel)
     {
-        TaskRuntimeOptions.ThrowIfBad(drain);
-        TaskRuntimeOptions.ThrowIfBad(cancel);
+        Timeouts.ThrowIfBad(drain);
+        Timeouts.ThrowIfBad(cancel);
         if (_options is null)
         {
             throw new InvalidOperationException("TaskRuntime.Default serves the whole process and is never stopped. Make a runtime of your own to stop one.");

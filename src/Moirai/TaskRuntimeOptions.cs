@@ -1,4 +1,4 @@
-using System.Runtime.CompilerServices;
+using Moirai.Execution;
 
 namespace Moirai;
 
@@ -25,7 +25,7 @@ public sealed class TaskRuntimeOptions
         get;
         set
         {
-            ThrowIfBad(value);
+            Timeouts.ThrowIfBad(value);
             field = value;
         }
     }
@@ -37,24 +37,28 @@ public sealed class TaskRuntimeOptions
         get;
         set
         {
-            ThrowIfBad(value);
+            Timeouts.ThrowIfBad(value);
             field = value;
         }
     } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long the end of a scope waits for operations that were abandoned in it (<c>WithTimeout(within, abandonAfter)</c>). When that is over the scope ends without them, and they go on under the runtime, which tells of
+    /// them and reports them when it is stopped. Not negative; 10 seconds by default; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</summary>
+    public TimeSpan AbandonTimeout
+    {
+        get;
+        set
+        {
+            Timeouts.ThrowIfBad(value);
+            field = value;
+        }
+    } = TimeSpan.FromSeconds(10);
 
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)
         {
             throw new InvalidOperationException("TaskRuntimeOptions needs a Name and a TimeProvider.");
-        }
-    }
-
-    internal static void ThrowIfBad(TimeSpan budget, [CallerArgumentExpression(nameof(budget))] string? name = null)
-    {
-        if (budget < TimeSpan.Zero && budget != Timeout.InfiniteTimeSpan)
-        {
-            throw new ArgumentOutOfRangeException(name, budget, "A budget of time is not negative. Use TimeSpan.Zero for none, Timeout.InfiniteTimeSpan for no limit.");
         }
     }
 }

@@ -36,11 +36,11 @@ public sealed class SeamTests
         ["Pump.cs"] = "gauges: how many steps, and how long they take",
         ["LocalExecutor.cs"] = "a gauge: how many steps",
         ["TaskSlotManager.cs"] = "a gauge: how many slots are in use; it is written under the gate",
-        ["TimerQueue.cs"] = "gauges: how many have fired, and how late",
+        ["TimerQueue.Gauges.cs"] = "gauges: how many have fired, and how late",
         ["TimerWheel.cs"] = "a gauge: how many are linked; it is written under the gate",
         ["TimerDriver.cs"] = "gauges for tests, written under the lock",
         ["EndQueue.cs"] = "refuses a wrong order of calls by one caller; it is written under the gate",
-        ["TaskGroup.cs"] = "the cause is written once, under the gate",
+        ["TaskGroup.Cancel.cs"] = "the cause is written once, under the gate",
         ["TaskScope.cs"] = "whether somebody has joined: it decides who is told of failures, not who waits",
     };
 

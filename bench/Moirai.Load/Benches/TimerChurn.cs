@@ -7,20 +7,36 @@ namespace Moirai.Load.Benches;
 /// <summary>The timer queue alone, without tasks: N deadlines in, and out again in another order before they come.</summary>
 internal sealed class TimerChurn() : Workload(
     "timers",
-    "N timers with random deadlines in 1..60 s, all inserted, then all canceled in another order",
-    new Variant("random", 1_000_000))
+    "N timers with random deadlines in 1..60 s, all inserted, then all canceled in another order (ordered: in the same); fire: within one second, all wait for theirs",
+    new Variant("random", 1_000_000),
+    new Variant("ordered", 1_000_000),
+    new Variant("fire", 100_000))
 {
     private const int NoPeriod = Timeout.Infinite;
 
     public override Future RunByMoiraiAsync(Pass pass)
     {
-        Run(pass);
+        if (pass.Variant == "fire")
+        {
+            Lateness.OfMoirai(pass);
+        }
+        else
+        {
+            Run(pass);
+        }
+
         return Future.Completed();
     }
 
     public override Task RunByHandAsync(Pass pass)
     {
-        (int[] delays, int[] order) = Plan(pass.N);
+        if (pass.Variant == "fire")
+        {
+            Lateness.ByHand(pass);
+            return Task.CompletedTask;
+        }
+
+        (int[] delays, int[] order) = Plan(pass);
         var timers = new Timer[pass.N];
         TimerCallback nothing = static _ => { };
         long before = Timer.ActiveCount;
@@ -48,7 +64,7 @@ internal sealed class TimerChurn() : Workload(
 
     private static void Run(Pass pass)
     {
-        (int[] delays, int[] order) = Plan(pass.N);
+        (int[] delays, int[] order) = Plan(pass);
         var nodes = new TimerNode[pass.N];
         using var queue = new TimerQueue(TimeProvider.System);
         pass.Begin();
@@ -80,15 +96,16 @@ internal sealed class TimerChurn() : Workload(
     }
 
     // The same deadlines and the same shuffle in every run.
-    private static (int[] Delays, int[] Order) Plan(long n)
+    private static (int[] Delays, int[] Order) Plan(Pass pass)
     {
         var random = new XorShift(88172645463325252);
-        var delays = new int[n];
-        var order = new int[n];
+        var delays = new int[pass.N];
+        var order = new int[pass.N];
+        bool shuffles = pass.Variant == "random";
         for (int i = 0; i < delays.Length; i++)
         {
             delays[i] = 1_000 + random.Below(59_000);
-            int swap = random.Below(i + 1);
+            int swap = shuffles ? random.Below(i + 1) : i;
             order[i] = order[swap];
             order[swap] = i;
         }
@@ -112,19 +129,6 @@ internal sealed class TimerChurn() : Workload(
         internal override void Resume(ref WakeBatch batch)
         {
             // Nobody waits: a timer that fires has only to be counted, and the queue does.
-        }
-    }
-
-    private struct XorShift(ulong seed)
-    {
-        private ulong _state = seed;
-
-        public int Below(int limit)
-        {
-            _state ^= _state << 13;
-            _state ^= _state >> 7;
-            _state ^= _state << 17;
-            return (int)(_state % (ulong)limit);
         }
     }
 }

@@ -25,6 +25,12 @@ public sealed record Census(
     long Ready,
     long Steps)
 {
+    /// <summary>Tasks among the live ones that were abandoned: operations under a timeout that did not stop when their time was over. See <see cref="TaskRuntime.ListAbandoned"/>.</summary>
+    public long Abandoned { get; init; }
+
+    /// <summary>Foreign <see cref="Task"/>s that tasks of this runtime gave up waiting for and that go on. They are not Moirai's and do not count as something left.</summary>
+    public long AbandonedWaits { get; init; }
+
     /// <summary>Tasks that have ended, whichever way.</summary>
     public long Ended => Completed + Failed + Canceled;
 
@@ -35,6 +41,8 @@ public sealed record Census(
     public bool IsEmpty => IsBalanced && Live == 0 && SlotsInUse == 0 && TimerEntries == 0 && Waiters == 0 && Ready == 0;
 
     /// <summary>One line of numbers.</summary>
-    public override string ToString() => FormattableString.Invariant(
+    public override string ToString() => Line() + (Abandoned + AbandonedWaits == 0 ? string.Empty : FormattableString.Invariant($", abandoned {Abandoned} (and {AbandonedWaits} foreign)"));
+
+    private string Line() => FormattableString.Invariant(
         $"created {Created} = live {Live} + completed {Completed} + failed {Failed} + canceled {Canceled}; open scopes {OpenScopes}, slots {SlotsInUse}, waiters {Waiters}, timers {TimerEntries}, ready {Ready}");
 }

@@ -1,3 +1,5 @@
+using Moirai.Timers;
+
 namespace Moirai.Execution;
 
 /// <summary>A stretch of a task's life that can be canceled by itself (a timeout, the body of a scope), or that shields what runs
@@ -22,6 +24,12 @@ internal abstract class CancelRegion
     internal bool IsShield { get; }
 
     internal ManagedTask Task => _task;
+
+    /// <summary>The group whose body runs inside, if it is one's body.</summary>
+    internal virtual TaskGroup? Scope => null;
+
+    /// <summary>The time by which what runs inside has to be over, as the timer queue counts; never by default.</summary>
+    internal virtual long Due => TimerWheel.Never;
 
     /// <summary>The enclosing region. Written under the gate.</summary>
     internal CancelRegion? Outer { get; private set; }
@@ -53,30 +61,16 @@ internal abstract class CancelRegion
         {
             _active = false;
             TaskExtras extras = _task.ExtrasLocked();
-            bool anyExpired = false;
-            CancelRegion? inner = null;
-            for (CancelRegion? region = extras.Regions; region is not null; region = region.Outer)
+            if (ReferenceEquals(extras.Regions, this))
             {
-                if (ReferenceEquals(region, this))
-                {
-                    // Usually the innermost; a shield that is disposed out of order is taken out from where it is.
-                    if (inner is null)
-                    {
-                        extras.Regions = Outer;
-                    }
-                    else
-                    {
-                        inner.Outer = Outer;
-                    }
-                }
-                else
-                {
-                    anyExpired |= region.Cause is not null;
-                    inner = region;
-                }
+                extras.Regions = Outer;
+            }
+            else
+            {
+                TakeOut(extras.Regions);
             }
 
-            if (!anyExpired)
+            if (_task.HasExpiredRegion && !IsAnyExpired(extras.Regions))
             {
                 _task.ClearFlagLocked(TaskFlags.RegionExpired);
             }
@@ -88,8 +82,7 @@ internal abstract class CancelRegion
     /// <summary>Cancels what runs inside. Harmless when the region was left.</summary>
     /// <param name="cause">Why.</param>
     /// <returns>False when the region was left or had expired.</returns>
-    /// <param name="onTimer">Called by a thread that turns timers: user code, which the canceling of tokens may run, is kept off it.</param>
-    internal bool Expire(CancelCause cause, bool onTimer = false)
+    internal bool Expire(CancelCause cause)
     {
         _task.Lock();
         if (!_active || Cause is not null)
@@ -106,12 +99,7 @@ internal abstract class CancelRegion
         CancellationTokenSource[]? sources = Cancellation.SourcesLocked(_task, outermost: this);
         WasDelivered |= sources is not null || (reached && leaf is null && _task.State == TaskState.Blocked); // in foreign code: not ready, whatever comes of it
         _task.Unlock();
-        Cancellation.Deliver(_task, leaf, sources: onTimer ? null : sources);
-        if (onTimer && sources is not null)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static late => Cancellation.Deliver(late._task, leaf: null, late.sources), (_task, sources), preferLocal: false);
-        }
-
+        Cancellation.Deliver(_task, leaf, sources, cause);
         return true;
     }
 
@@ -143,6 +131,30 @@ internal abstract class CancelRegion
     }
 
     internal CancellationTokenSource? Source => _source;
+
+    // A shield that is disposed out of order is taken out from where it is.
+    private void TakeOut(CancelRegion? innermost)
+    {
+        for (CancelRegion? region = innermost; region is not null; region = region.Outer)
+        {
+            if (ReferenceEquals(region.Outer, this))
+            {
+                region.Outer = Outer;
+                return;
+            }
+        }
+    }
+
+    private static bool IsAnyExpired(CancelRegion? innermost)
+    {
+        CancelRegion? region = innermost;
+        while (region is { Cause: null })
+        {
+            region = region.Outer;
+        }
+
+        return region is not null;
+    }
 
     private bool IsReachedFrom(CancelRegion? innermost)
     {

@@ -64,7 +64,7 @@ internal static class Cancellation
         }
 
         task.Unlock();
-        Deliver(task, leaf, sources);
+        Deliver(task, leaf, sources, cause);
         return true;
     }
 
@@ -135,7 +135,7 @@ internal static class Cancellation
     }
 
     /// <summary>Wakes the claimed frame, then cancels the tokens. Under no lock.</summary>
-    internal static void Deliver(ManagedTask task, Frame? leaf, CancellationTokenSource[]? sources)
+    internal static void Deliver(ManagedTask task, Frame? leaf, CancellationTokenSource[]? sources, CancelCause cause)
     {
         if (leaf is not null)
         {
@@ -149,6 +149,22 @@ internal static class Cancellation
             return;
         }
 
+        if (IsOnTimerThread(task.Engine, cause))
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static late => CancelSources(late.task, late.sources), (task, sources), preferLocal: false);
+        }
+        else
+        {
+            CancelSources(task, sources);
+        }
+    }
+
+    /// <summary>Whether a cancellation comes from a thread that turns timers: user code, which the canceling of tokens may run, is kept off it. A clock that is not the system's is turned by code that may be kept.</summary>
+    internal static bool IsOnTimerThread(Engine engine, CancelCause cause) =>
+        cause.Kind == CancelKind.TimedOut && ReferenceEquals(engine.Provider, TimeProvider.System);
+
+    private static void CancelSources(ManagedTask task, CancellationTokenSource[] sources)
+    {
         foreach (CancellationTokenSource source in sources)
         {
             CancelSource(task, source);

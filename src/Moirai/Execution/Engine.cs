@@ -18,6 +18,7 @@ internal sealed class Engine
         Executor = executor;
         Provider = provider;
         Timers = new TimerQueue(provider);
+        Abandoned = new AbandonedWaits(this);
         _publish = publish;
         Root = new TaskGroup(this, name, parent: null, opener: null);
         Housekeeping = new TaskGroup(this, name, parent: null, opener: null);
@@ -32,11 +33,17 @@ internal sealed class Engine
 
     internal TimerQueue Timers { get; }
 
+    /// <summary>The foreign tasks that were given up and go on.</summary>
+    internal AbandonedWaits Abandoned { get; }
+
     /// <summary>Detached tasks live here, and every scope and pool below it.</summary>
     internal TaskGroup Root { get; }
 
     /// <summary>Waits that plain code began on a scope or pool. Not in the census, and open also while the runtime stops.</summary>
     internal TaskGroup Housekeeping { get; }
+
+    /// <summary>How long the end of a scope waits for operations that were abandoned in it. Written once, by the roof.</summary>
+    internal TimeSpan AbandonTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>No new work is taken any more.</summary>
     internal bool IsStopped

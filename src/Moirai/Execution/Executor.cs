@@ -35,6 +35,9 @@ public abstract class Executor : IReadySink
     /// <summary>Takes a ready frame from a thread whose context is at hand.</summary>
     internal abstract void Enqueue(Frame frame, StepContext? context);
 
+    /// <summary>Takes a ready frame from a thread of the pool that has nothing else to do: the caller's work item ends with this call.</summary>
+    internal virtual void EnqueueAndServe(Frame frame, StepContext context) => Enqueue(frame, context);
+
     /// <summary>Takes a chain of ready frames.</summary>
     internal abstract void EnqueueChain(WaitNode head, int count);
 

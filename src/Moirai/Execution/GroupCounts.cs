@@ -26,4 +26,5 @@ internal struct GroupTotals
     public long OpenGroups;
     public long SlotsInUse;
     public long Waiters;
+    public long Abandoned;
 }

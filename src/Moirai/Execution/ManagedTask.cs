@@ -49,7 +49,8 @@ public partial class ManagedTask : IWaitQueue
     public TaskId Id { get; }
 
     /// <summary>The name given at the spawn, else the name of the scope or pool it lives in.</summary>
-    public string Name => _label.Name ?? Group.Name;
+    /// <remarks>That of an operation which was given up begins with <c>abandoned: </c>.</remarks>
+    public string Name => IsAbandoned ? $"abandoned: {_label.Name ?? Group.Name}" : _label.Name ?? Group.Name;
 
     /// <summary>Where it was spawned, as <c>file:line</c>.</summary>
     public string SpawnSite => _label.Site;
@@ -89,6 +90,8 @@ public partial class ManagedTask : IWaitQueue
     internal bool IsEnding => IsEnded || (_core.Flags & TaskFlags.Ending) != 0;
 
     internal bool IsCancelRequested => (_core.Flags & TaskFlags.CancelRequested) != 0;
+
+    internal bool HasExpiredRegion => (_core.Flags & TaskFlags.RegionExpired) != 0;
 
     internal bool HasCancelFlags => (_core.Flags & (TaskFlags.CancelRequested | TaskFlags.RegionExpired)) != 0;
 

@@ -16,6 +16,7 @@ internal sealed class Pump : IThreadPoolWorkItem
     private const long ShortestStepWorthHelp = 10;
     private const long UnknownStep = long.MaxValue;
     private const int StepsBetweenLooksAtTheClock = 64;
+    private const long NotYet = -1;
     private const long QuantumMilliseconds = 15;
 
     private readonly ThreadPoolExecutor _executor;
@@ -54,24 +55,37 @@ internal sealed class Pump : IThreadPoolWorkItem
 
     internal bool TryBeginHelp() => Queue.TryServe();
 
-    public void Execute()
+    public void Execute() => Run(first: null, StepContext.Current);
+
+    /// <summary>Serves the queue on the calling thread.</summary>
+    /// <param name="first">A frame to begin with, which was never queued.</param>
+    /// <param name="context">The calling thread's.</param>
+    internal void Run(Frame? first, StepContext context)
     {
         if (IsSpare)
         {
             _executor.SpareBegan();
         }
 
-        StepContext context = StepContext.Current;
         object? outerShard = context.Shard;
         context.Shard = this;
         ExecutionContext clean = ExecutionContext.Capture()!; // a work item begins in the empty context
         TimerQueue timers = _executor.Engine.Timers;
-        long until = Clock.CoarseMilliseconds + QuantumMilliseconds;
+        long until = NotYet;
         int budget = StepsBetweenLooksAtTheClock;
         bool helpSent = false;
-        long looked = timers.Now;
-        while (Next() is { } frame)
+        long looked = NotYet;
+        while ((first ?? Next()) is { } frame)
         {
+            first = null;
+            if (looked == NotYet && Queue.Count > 0)
+            {
+                // A pump that came for one frame is gone before it would need to know the time.
+                until = Clock.CoarseMilliseconds + QuantumMilliseconds;
+                looked = timers.Now;
+                budget = StepsBetweenLooksAtTheClock;
+            }
+
             if (!helpSent && WantsHelp)
             {
                 helpSent = true;
@@ -84,10 +98,18 @@ internal sealed class Pump : IThreadPoolWorkItem
             {
                 budget = StepsBetweenLooksAtTheClock;
                 long now = timers.Now;
-                Volatile.Write(ref _stepLength, (now - looked) / StepsBetweenLooksAtTheClock);
+                if (looked != NotYet)
+                {
+                    Volatile.Write(ref _stepLength, (now - looked) / StepsBetweenLooksAtTheClock);
+                }
+
                 looked = now;
                 timers.TurnIfDue(now);
-                if (Clock.CoarseMilliseconds >= until)
+                if (until == NotYet)
+                {
+                    until = Clock.CoarseMilliseconds + QuantumMilliseconds;
+                }
+                else if (Clock.CoarseMilliseconds >= until)
                 {
                     // Others of the process have work too. The pump stays on duty, behind them.
                     context.Shard = outerShard;

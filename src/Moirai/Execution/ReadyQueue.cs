@@ -45,6 +45,31 @@ internal sealed class ReadyQueue
         return ServeAndExit();
     }
 
+    /// <summary>Appends one frame, unless the caller can serve the queue and nothing is before it.</summary>
+    /// <param name="frame">The frame.</param>
+    /// <param name="serves">True when nobody serves the queue: the caller must, and nobody else will.</param>
+    /// <returns>False when the frame was not appended, since the caller may run it at once.</returns>
+    internal bool PushOrServe(Frame frame, out bool serves)
+    {
+        _gate.Enter();
+        serves = !_served;
+        _served = true;
+        bool push = !serves || _count > 0;
+        if (push)
+        {
+            if (_count == _ring.Length)
+            {
+                GrowLocked(_count + 1);
+            }
+
+            _ring[(_head + _count) & (_ring.Length - 1)].Frame = frame;
+            _count++;
+        }
+
+        _gate.Exit();
+        return push;
+    }
+
     /// <summary>Appends a chain linked by <see cref="WaitNode.Next"/>.</summary>
     /// <inheritdoc cref="Push(Frame)"/>
     internal bool PushChain(WaitNode head, int count)

@@ -26,6 +26,8 @@ internal enum TaskFlags : byte
 
     /// <summary>It may wait for ever, and nobody is to find that odd.</summary>
     Resident = 32,
+    /// <summary>It is an operation that whoever called it has given up. Never cleared.</summary>
+    Abandoned = 64,
 }
 
 /// <summary>The small fields of a task, packed: as fields of their own each would take eight bytes.</summary>
@@ -82,7 +84,10 @@ internal sealed class TaskExtras
     // What the task has held across a wait; some of it was given back since. See Holdings.
     internal List<Hold>? Holds;
 
+    // The task that called this one as an operation, and waits for it. Cleared when it gives it up.
+    internal ManagedTask? Caller;
+
     /// <summary>What is left of this after the end.</summary>
     internal TaskExtras CauseOnly() =>
-        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null ? this : new TaskExtras { Cause = Cause };
+        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null ? this : new TaskExtras { Cause = Cause };
 }

@@ -67,6 +67,7 @@ internal sealed partial class TaskGroup
         {
             RegainHeeded();
             _heed?.Undo();
+            Deadline?.End();
             if (Opener is not null)
             {
                 UnlinkFromOpener(Opener);
@@ -133,6 +134,14 @@ internal sealed partial class TaskGroup
         return tasks;
     }
 
+    /// <summary>The live tasks of this group, as they are now.</summary>
+    internal List<ManagedTask> OwnTasks()
+    {
+        List<ManagedTask> tasks = [];
+        AddTasksTo(tasks);
+        return tasks;
+    }
+
     /// <summary>This group or one inside it in which a task lives; null when there is none.</summary>
     internal TaskGroup? FirstBusy()
     {
@@ -165,7 +174,8 @@ internal sealed partial class TaskGroup
     private TaskGroup? BeginCount(ref GroupTotals totals)
     {
         _gate.Enter();
-        totals.OpenGroups++;
+        totals.OpenGroups += IsForOperations ? 0 : 1;
+        totals.Abandoned += IsForOperations ? CountAbandonedLocked() : 0;
         totals.Counts.Add(_folded);
         for (RosterPage? page = _pages.First; page is not null; page = page.Next)
         {

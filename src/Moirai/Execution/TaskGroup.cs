@@ -41,10 +41,6 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     // Whether anybody waits until nothing lives here. Leavers read it without the gate.
     private bool _awaited;
 
-    // The link to a token from outside.
-    private HeedLink? _heed;
-    private volatile CancelCause? _cause;
-
     internal TaskGroup(Engine engine, string name, TaskGroup? parent, ManagedTask? opener)
     {
         Engine = engine;
@@ -57,7 +53,8 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
 
     internal string Name { get; }
 
-    internal TaskGroup? Parent { get; }
+    /// <summary>The group around it. Written under the gates of the old one, the new one and the root.</summary>
+    internal TaskGroup? Parent { get; private set; }
 
     /// <summary>The task inside which the group was opened, if it was.</summary>
     internal ManagedTask? Opener { get; }
@@ -73,9 +70,6 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
 
     /// <summary>Opened under a shield: a cancellation that comes from outside does not reach it.</summary>
     internal bool IsShielded { get; private set; }
-
-    /// <summary>Why the group was canceled; null while it was not. The first cause stays.</summary>
-    internal CancelCause? Cause => _cause;
 
     internal bool IsClosed => Atomics.Read(ref _closed);
 
@@ -107,22 +101,6 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
 
             _gate.Exit();
             return counts;
-        }
-    }
-
-    internal CancellationToken Token
-    {
-        get
-        {
-            _gate.Enter();
-            CancellationTokenSource source = Ties.Source ??= new CancellationTokenSource();
-            _gate.Exit();
-            if (_cause is not null)
-            {
-                source.Cancel();
-            }
-
-            return source.Token;
         }
     }
 
@@ -169,61 +147,6 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
             ResumeAll(emptied, ref batch);
             batch.Flush();
         }
-    }
-
-    /// <summary>Asks every task here, and in the groups opened inside, to stop; tasks entered later are canceled from the start.</summary>
-    /// <returns>False when it was canceled before.</returns>
-    internal bool Cancel(CancelCause cause)
-    {
-        Stack<TaskGroup>? inside = null;
-        bool first = CancelOne(cause, ref inside);
-        Cancellation.CancelAll(inside, cause);
-        return first;
-    }
-
-    /// <summary>Cancels the tasks of this group; the groups inside are handed out, since they may lie deeper than a stack reaches.</summary>
-    internal bool CancelOne(CancelCause cause, ref Stack<TaskGroup>? inside)
-    {
-        _gate.Enter();
-        if (_cause is not null || _closed)
-        {
-            _gate.Exit();
-            return false;
-        }
-
-        _cause = cause;
-        List<ManagedTask> tasks = [];
-        for (RosterPage? page = _pages.First; page is not null; page = page.Next)
-        {
-            page.AddTasksTo(tasks);
-        }
-
-        List<TaskGroup>? children = ChildrenLocked();
-        CancellationTokenSource? source = Ties.Source;
-        _gate.Exit();
-
-        foreach (ManagedTask task in tasks)
-        {
-            Cancellation.CancelOne(task, cause, withGroup: true, ref inside);
-        }
-
-        if (children is not null)
-        {
-            foreach (TaskGroup child in children)
-            {
-                if (!child.IsShielded)
-                {
-                    (inside ??= new Stack<TaskGroup>()).Push(child);
-                }
-            }
-        }
-
-        if (source is not null)
-        {
-            CancelSource(source);
-        }
-
-        return true;
     }
 
     /// <summary>Seats a node until no task lives here. Goes on at once when none does.</summary>
@@ -337,22 +260,6 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
             node.Next = null;
             node.Resume(ref batch);
             node = next;
-        }
-    }
-
-    private void CancelSource(CancellationTokenSource source)
-    {
-        try
-        {
-            source.Cancel();
-        }
-        catch (AggregateException error)
-        {
-            Engine.Publish(new RuntimeEvent(
-                RuntimeEventKind.CancelCallbackFailed,
-                $"A callback registered on the token of '{Name}' threw while it was being canceled: {error.InnerException?.Message}",
-                default,
-                error));
         }
     }
 }

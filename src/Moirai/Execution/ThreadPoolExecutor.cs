@@ -81,6 +81,23 @@ public sealed class ThreadPoolExecutor : Executor
         Pushed(pump, pump.Queue.PushChain(head, count));
     }
 
+    /// <inheritdoc/>
+    /// <remarks>Serves the queue itself when nobody does: one trip through the pool less than to send for a pump.</remarks>
+    internal override void EnqueueAndServe(Frame frame, StepContext context)
+    {
+        Pump pump = PumpOf(context);
+        bool queued = pump.Queue.PushOrServe(frame, out bool serves);
+        if (serves)
+        {
+            Activate();
+            pump.Run(queued ? null : frame, context);
+        }
+        else
+        {
+            Pushed(pump, send: false);
+        }
+    }
+
     private Pump PumpOf(StepContext? context) =>
         context?.Shard is Pump own && ReferenceEquals(own.Executor, this) && !own.IsSpare ? own : Pick();
 
@@ -131,12 +148,16 @@ public sealed class ThreadPoolExecutor : Executor
 
     private void Send(Pump pump)
     {
+        Activate();
+        ThreadPool.UnsafeQueueUserWorkItem(pump, preferLocal: false);
+    }
+
+    private void Activate()
+    {
         if (_pumpsAtWork.Begin())
         {
             PumpMonitor.Watch(this);
         }
-
-        ThreadPool.UnsafeQueueUserWorkItem(pump, preferLocal: false);
     }
 
     internal bool HasIdlePump => _pumpsAtWork.Active < _pumps.Length;

@@ -13,21 +13,48 @@ public readonly partial struct Future
     /// the default runtime's).</remarks>
     public static DelayAwaitable Delay(TimeSpan delay)
     {
-        if (delay < TimeSpan.Zero && delay != Timeout.InfiniteTimeSpan)
-        {
-            ThrowNegative(delay);
-        }
-
+        Delays.ThrowIfNegative(delay);
         return new DelayAwaitable(delay);
+    }
+
+    /// <summary>Waits until an instant of the wall clock of the task's runtime. One that has passed is there at once.</summary>
+    /// <remarks>
+    /// A cancellation point. The wait itself is on the monotonic clock. When it is over the wall clock is asked again: if it was set back meanwhile, the rest is waited for too, so nobody goes on before <paramref name="until"/> by that clock.
+    /// If it was set forward, that is noticed only when the wait that was computed is over.
+    /// </remarks>
+    /// <param name="until">The instant.</param>
+    public static async Future DelayUntil(DateTimeOffset until)
+    {
+        TimeProvider clock = ManagedTask.Current!.Engine.Provider;
+        TimeSpan left;
+        do
+        {
+            left = until - clock.GetUtcNow();
+            await Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        }
+        while (left > TimeSpan.Zero && clock.GetUtcNow() < until);
     }
 
     /// <summary>Gives way to other ready tasks. A cancellation point.</summary>
     public static YieldAwaitable Yield() => default;
 
-    private static void ThrowNegative(TimeSpan delay)
+}
+
+/// <summary>What all delays refuse.</summary>
+internal static class Delays
+{
+    internal static void ThrowIfNegative(TimeSpan delay, [CallerArgumentExpression(nameof(delay))] string name = "")
+    {
+        if (delay < TimeSpan.Zero && delay != Timeout.InfiniteTimeSpan)
+        {
+            ThrowNegative(delay, name);
+        }
+    }
+
+    private static void ThrowNegative(TimeSpan delay, string name)
     {
         string who = ManagedTask.Current is { } task ? $"{task.Title} asked" : "Somebody asked";
-        throw new ArgumentOutOfRangeException(nameof(delay), delay,
+        throw new ArgumentOutOfRangeException(name, delay,
             $"{who} for a negative delay. Clamp a computed delay to zero, or pass Timeout.InfiniteTimeSpan to wait for ever.");
     }
 }

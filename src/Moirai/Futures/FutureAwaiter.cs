@@ -108,17 +108,20 @@ internal static class FutureAwait
     internal static void Detach(Frame frame, Action continuation, bool flowContext)
     {
         ArgumentNullException.ThrowIfNull(continuation);
-        ManagedTask task;
+        Joining.Register(SpawnDetached(frame), continuation, flowContext);
+    }
+
+    /// <summary>Never throws: what is refused is a task that has failed.</summary>
+    internal static ManagedTask SpawnDetached(Frame frame)
+    {
         try
         {
-            task = frame.SpawnDetached();
+            return frame.SpawnDetached();
         }
         catch (InvalidOperationException refused)
         {
-            // Thrown from here it would end the process, so it becomes the outcome that the await throws.
-            task = frame.MakeRefused(refused);
+            // Thrown from OnCompleted it would end the process, so it becomes the outcome that the await throws.
+            return frame.MakeRefused(refused);
         }
-
-        Joining.Register(task, continuation, flowContext);
     }
 }

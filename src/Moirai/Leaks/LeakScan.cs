@@ -107,7 +107,7 @@ internal sealed class LeakScan : ISuspicion
             var probe = new GroupProbe(group);
             _groups.Add(probe);
             group.LetGoOfHeeded(probe.MakeWitness());
-            if (!group.IsShielded && (_heeding.Contains(group) || (group.Parent is { } parent && timed.Contains(parent)) || group.Opener is { IsTimed: true }))
+            if ((!group.IsShielded || group.IsForOperations) && (group.HasDeadline || _heeding.Contains(group) || (group.Parent is { } parent && timed.Contains(parent)) || group.Opener is { IsTimed: true }))
             {
                 timed.Add(group);
             }

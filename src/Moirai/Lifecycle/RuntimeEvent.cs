@@ -29,6 +29,8 @@ public enum RuntimeEventKind
 
     /// <summary>A task ended without giving back what it held together with others: permits of a semaphore, a read lease. They were given back for it.</summary>
     PermitsReturned = 9,
+    /// <summary>An operation did not stop when its time was over and was given up, or a scope ended while such a one still ran.</summary>
+    Abandoned = 10,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>

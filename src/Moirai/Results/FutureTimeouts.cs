@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Moirai.Results;
 
 namespace Moirai;
@@ -51,39 +52,40 @@ public static class FutureTimeouts
         return JoinAsync(task).WithTimeout(within);
     }
 
-    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
-    public static Future WithTimeout(this Task task, TimeSpan within)
+    /// <summary>Waits for a <see cref="Task"/> that has to end in time. When it does not, it goes on; only this wait ends, and the runtime keeps account of the <see cref="Task"/> until it has ended.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="within">The time allowed.</param>
+    /// <param name="operation">Filled in by the compiler: what messages call it.</param>
+    /// <exception cref="TaskTimeoutException">From the await: it did not end in time.</exception>
+    public static TimedTask WithTimeout(this Task task, TimeSpan within, [CallerArgumentExpression(nameof(task))] string operation = "")
     {
         ArgumentNullException.ThrowIfNull(task);
-        return WaitAsync(task).WithTimeout(within);
+        return new(task, within, operation);
     }
 
-    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
-    public static Future<T> WithTimeout<T>(this Task<T> task, TimeSpan within)
+    /// <inheritdoc cref="WithTimeout(Task, TimeSpan, string)"/>
+    public static TimedTask<T> WithTimeout<T>(this Task<T> task, TimeSpan within, [CallerArgumentExpression(nameof(task))] string operation = "")
     {
         ArgumentNullException.ThrowIfNull(task);
-        return WaitAsync(task).WithTimeout(within);
+        return new(task, within, operation);
     }
 
-    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
-    public static Future WithTimeout(this ValueTask task, TimeSpan within) => task.AsTask().WithTimeout(within);
+    /// <inheritdoc cref="WithTimeout(Task, TimeSpan, string)"/>
+    public static TimedTask WithTimeout(this ValueTask task, TimeSpan within, [CallerArgumentExpression(nameof(task))] string operation = "") =>
+        new(task.AsTask(), within, operation);
 
-    /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
-    public static Future<T> WithTimeout<T>(this ValueTask<T> task, TimeSpan within) => task.AsTask().WithTimeout(within);
+    /// <inheritdoc cref="WithTimeout(Task, TimeSpan, string)"/>
+    public static TimedTask<T> WithTimeout<T>(this ValueTask<T> task, TimeSpan within, [CallerArgumentExpression(nameof(task))] string operation = "") =>
+        new(task.AsTask(), within, operation);
+
+    /// <summary>Runs a wait that has a limit of its own under another one.</summary>
+    /// <inheritdoc cref="WithTimeout(Future, TimeSpan)"/>
+    public static Future WithTimeout(this TimedTask future, TimeSpan within) => future.AsFuture().WithTimeout(within);
+
+    /// <inheritdoc cref="WithTimeout(TimedTask, TimeSpan)"/>
+    public static Future<T> WithTimeout<T>(this TimedTask<T> future, TimeSpan within) => future.AsFuture().WithTimeout(within);
 
     private static async Future JoinAsync(ManagedTask task) => await task;
 
     private static async Future<T> JoinAsync<T>(ManagedTask<T> task) => await task;
-
-    private static async Future WaitAsync(Task task)
-    {
-        await new TaskWaitAwaitable(task);
-        await task.ConfigureAwait(false);
-    }
-
-    private static async Future<T> WaitAsync<T>(Task<T> task)
-    {
-        await new TaskWaitAwaitable(task);
-        return await task.ConfigureAwait(false);
-    }
 }

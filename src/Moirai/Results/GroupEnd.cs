@@ -6,29 +6,21 @@ namespace Moirai.Results;
 internal static class GroupEnd
 {
     /// <summary>Whatever happened: cancels what still runs in the group, waits for it, and closes the group. No cancellation interrupts that.</summary>
-    internal static async Future CloseAsync(TaskGroup group, string owner)
+    /// <param name="group">The group.</param>
+    /// <param name="kind">What it is, for causes: a collector, a race.</param>
+    internal static async Future CloseAsync(TaskGroup group, string kind)
     {
         using CancelShield shield = ManagedTask.Shield();
         if (!group.TryClose(out _)) // not "if it is empty": somebody may add a task before it is closed
         {
-            CancelRest(group, owner, CancelKind.NoLongerNeeded, null);
+            CancelRest(group, kind, CancelKind.NoLongerNeeded, null);
         }
 
-        while (!group.TryClose(out TaskGroup? left))
-        {
-            TaskGroup busy = left ?? group;
-            if (left is not null)
-            {
-                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, group.Engine, null, owner));
-            }
-
-            await new EmptyAwaitable(busy);
-            left?.TryClose(out _);
-        }
+        await Abandonment.CloseAsync(group, kind);
     }
 
-    internal static void CancelRest(TaskGroup group, string owner, CancelKind kind, Exception? error) =>
-        group.Cancel(Cancellation.Cause(kind, group.Engine, null, owner, error));
+    internal static void CancelRest(TaskGroup group, string kind, CancelKind why, Exception? error) =>
+        group.Cancel(Cancellation.Cause(why, group.Engine, null, $"{kind} '{group.Name}'", error));
 
     /// <summary>Throws a single failure as it is, and several together; returns when there is none.</summary>
     internal static void ThrowAny(string name, List<Exception>? failures)

@@ -51,8 +51,6 @@ public sealed partial class Race<T>
     /// <summary>Where chance comes from. A test gives its own.</summary>
     internal Random Chance { get; init; } = Random.Shared;
 
-    private string Owner => $"race '{Name}'";
-
     /// <summary>Waits for the first branch that completes with a value it accepts. Failures and cancellations count only when none does.</summary>
     /// <returns>The winner. Its index is its position among all that were added, those that were left out included.</returns>
     /// <exception cref="TaskScopeException">More than one failed and none won; a single failure is thrown as it is.</exception>
@@ -121,7 +119,7 @@ public sealed partial class Race<T>
         }
         finally
         {
-            await GroupEnd.CloseAsync(group, Owner);
+            await GroupEnd.CloseAsync(group, "race");
             TellLateFailures(group);
         }
 

@@ -199,9 +199,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         }
     }
 
-    private string Owner => $"collector '{Name}'";
+    private void CancelRest(CancelKind kind, Exception? error) => GroupEnd.CancelRest(_group, "collector", kind, error);
 
-    private void CancelRest(CancelKind kind, Exception? error) => GroupEnd.CancelRest(_group, Owner, kind, error);
-
-    private Future EndAsync() => GroupEnd.CloseAsync(_group, Owner);
+    private Future EndAsync() => GroupEnd.CloseAsync(_group, "collector");
 }

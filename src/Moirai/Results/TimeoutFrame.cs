@@ -13,10 +13,12 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
     {
         CancelCause cause = Cancellation.Cause(CancelKind.TimedOut, Task.Engine, null, $"the timeout of {operation}");
         WaitedFor = Task.DescribeWait(); // before the expiry, which lets the task go on
-        Expire(cause, onTimer: ReferenceEquals(Task.Engine.Provider, TimeProvider.System)); // a virtual clock is turned by code that may be kept
+        Expire(cause);
     }
 
     internal override bool WillExpire => Cause is null && entry.IsArmed(0);
+
+    internal override long Due => entry.Due;
 
     internal override void Abandon() => Task.Engine.Timers.Remove(entry);
 }
@@ -60,6 +62,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
         Context = ExecutionContext.Capture();
         ManagedTask task = Owner!;
+        Due = task.Engine.Timers.DueIn(within);
         _region = region = new TimeoutRegion(task, this);
         region.Enter();
         if (within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan)
@@ -72,7 +75,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
             Atomics.Write(ref _timer, Armed);
             try
             {
-                task.Engine.Timers.Arm(this, task.Engine.Timers.DueIn(within), armed: 0);
+                task.Engine.Timers.Arm(this, Due, armed: 0);
             }
             catch (Exception refused) // the queue is disposed of, or its provider failed: the body's affair
             {
@@ -106,11 +109,9 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         region.Leave();
         T result = inner is Frame<T> typed ? typed.Result : default!;
         bool returned = FutureAwait.TryTakeOutcome(inner, out Exception? error);
-        if (region.Cause is { } cause && TimedOut(region, cause, returned, error))
+        if (region.Cause is { } cause && !Owner.IsAbandoned && TimedOut(region, cause, returned, error))
         {
-            var timeout = new TaskTimeoutException(Operation(), within, region.WaitedFor, Owner!.Id, error);
-            Owner.Engine.Publish(new RuntimeEvent(RuntimeEventKind.TimedOut, timeout.Message, Owner.Id, timeout));
-            Throw(timeout);
+            Throw(Timeouts.Tell(Owner!, inner.Method, within, region.WaitedFor, error));
         }
         else if (returned)
         {

@@ -25,7 +25,7 @@ internal static class RuntimeStop
             totals.Counts.Completed,
             totals.Counts.Failed,
             totals.Counts.Canceled,
-            [.. left.Where(static task => !task.IsEnded).Select(static task => new LeftTask(task.Id, task.Name, task.State, task.SpawnSite, task.DescribeWait()))]);
+            [.. left.Where(static task => !task.IsEnded).Select(static task => new LeftTask(task.Id, task.Name, task.State, task.SpawnSite, task.DescribeWait()))]) { Abandoned = Abandonment.List(engine) };
         if (report.Left.Count > 0)
         {
             engine.Publish(new RuntimeEvent(RuntimeEventKind.StopIncomplete, report.ToString(), report.Left[0].Id));

@@ -13,7 +13,10 @@ public sealed record StopReport(string Runtime, long Completed, long Failed, lon
 {
     private const int MostListed = 20;
 
-    /// <summary>Whether everything has ended.</summary>
+    /// <summary>The operations that were given up and had not ended, foreign <see cref="Task"/>s included. Tasks among them are in <see cref="Left"/> too.</summary>
+    public IReadOnlyList<AbandonedOperation> Abandoned { get; init; } = [];
+
+    /// <summary>Whether everything has ended. Foreign <see cref="Task"/>s that were given up are not Moirai's and do not count.</summary>
     public bool IsComplete => Left.Count == 0;
 
     /// <summary>A line of numbers, and a line for each of the first tasks that are left.</summary>
@@ -29,6 +32,11 @@ public sealed record StopReport(string Runtime, long Completed, long Failed, lon
         if (Left.Count > MostListed)
         {
             text.Append(CultureInfo.InvariantCulture, $"\n  … and {Left.Count - MostListed} more");
+        }
+
+        foreach (AbandonedOperation given in Abandoned.Where(static one => one.Task == default).Take(MostListed))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n  '{given.Name}', called from '{given.Scope}', waits for {given.WaitingFor}");
         }
 
         return text.ToString();

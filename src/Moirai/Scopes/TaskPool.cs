@@ -65,19 +65,7 @@ public sealed partial class TaskPool : IAsyncDisposable
     {
         ThrowIfInside("drains");
         _slots.Close();
-        while (!_group.TryClose(out TaskGroup? left))
-        {
-            if (left is null)
-            {
-                await new EmptyAwaitable(_group);
-            }
-            else
-            {
-                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"pool '{Name}'"));
-                await new EmptyAwaitable(left);
-                left.TryClose(out _);
-            }
-        }
+        await Abandonment.CloseAsync(_group, "pool");
     }
 
     /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do.</summary>

@@ -32,9 +32,6 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     // In the order in which they came, each exception once. Written under the gate.
     private List<Exception>? _failures;
 
-    // The body's stretch of the opener's life, which a failing task cancels; null for scopes without a body. Written under the gate.
-    private BodyRegion? _body;
-
     // Somebody has been, or will be, thrown the failures.
     private volatile bool _joined;
 
@@ -69,7 +66,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <remarks>A body that waits is interrupted; one that returns all the same gives its result. A body may so end early: cancel what is no longer needed, and return.</remarks>
     /// <param name="reason">Why, for whoever looks at a cause later.</param>
     /// <returns>False when it had been canceled, or had closed.</returns>
-    public bool Cancel(string? reason = null) => CancelAll(Cancellation.Cause(CancelKind.Requested, Group.Engine, reason));
+    public bool Cancel(string? reason = null) => Group.CancelWithBody(Cancellation.Cause(CancelKind.Requested, Group.Engine, reason));
 
     /// <summary>Waits until every task has ended, and closes the scope. Throws what failed.</summary>
     /// <remarks>When the task that waits is canceled, it cancels the scope, waits for its end, and then throws.</remarks>
@@ -83,7 +80,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         _joined = true;
         Exception? interrupted = await WaitEmptyAsync();
         await CloseAsync();
-        ThrowFailures(interrupted);
+        ThrowFailures(TimedOut(ManagedTask.Current!, body: null, interrupted) ?? interrupted);
     }
 
     /// <summary>Leaves the scope: cancels what still runs, waits until all has ended, and closes it. After a join there is nothing left to do.</summary>
@@ -112,14 +109,19 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
     /// <summary>Runs a body in the current task, inside a new scope, and leaves the scope when all in it has ended.</summary>
     internal static async Future<T> RunAsync<TState, T>(
-        Engine engine, string name, ScopePolicy policy, TState state, Func<TState, TaskScope, Future<T>> body, CancellationToken token)
+        Engine engine, string name, ScopePolicy policy, TimeSpan within, TState state, Func<TState, TaskScope, Future<T>> body, CancellationToken token)
     {
         ManagedTask owner = ManagedTask.Current ?? throw new InvalidOperationException("A scope's body runs in a managed task. Please report this.");
         var scope = new TaskScope(ReferenceEquals(owner.Engine, engine) ? owner.Group : engine.Root, name, policy, owner) { _joined = true };
-        var region = new BodyRegion(owner);
+        var region = new BodyRegion(owner, scope.Group);
         region.Enter();
-        scope.Attend(region);
+        scope.Group.Body = region;
         scope.Heed(token);
+        if (within != Timeout.InfiniteTimeSpan)
+        {
+            scope.CancelAfter(within);
+        }
+
         T result = default!;
         Exception? thrown = null;
         try
@@ -135,7 +137,8 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         Exception? interrupted = await scope.WaitEmptyAsync();
         region.Leave();
         await scope.CloseAsync();
-        scope.ThrowFailures(thrown ?? (IsEarlyEnd(interrupted, region) ? null : interrupted));
+        Exception? otherwise = thrown ?? (IsEarlyEnd(interrupted, region) ? null : interrupted);
+        scope.ThrowFailures(scope.TimedOut(owner, region, otherwise) ?? otherwise);
         return result;
     }
 
@@ -154,7 +157,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
         task.MarkObserved();
         AddFailure(error);
-        CancelAll(Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', where {task.Title} failed,", error));
+        Group.CancelWithBody(Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', where {task.Title} failed,", error));
     }
 
     // The body has returned, and it or a task had canceled the scope: that is no reason to withhold the result.
@@ -170,28 +173,11 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
                 static state =>
                 {
                     var scope = (TaskScope)state;
-                    scope.CancelAll(Cancellation.Cause(CancelKind.TokenCanceled, scope.Group.Engine, null, $"the token given to scope '{scope.Name}'"));
+                    scope.Group.CancelWithBody(Cancellation.Cause(CancelKind.TokenCanceled, scope.Group.Engine, null, $"the token given to scope '{scope.Name}'"));
                 },
                 this,
                 token));
         }
-    }
-
-    private bool CancelAll(CancelCause cause)
-    {
-        bool first = Group.Cancel(cause);
-        _gate.Enter();
-        BodyRegion? body = _body;
-        _gate.Exit();
-        body?.Expire(cause);
-        return first;
-    }
-
-    private void Attend(BodyRegion body)
-    {
-        _gate.Enter();
-        _body = body;
-        _gate.Exit();
     }
 
     private void BodyThrew(Exception error)
@@ -241,24 +227,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     private async Future CloseAsync()
     {
         using var shield = new CancelShield(ManagedTask.Current);
-        await CloseGroupAsync(Group);
-    }
-
-    private static async Future CloseGroupAsync(TaskGroup group)
-    {
-        while (!group.TryClose(out TaskGroup? left))
-        {
-            if (left is null)
-            {
-                await new EmptyAwaitable(group);
-            }
-            else
-            {
-                // A scope or pool that was opened inside and never left by its owner.
-                left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, group.Engine, null, $"scope '{group.Name}'"));
-                await CloseGroupAsync(left);
-            }
-        }
+        await Abandonment.CloseAsync(Group, "scope");
     }
 
     private void ThrowFailures(Exception? otherwise)
@@ -308,7 +277,14 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 }
 
 /// <summary>The stretch of a task's life in which it runs the body of a scope.</summary>
-internal sealed class BodyRegion(ManagedTask task) : CancelRegion(task, isShield: false);
+internal sealed class BodyRegion(ManagedTask task, TaskGroup group) : CancelRegion(task, isShield: false)
+{
+    internal override TaskGroup Scope => group;
+
+    internal override long Due => group.Due;
+
+    internal override bool WillExpire => Cause is null && group.HasDeadline;
+}
 
 /// <summary>Waits inside a managed task until a group is empty.</summary>
 internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter

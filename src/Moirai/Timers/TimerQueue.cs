@@ -4,21 +4,35 @@ using Moirai.Wakers;
 
 namespace Moirai.Timers;
 
+/// <summary>What came of linking a node.</summary>
+internal enum Linking
+{
+    /// <summary>Nothing: another party has claimed the wait, or the node is not there.</summary>
+    TooLate,
+
+    /// <summary>Linked.</summary>
+    Linked,
+
+    /// <summary>Linked, and the driver has to be set for it: it comes before all others.</summary>
+    Earlier,
+
+    /// <summary>Nothing: the queue has been disposed of.</summary>
+    Disposed,
+}
+
 /// <summary>The waits that time ends: a wheel, the gate around it, and a driver that turns it by a <see cref="TimeProvider"/>.</summary>
 /// <remarks>
 /// A node is linked, unlinked and claimed only under the gate, and resumed after it. So at every moment exactly one of these holds for
 /// a timed wait: it is linked, or somebody has claimed it. <see cref="Count"/> is the number of timed waits, not an estimate.
 /// <para>Reading the clock, setting the driver and resuming waiters happen outside the gate: a provider is foreign code.</para>
 /// </remarks>
-internal sealed class TimerQueue : IWaitQueue, IDisposable
+internal sealed partial class TimerQueue : IWaitQueue, IDisposable
 {
     // How many nodes are touched under one hold of the gate, so that those who want to insert are not starved.
     private const int Budget = 4096;
 
-    // How many nodes a gauge looks at under the gate.
-    private const int GaugeScan = 256;
-
     private readonly TimerDriver _driver;
+    private readonly bool _isExact;
     private readonly TimerWheel _wheel = new();
 
     // The provider's timestamp at which the queue began; its frequency.
@@ -38,11 +52,6 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     // Written once, under the gate.
     private bool _disposed;
 
-    // Gauges, written under the gate by turns; read by anyone.
-    private long _lastLag;
-    private long _maxLag;
-    private long _fired;
-
     public TimerQueue(TimeProvider provider)
         : this(provider, ThreadDriver.DefaultIdle)
     {
@@ -56,6 +65,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
         _frequency = provider.TimestampFrequency;
         _epoch = provider.GetTimestamp();
         _driver = isOnThread || ReferenceEquals(provider, TimeProvider.System) ? new ThreadDriver(this, idle) : new ProviderDriver(this);
+        _isExact = _driver.IsExact;
     }
 
     public TimeProvider Provider { get; }
@@ -85,31 +95,6 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
 
     /// <summary>How many entries are linked: how many timed waits there are.</summary>
     public int Count => _wheel.Count;
-
-    /// <summary>How many entries have fired and won their wait, ever.</summary>
-    public long Fired => Volatile.Read(ref _fired);
-
-    /// <summary>How late the last entry fired, in units of 100 ns.</summary>
-    public long LastLag => Volatile.Read(ref _lastLag);
-
-    /// <summary>How late the latest entry ever fired, in units of 100 ns.</summary>
-    public long MaxLag => Volatile.Read(ref _maxLag);
-
-    /// <summary>The earliest deadline, in units of 100 ns since the queue began; null when nothing will ever be due. When
-    /// hundreds of entries share the first slot of the wheel, the time of the slot.</summary>
-    public long? NextDue
-    {
-        get
-        {
-            _gate.Enter();
-            _wheel.TryEarliestDue(GaugeScan, out long due);
-            _gate.Exit();
-            return due == TimerWheel.Never ? null : due;
-        }
-    }
-
-    /// <summary>By how much the oldest linked entry is overdue, in units of 100 ns; 0 when none is. As exact as <see cref="NextDue"/>.</summary>
-    public long OldestOverdue => NextDue is { } due ? Math.Max(0, Now - due) : 0;
 
     /// <summary>What turns the wheel. For tests.</summary>
     internal TimerDriver Driver => _driver;
@@ -144,34 +129,64 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     /// <exception cref="Exception">The provider failed to set its timer. The same holds.</exception>
     public bool Arm(WaitNode node, long due, int armed)
     {
-        bool earlier = false;
-        _gate.Enter();
-        if (_disposed || !node.IsArmed(armed))
+        Linking done = Link(node, due, armed);
+        if (done == Linking.Disposed)
         {
-            bool disposed = _disposed;
-            _gate.Exit();
-            return disposed ? throw new ObjectDisposedException(nameof(TimerQueue), "A wait for time cannot begin: the runtime's "
-                + "timer queue has been disposed of. Begin no waits after the runtime was disposed, or give this work a runtime that outlives it.") : false;
+            ThrowDisposed();
         }
 
-        node.Due = due;
-        _wheel.Insert(node);
-        long turn = _driver.IsExact ? due : TimerWheel.RoundUp(due);
-        long planned = Atomics.ReadOwn(in _planned);
-        if (turn < planned || _isUnset)
-        {
-            earlier = true;
-            _isUnset = false;
-            Atomics.WriteOwn(ref _planned, _driver.IsExact ? Math.Min(turn, planned) : 0);
-        }
-
-        _gate.Exit();
-        if (earlier)
+        if (done == Linking.Earlier)
         {
             PlanFor(node);
         }
 
-        return true;
+        return done != Linking.TooLate;
+    }
+
+    /// <summary>As <see cref="Arm"/>, for a caller that holds the gate of a primitive: on <see cref="Linking.Earlier"/> it calls <see cref="Plan"/> when it holds none.</summary>
+    internal Linking Link(WaitNode node, long due, int armed)
+    {
+        _gate.Enter();
+        Linking done = _disposed ? Linking.Disposed : Linking.TooLate;
+        if (!_disposed && node.IsArmed(armed))
+        {
+            done = InsertLocked(node, due);
+        }
+
+        _gate.Exit();
+        return done;
+    }
+
+    /// <summary>Gives a linked node another deadline, earlier or later, in O(1). A deadline in the past fires at the next turn, at once.</summary>
+    /// <returns><see cref="Linking.TooLate"/>, with nothing touched, when the node is not linked: it has fired, or left.</returns>
+    internal Linking Move(WaitNode node, long due)
+    {
+        _gate.Enter();
+        Linking done = Linking.TooLate;
+        if (_wheel.Remove(node))
+        {
+            done = InsertLocked(node, due);
+        }
+
+        _gate.Exit();
+        return done;
+    }
+
+    /// <summary>Sets the driver for an earlier deadline. Called with no gate held.</summary>
+    /// <exception cref="Exception">The provider failed to set its timer. What is linked stays so; the next who arms tries again.</exception>
+    internal void Plan()
+    {
+        try
+        {
+            _driver.Plan();
+        }
+        catch
+        {
+            _gate.Enter();
+            _isUnset = true;
+            _gate.Exit();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -190,7 +205,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     {
         _gate.Enter();
         bool moved = false;
-        if (_driver.IsExact && !_disposed)
+        if (_isExact && !_disposed)
         {
             _wheel.TryEarliestDue(int.MaxValue, out long due);
             moved = due != Atomics.ReadOwn(in _planned);
@@ -232,7 +247,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     internal void TurnIfDue(long now)
     {
         long planned = Atomics.Read(ref _planned);
-        if (!_driver.IsExact && planned is not (0 or TimerWheel.Never) && planned <= now)
+        if (!_isExact && planned is not (0 or TimerWheel.Never) && planned <= now)
         {
             Turn();
         }
@@ -257,7 +272,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
                 return TimerWheel.Never;
             }
 
-            done = _wheel.Advance(now, _driver.IsExact, Budget, ref due);
+            done = _wheel.Advance(now, _isExact, Budget, ref due);
             ClaimLocked(now, due.Head, ref won);
             planned = done ? NextTurnLocked() : 0;
             Atomics.WriteOwn(ref _planned, planned);
@@ -273,12 +288,11 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
     {
         try
         {
-            _driver.Plan();
+            Plan();
         }
         catch
         {
             _gate.Enter();
-            _isUnset = true;
             bool isLinked = _wheel.Remove(node);
             _gate.Exit();
             if (isLinked)
@@ -289,6 +303,9 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
             // It has fired in spite of that, or was claimed: nobody is left who could be told.
         }
     }
+
+    internal static void ThrowDisposed() => throw new ObjectDisposedException(nameof(TimerQueue), "A wait for time cannot begin: the runtime's "
+        + "timer queue has been disposed of. Begin no waits after the runtime was disposed, or give this work a runtime that outlives it.");
 
     private static void Resume(WaitNode? node, ref WakeBatch batch)
     {
@@ -309,6 +326,22 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
         ? string.Create(CultureInfo.InvariantCulture, $"{(double)ticks / TimeSpan.TicksPerSecond:0.#} s")
         : string.Create(CultureInfo.InvariantCulture, $"{(double)ticks / TimeSpan.TicksPerMillisecond:0.#} ms");
 
+    private Linking InsertLocked(WaitNode node, long due)
+    {
+        node.Due = due;
+        _wheel.Insert(node);
+        long turn = _isExact ? due : TimerWheel.RoundUp(due);
+        long planned = Atomics.ReadOwn(in _planned);
+        if (turn >= planned && !_isUnset)
+        {
+            return Linking.Linked;
+        }
+
+        _isUnset = false;
+        Atomics.WriteOwn(ref _planned, _isExact ? Math.Min(turn, planned) : 0);
+        return Linking.Earlier;
+    }
+
     private void ClaimLocked(long now, WaitNode? node, ref DueChain won)
     {
         while (node is not null)
@@ -318,9 +351,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
             if (node.TryClaim())
             {
                 won.Append(node);
-                _fired++;
-                _lastLag = now - node.Due;
-                _maxLag = Math.Max(_maxLag, _lastLag);
+                BookFiredLocked(now - node.Due);
             }
 
             node = next;
@@ -329,7 +360,7 @@ internal sealed class TimerQueue : IWaitQueue, IDisposable
 
     private long NextTurnLocked()
     {
-        if (!_driver.IsExact)
+        if (!_isExact)
         {
             return _wheel.NextTurn();
         }

@@ -24,6 +24,9 @@ internal enum WaitSignal : byte
 
     /// <summary>The primitive does not let this wait begin: too many wait already, or the waiter would wait for itself.</summary>
     Refused = 6,
+
+    /// <summary>The time allowed for the wait was over first.</summary>
+    Late = 7,
 }
 
 /// <summary>A place in which a wait node can be linked, and from which it can be taken out.</summary>

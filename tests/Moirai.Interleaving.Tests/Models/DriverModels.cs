@@ -36,7 +36,7 @@ public sealed class DriverModels
 
     [Theory]
     [InlineData("TimerDriver.Plan", Flaw.CheckThenStore)]
-    [InlineData("TimerQueue.Arm", Flaw.Forgotten)]
+    [InlineData("TimerQueue.InsertLocked", Flaw.Forgotten)]
     [InlineData("TimerQueue.Planned", Flaw.Stale)]
     public void A4_arm_against_plan_twin(string site, Flaw flaw) => Proof.Catches<ArmAgainstPlan>(site, flaw);
 

@@ -108,7 +108,7 @@ public sealed class WaitModels
             _task = _world.Spawn(async () =>
             {
                 await Future.Yield();
-                await new Moirai.Results.TaskWaitAwaitable(_source.Task);
+                await _source.Task.WithTimeout(Timeout.InfiniteTimeSpan);
             });
             _world.Executor.StepOne();
             Thread("worker", _world.Work);

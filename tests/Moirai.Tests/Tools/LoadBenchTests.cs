@@ -23,7 +23,11 @@ public sealed class LoadBenchTests
     [InlineData("spawn-join", "local", "spawn,join")]
     [InlineData("timeout-churn", "yield", "run")]
     [InlineData("timeout-churn", "oneshot", "run")]
+    [InlineData("timeout-churn", "yield-token", "run")]
+    [InlineData("timeout-churn", "oneshot-token", "run")]
     [InlineData("timers", "random", "insert,cancel")]
+    [InlineData("timers", "ordered", "insert,cancel")]
+    [InlineData("timers", "fire", "insert,fire")]
     [InlineData("yield", "one", "run")]
     [InlineData("yield", "many", "run")]
     [InlineData("yield", "local", "run")]
@@ -71,12 +75,33 @@ public sealed class LoadBenchTests
         run.GetProperty("census_balanced").ValueKind.ShouldBe(JsonValueKind.Null);
     }
 
-    [Fact]
-    public async Task A_timeout_that_is_not_reached_leaves_no_timer_entry()
+    [Theory]
+    [InlineData("timeout-churn", "yield")]
+    [InlineData("timeout-churn", "oneshot")]
+    [InlineData("timers", "random")]
+    [InlineData("timers", "fire")]
+    public async Task A6_the_depth_of_the_queue_at_the_end_is_in_the_json_and_zero(string name, string variant)
     {
-        JsonElement run = (await Bench.RunAsync("timeout-churn", "--n", "1000", "--tasks", "7")).OnlyLineOfJson();
+        JsonElement run = (await Bench.RunAsync(name, "--variant", variant, "--n", "1000", "--tasks", "7")).OnlyLineOfJson();
 
         run.GetProperty("extra").GetProperty("timer_entries_left").GetInt64().ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData("timeout-churn", "oneshot")]
+    [InlineData("timeout-churn", "yield-token")]
+    [InlineData("timeout-churn", "oneshot-token")]
+    [InlineData("timers", "fire")]
+    public async Task The_other_ways_by_hand_do_the_work_too(string name, string variant) =>
+        (await Bench.RunAsync(name, "--variant", variant, "--peer", "dotnet", "--n", "500")).OnlyLineOfJson().GetProperty("ops").GetInt64().ShouldBe(500);
+
+    [Fact]
+    public async Task A3_no_timer_fires_early()
+    {
+        JsonElement run = (await Bench.RunAsync("timers", "--variant", "fire", "--n", "1000")).OnlyLineOfJson();
+
+        run.GetProperty("extra").GetProperty("earliest_us").GetDouble().ShouldBeGreaterThanOrEqualTo(0);
+        run.GetProperty("extra").GetProperty("late_p99_us").GetDouble().ShouldBePositive();
     }
 
     [Fact]
@@ -96,8 +121,8 @@ public sealed class LoadBenchTests
         end.Code.ShouldBe(0, end.Errors);
         end.Output.ShouldContain("ratio");
         end.Output.ShouldNotContain("\u001b");
-        string[] cells = end.Output.Split('\n').Single(line => line.StartsWith("timers ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        cells[1..4].ShouldAllBe(cell => double.Parse(cell) > 0);
+        string[] cells = end.Output.Split('\n').Single(line => line.StartsWith("timers random ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        cells[2..5].ShouldAllBe(cell => double.Parse(cell) > 0);
     }
 
     [Theory]

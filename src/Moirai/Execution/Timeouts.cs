@@ -1,0 +1,23 @@
+using System.Runtime.CompilerServices;
+
+namespace Moirai.Execution;
+
+/// <summary>What timeouts have in common: which budgets are right, and the error, of which the operator is told too.</summary>
+internal static class Timeouts
+{
+    internal static TaskTimeoutException Tell(ManagedTask task, string operation, TimeSpan within, string waitedFor, Exception? inner)
+    {
+        var timeout = new TaskTimeoutException($"{operation} in {task.Title}", within, waitedFor, task.Id, inner);
+        task.Engine.Publish(new RuntimeEvent(RuntimeEventKind.TimedOut, timeout.Message, task.Id, timeout));
+        return timeout;
+    }
+
+    /// <summary>Refuses a budget of time that is negative.</summary>
+    internal static void ThrowIfBad(TimeSpan budget, [CallerArgumentExpression(nameof(budget))] string? name = null)
+    {
+        if (budget < TimeSpan.Zero && budget != Timeout.InfiniteTimeSpan)
+        {
+            throw new ArgumentOutOfRangeException(name, budget, "A budget of time is not negative. Use TimeSpan.Zero for none, Timeout.InfiniteTimeSpan for no limit.");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using System.Globalization;
+using Moirai.Execution;
+using Moirai.Lifecycle;
+
+namespace Moirai;
+
+/// <summary>An operation that was given up and goes on. See <see cref="TaskRuntime.ListAbandoned"/>.</summary>
+/// <param name="Task">Its identity; 0 for a foreign <see cref="System.Threading.Tasks.Task"/>.</param>
+/// <param name="Name">Its name, which begins with <c>abandoned: </c>.</param>
+/// <param name="Scope">The scope or pool from which it was called.</param>
+/// <param name="WaitingFor">What it waits for now; for a foreign task, who gave it up.</param>
+public sealed record AbandonedOperation(TaskId Task, string Name, string Scope, string WaitingFor);
+
+/// <summary>What becomes of operations that do not stop when their time is over.</summary>
+internal static class Abandonment
+{
+    private const int MostNamed = 5;
+
+    private static readonly LateEnds s_listener = new();
+
+    /// <summary>The group in which operations run that a task of <paramref name="group"/> calls and may abandon.</summary>
+    internal static TaskGroup OperationsOf(TaskGroup group) => group.OpenOperations(s_listener);
+
+    /// <summary>Gives an operation up.</summary>
+    /// <returns>False when it is about to end.</returns>
+    internal static bool TryAbandon(ManagedTask operation, string name, TimeSpan abandonAfter)
+    {
+        if (!operation.TryAbandon())
+        {
+            return false;
+        }
+
+        Cancellation.Cancel(operation, Cancellation.Cause(CancelKind.TimedOut, operation.Engine, null, $"the timeout of {name}")); // nobody wants anything from it but its end
+        operation.Engine.Publish(new RuntimeEvent(
+            RuntimeEventKind.Abandoned,
+            string.Create(CultureInfo.InvariantCulture, $"{operation.Title} in '{operation.Group.Name}' had not stopped {abandonAfter} after it was told to, and was given up; it goes on, waiting for {operation.DescribeWait()}. The scope's end waits for it no longer than {operation.Engine.AbandonTimeout}."),
+            operation.Id));
+        return true;
+    }
+
+    internal static List<AbandonedOperation> List(Engine engine)
+    {
+        List<AbandonedOperation> all = [];
+        foreach (ManagedTask task in engine.Root.CollectTasks())
+        {
+            if (task.IsAbandoned && !task.IsEnded)
+            {
+                all.Add(new AbandonedOperation(task.Id, task.Name, task.Group.Name, task.DescribeWait()));
+            }
+        }
+
+        foreach (AbandonedWait wait in engine.Abandoned.ToList())
+        {
+            all.Add(new AbandonedOperation(default, $"abandoned: {wait.Operation}", wait.Group, $"its end (a foreign Task, given up by {wait.Waiter})"));
+        }
+
+        return all;
+    }
+
+    /// <summary>Waits, whatever happens, until nothing lives in a group and in those opened inside, and closes it. For operations that were abandoned in it there is a budget.</summary>
+    /// <param name="group">The group.</param>
+    /// <param name="kind">What it is, for causes: a scope, a pool.</param>
+    internal static async Future CloseAsync(TaskGroup group, string kind)
+    {
+        while (!group.TryClose(out TaskGroup? left))
+        {
+            if (left is null)
+            {
+                await new EmptyAwaitable(group);
+            }
+            else
+            {
+                await CloseInsideAsync(group, left, kind);
+            }
+        }
+    }
+
+    private static async Future CloseInsideAsync(TaskGroup group, TaskGroup left, string kind)
+    {
+        if (left.IsForOperations)
+        {
+            await LeaveOperationsAsync(left);
+            return;
+        }
+
+        // A scope or pool that was opened inside and never left by its owner.
+        left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, group.Engine, null, $"{kind} '{group.Name}'"));
+        await CloseAsync(left, "scope");
+    }
+
+    // Nobody calls operations from there any more: those that still run were abandoned.
+    private static async Future LeaveOperationsAsync(TaskGroup operations)
+    {
+        Engine engine = operations.Engine;
+        long due = engine.Timers.DueIn(engine.AbandonTimeout);
+        while (!operations.TryClose(out TaskGroup? left))
+        {
+            if (left is not null)
+            {
+                await CloseInsideAsync(operations, left, "operation of");
+            }
+            else if (!await new EmptyWithin(operations, due))
+            {
+                TellLeft(operations);
+                operations.MoveUnderRoot();
+                _ = CloseAsync(operations, "operation of").Frame.SpawnInto(engine.Housekeeping, TaskLabel.Of("close", nameof(CloseAsync), null, string.Empty, 0));
+                return;
+            }
+        }
+    }
+
+    private static void TellLeft(TaskGroup operations)
+    {
+        List<ManagedTask> left = operations.OwnTasks();
+        string named = string.Join("; ", left.Take(MostNamed).Select(static task => $"{task.Title}, waiting for {task.DescribeWait()}"));
+        string more = left.Count > MostNamed ? $"; and {left.Count - MostNamed} more" : string.Empty;
+        operations.Engine.Publish(new RuntimeEvent(
+            RuntimeEventKind.Abandoned,
+            $"'{operations.Name}' ends without operations that were abandoned in it; they go on under runtime '{operations.Engine.Name}': {named}{more}.",
+            left.Count > 0 ? left[0].Id : default));
+    }
+
+    /// <summary>Told when operations end. Of those that were given up nobody else would hear.</summary>
+    private sealed class LateEnds : IEndListener
+    {
+        public void TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
+        {
+            if (error is not null && task.IsAbandoned)
+            {
+                task.Engine.Publish(new RuntimeEvent(
+                    RuntimeEventKind.UnobservedFailure,
+                    $"{task.Title}, called from '{task.Group.Name}', failed after it had been given up: {error.GetType().Name}: {error.Message}",
+                    task.Id,
+                    error));
+            }
+        }
+    }
+}
