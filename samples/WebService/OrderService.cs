@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using System.Net;
 using Moirai;
 using WebService.Orders;
@@ -84,6 +85,7 @@ internal sealed class OrderService : IAsyncDisposable
         // The door stays open while orders end: customers who wait get their answer, new ones a clear 503.
         _desk.StopIntake();
         StopReport report = await Runtime.StopAsync(_settings.DrainTimeout, _settings.CancelTimeout);
+        _app.Services.GetRequiredService<DoorLog>().IsClosing = true;
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();
         _upstream.Dispose();
@@ -108,6 +110,8 @@ internal sealed class OrderService : IAsyncDisposable
             kestrel.Listen(IPAddress.Loopback, settings.Port);
         });
         builder.Services.AddProblemDetails();
+        builder.Services.AddSingleton<DoorLog>();
+        builder.Services.AddSingleton<IConfigureOptions<LoggerFilterOptions>>(static services => services.GetRequiredService<DoorLog>());
         builder.Services.AddSingleton<IHostLifetime, SignalsAreOurs>();
         return builder.Build();
     }
@@ -119,6 +123,20 @@ internal sealed class OrderService : IAsyncDisposable
         {
             logger.LogWarning(what.Error, "{Kind}: {Message}", what.Kind, what.Message);
         }
+    }
+
+    /// <summary>What is logged of connections. When the door closes, whoever still hangs in half a request is cut off on purpose, and the server's complaints of that would only alarm the operator.</summary>
+    private sealed class DoorLog : IConfigureOptions<LoggerFilterOptions>
+    {
+        private volatile bool _isClosing;
+
+        public bool IsClosing
+        {
+            set => _isClosing = value;
+        }
+
+        public void Configure(LoggerFilterOptions options) =>
+            options.AddFilter("Microsoft.AspNetCore.Server.Kestrel", level => level >= LogLevel.Warning && !_isClosing);
     }
 
     /// <summary>The host would stop at a signal by itself, and close the door before the orders have ended.</summary>

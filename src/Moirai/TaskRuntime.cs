@@ -21,9 +21,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     private readonly Engine _engine;
     private readonly TaskRuntimeOptions? _options;
 
-    // Made once, by the first who stops the runtime; later ones wait for it. Under _stopGate.
-    private readonly Lock _stopGate = new();
-    private Task<StopReport>? _stopping;
+    // Made once, by the first who stops the runtime; later ones wait for it. Interlocked.
+    private TaskCompletionSource<StopReport>? _stopping;
 
     /// <summary>Makes a runtime on the thread pool, under the system clock.</summary>
     public TaskRuntime()
@@ -101,7 +100,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     }
 
     /// <summary>Opens a scope for an object that owns it. Join it to leave in peace; dispose it in any case.</summary>
-    /// <remarks>Opened inside a task of this runtime, it ends with that task's scope at the latest.</remarks>
+    /// <remarks>Opened inside a task of this runtime, it ends at the latest with the scope in which that task's code runs: the one whose body it is, else the one in which it lives.</remarks>
     /// <param name="name">What messages and dumps call the scope.</param>
     /// <param name="policy">What a failing task does to the others.</param>
     /// <param name="cancellationToken">Cancels the scope; one that is canceled already lets no task run.</param>
@@ -169,6 +168,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// </remarks>
     /// <param name="policy">Whether they are resumed with a <see cref="LeakedTaskException"/> or only told of.</param>
     public Task<LeakReport> FindLeaksAsync(LeakPolicy policy = LeakPolicy.Heal) => LeakScan.RunAsync(_engine, _engine.Root, policy);
+
     /// <summary>The operations that were given up and have not ended: tasks of their own, and foreign <see cref="Task"/>s.</summary>
     public IReadOnlyList<AbandonedOperation> ListAbandoned() => Abandonment.List(_engine);
 
@@ -194,9 +194,26 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             throw new InvalidOperationException("TaskRuntime.Default serves the whole process and is never stopped. Make a runtime of your own to stop one.");
         }
 
-        lock (_stopGate)
+        var own = new TaskCompletionSource<StopReport>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (Atomics.CompareExchange(ref _stopping, own, null) is { } first)
         {
-            return _stopping ??= RuntimeStop.RunAsync(_engine, drain, cancel);
+            return first.Task;
+        }
+
+        _ = StopOnceAsync(own, drain, cancel); // whatever becomes of it is told by its source
+        return own.Task;
+    }
+
+    // Under no lock: what is canceled runs callbacks of tokens, which may ask for the stop again.
+    private async Task StopOnceAsync(TaskCompletionSource<StopReport> told, TimeSpan drain, TimeSpan cancel)
+    {
+        try
+        {
+            told.SetResult(await RuntimeStop.RunAsync(_engine, drain, cancel).ConfigureAwait(false));
+        }
+        catch (Exception error) // a provider that fails, say: those who wait for the stop are told
+        {
+            told.SetException(error);
         }
     }
 
@@ -214,11 +231,11 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     }
 
     private (TaskGroup Parent, ManagedTask? Opener) Here() =>
-        ManagedTask.Current is { } task && ReferenceEquals(task.Engine, _engine) ? (task.Group, task) : (_engine.Root, null);
+        ManagedTask.Stepped is { } task && ReferenceEquals(task.Engine, _engine) ? (task.InnermostGroup, task) : (_engine.Root, null);
 
     private ManagedTask Launch(Frame frame, string name)
     {
-        if (ManagedTask.Current is { } current)
+        if (ManagedTask.Stepped is { } current)
         {
             throw new InvalidOperationException($"{current.Title} would block its thread in TaskRuntime.Run. Await the future instead.");
         }

@@ -119,7 +119,7 @@ public sealed class TaskRuntimeStopTests
         });
         Task<StopReport> stop = world.Runtime.StopAsync(60 * Second, Second);
 
-        Should.Throw<ObjectDisposedException>(() => world.Spawn(static async ct => await Future.Yield())).Message.ShouldContain("not spawned");
+        Should.Throw<ObjectDisposedException>(() => world.Spawn(static async ct => await Future.Yield())).Message.ShouldContain("takes no new work");
         Should.Throw<ObjectDisposedException>(() => world.Runtime.OpenScope("late"));
         Should.Throw<ObjectDisposedException>(() => world.Runtime.CreatePool("late", 1));
         Should.Throw<InvalidOperationException>(() => pool.TrySpawn(static async ct => await Future.Yield(), out _));
@@ -217,6 +217,45 @@ public sealed class TaskRuntimeStopTests
         world.Run();
         await Should.ThrowAsync<ArithmeticException>(seen);
         world.Events.Length.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task C13_a_stop_that_is_asked_for_by_a_callback_of_the_stop_is_the_same_stop()
+    {
+        var world = new World();
+        Task<StopReport>? again = null;
+        _ = world.Start(async ct =>
+        {
+            using CancellationTokenRegistration asks = ManagedTask.CurrentToken.Register(() => again = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero));
+            await Future.Delay(TimeSpan.FromHours(1));
+        });
+
+        Task<StopReport> first = world.Runtime.StopAsync(TimeSpan.Zero, 60 * Second);
+
+        again.ShouldBeSameAs(first);
+        (await first).Left.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task C13_a_stop_that_is_asked_for_by_another_thread_while_a_callback_of_the_stop_runs_does_not_wait_for_it()
+    {
+        var world = new World();
+        Task<StopReport>? again = null;
+        _ = world.Start(async ct =>
+        {
+            using CancellationTokenRegistration asks = ManagedTask.CurrentToken.Register(() =>
+            {
+                var other = new Thread(() => again = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero));
+                other.Start();
+                other.Join(); // as a callback does that waits for somebody who stops the runtime
+            });
+            await Future.Delay(TimeSpan.FromHours(1));
+        });
+
+        Task<StopReport> first = world.Runtime.StopAsync(TimeSpan.Zero, 60 * Second);
+
+        again.ShouldBeSameAs(first);
+        (await first).Left.ShouldBeEmpty();
     }
 
     private static async Task UntilAsync(Func<bool> condition)

@@ -65,6 +65,47 @@ public sealed class StopTests
     }
 
     [Fact]
+    public async Task C13_a_signal_that_comes_twice_is_one_request_to_stop()
+    {
+        await using var process = new ServiceProcess("--port", "0", "--drain-seconds", "60", "--price-timeout-ms", "600000");
+        HttpClient http = await process.ConnectAsync();
+        (await http.PutAsJsonAsync("/upstream/price", TestHouse.Held)).EnsureSuccessStatusCode();
+        Task<HttpResponseMessage> order = process.OrderAsync("bread");
+        await Eventually.Get(
+            () => http.GetFromJsonAsync<UpstreamReport[]>("/upstream")!,
+            reports => reports!.Single(report => report.Name == "price").InProgress == 1);
+
+        await process.TerminateAsync();
+        await process.TerminateAsync(); // as supervisors do: once to the process, once to its group
+        await Eventually.Get(
+            () => process.OrderAsync("nothing"),
+            _ => process.Output.Contains("Stopping", StringComparison.Ordinal));
+        (await http.PutAsJsonAsync("/upstream/price", TestHouse.Fine)).EnsureSuccessStatusCode();
+
+        (await order).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await process.ExitAsync()).ShouldBe(0, process.Output);
+    }
+
+    [Fact]
+    public async Task C13_clients_that_hang_in_half_a_request_are_cut_off_without_a_word()
+    {
+        await using var process = new ServiceProcess("--port", "0");
+        HttpClient http = await process.ConnectAsync();
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, http.BaseAddress!.Port);
+        await client.GetStream().WriteAsync("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\nExpect: 100-continue\r\n\r\n"u8.ToArray());
+        var answer = new byte[12];
+        await client.GetStream().ReadExactlyAsync(answer); // "HTTP/1.1 100": somebody reads the body now
+        await client.GetStream().WriteAsync("{\"cust"u8.ToArray());
+
+        await process.TerminateAsync();
+
+        (await process.ExitAsync()).ShouldBe(0, process.Output);
+        process.Output.ShouldNotContain("fail:");
+        process.Output.ShouldNotContain("Exception");
+    }
+
+    [Fact]
     public async Task C13_SIGTERM_drains_prints_the_report_and_exits_0()
     {
         await using var process = new ServiceProcess("--port", "0", "--drain-seconds", "60", "--price-timeout-ms", "600000");

@@ -20,7 +20,8 @@ internal static class OrderEndpoints
             }
             catch (Exception error) when (context.RequestAborted.IsCancellationRequested || error is IOException and not BadHttpRequestException)
             {
-                return Results.Empty; // the customer hung up: whatever came of it, nobody is there to be told
+                context.Abort(); // the customer hung up, or the house closes: nobody is there to be told, and what is left of the request is not read
+                return Results.Empty;
             }
             catch (Exception error) when (AnswerTo(error, settings) is { } answer)
             {

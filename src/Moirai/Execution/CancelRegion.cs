@@ -49,6 +49,7 @@ internal abstract class CancelRegion
         TaskExtras extras = _task.ExtrasLocked();
         Outer = extras.Regions;
         extras.Regions = this;
+        extras.Shields += IsShield ? 1 : 0;
         _active = true;
         _task.Unlock();
     }
@@ -61,6 +62,7 @@ internal abstract class CancelRegion
         {
             _active = false;
             TaskExtras extras = _task.ExtrasLocked();
+            extras.Shields -= IsShield ? 1 : 0;
             if (ReferenceEquals(extras.Regions, this))
             {
                 extras.Regions = Outer;

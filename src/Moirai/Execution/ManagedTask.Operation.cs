@@ -13,6 +13,18 @@ public partial class ManagedTask
     /// <remarks>An instant of the wall clock of the task's runtime as it stands now. The deadlines themselves are kept on the monotonic clock.</remarks>
     public static DateTimeOffset? CurrentDeadline => Current is { } task ? EffectiveDeadline.ToInstant(task.Engine, EffectiveDeadline.Of(task)) : null;
 
+    /// <summary>The innermost cancel region that the task is in. May be asked by plain code that runs for it.</summary>
+    internal CancelRegion? InnermostRegion
+    {
+        get
+        {
+            Lock();
+            CancelRegion? region = Extras?.Regions;
+            Unlock();
+            return region;
+        }
+    }
+
     /// <summary>The scope in which the task's code runs now: the innermost one whose body it runs, else the one in which it lives. Asked by its own thread.</summary>
     internal TaskGroup InnermostGroup
     {

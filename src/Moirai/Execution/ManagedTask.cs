@@ -69,21 +69,24 @@ public partial class ManagedTask : IWaitQueue
         ? null
         : Cause();
 
-    /// <summary>The task whose code runs on the current thread; null outside the steps of managed tasks.</summary>
-    /// <remarks>Inside an <c>async Future</c> method it is always there. Inside plain <c>async Task</c> code it is there until the first await
-    /// that suspends. It is the task of the <em>thread</em>: plain code that
-    /// continues inline inside a step, because the task completed what that code awaited, sees the task that runs and not its own.</remarks>
-    public static ManagedTask? Current => StepContext.Existing?.Task;
+    /// <summary>The task for which the current code runs; null outside managed tasks.</summary>
+    /// <remarks>Inside an <c>async Future</c> method it is always there. Inside a body that was spawned as a delegate returning a <see cref="Task"/> or <see cref="ValueTask"/> too, and in all plain code that it calls, on
+    /// whatever thread that continues. Plain <c>async Task</c> code that is called by an <c>async Future</c> method sees it until its first await that suspends.
+    /// <para>Plain code that continues inline inside a step, because the task that is stepped completed what that code awaited, sees the task that runs and not its own.</para></remarks>
+    public static ManagedTask? Current => Stepped ?? TaskIdentity.Task;
+
+    /// <summary>The task that the current thread steps; null outside steps.</summary>
+    internal static ManagedTask? Stepped => StepContext.Existing?.Task;
 
     /// <summary>The token for foreign code that the current task calls: canceled when the task is, or when the timeout or scope that the code runs under ends it.</summary>
     /// <remarks>Made at the first question. Under a shield it is not canceled by what comes from outside. <see cref="CancellationToken.None"/> outside managed tasks.</remarks>
     public static CancellationToken CurrentToken => Current is { } task
-        ? task.Extras?.Regions?.Token ?? task.Token
+        ? task.InnermostRegion?.Token ?? task.Token
         : CancellationToken.None;
 
     /// <summary>Keeps cancellation that comes from outside away from the current task until the shield is disposed. See <see cref="CancelShield"/>.</summary>
     /// <remarks>Outside managed tasks there is nothing to keep away, and it does nothing.</remarks>
-    public static CancelShield Shield() => new(Current);
+    public static CancelShield Shield() => new(Stepped);
 
     internal Engine Engine => Group.Engine;
 
@@ -96,21 +99,7 @@ public partial class ManagedTask : IWaitQueue
     internal bool HasCancelFlags => (_core.Flags & (TaskFlags.CancelRequested | TaskFlags.RegionExpired)) != 0;
 
     /// <summary>Whether the task is inside a shield now. Asked by its own thread.</summary>
-    internal bool IsShielded
-    {
-        get
-        {
-            for (CancelRegion? region = Extras?.Regions; region is not null; region = region.Outer)
-            {
-                if (region.IsShield)
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
-    }
+    internal bool IsShielded => Extras is { Shields: > 0 };
 
     /// <summary>Whether somebody has looked at the outcome.</summary>
     internal bool IsObserved => (_core.Flags & TaskFlags.Observed) != 0;

@@ -59,6 +59,9 @@ internal sealed class StepContext
     /// <inheritdoc cref="MayGoOn()"/>
     internal static bool MayGoOn(StepContext? context) => context is not { Frame: not null } || --context._turns > 0;
 
+    /// <summary>Whether the current task will soon have to give way.</summary>
+    internal bool HasFewTurns => _turns < TurnsPerStep / 2;
+
     /// <summary>Whether the current task has used up its turns and has to give way.</summary>
     internal bool HasToGiveWay => _turns <= 0;
 

@@ -66,6 +66,9 @@ internal sealed class TaskExtras
     // The innermost cancel region that the task is in.
     internal CancelRegion? Regions;
 
+    // How many of the regions are shields.
+    internal int Shields;
+
     // The clean-up that the end waits for, the youngest first.
     internal IntrusiveList<TaskGuard> Guards;
 

@@ -12,7 +12,7 @@ internal sealed partial class TaskGroup
         if (parent.RefusesLocked())
         {
             parent._gate.Exit();
-            throw parent.ClosedError($"scope '{name}'");
+            throw parent.ClosedError($"'{name}'");
         }
 
         group.IsShielded = opener?.IsShielded ?? false;
@@ -25,6 +25,11 @@ internal sealed partial class TaskGroup
             opener.Lock();
             TaskExtras extras = opener.ExtrasLocked();
             group.NextOfOpener = extras.Groups;
+            if (extras.Groups is { } younger)
+            {
+                younger._previousOfOpener = group;
+            }
+
             extras.Groups = group;
             CancelCause? cause = opener.CancelCause;
             opener.Unlock();
@@ -217,29 +222,21 @@ internal sealed partial class TaskGroup
     private void UnlinkFromOpener(ManagedTask opener)
     {
         opener.Lock();
-        if (opener.Extras is { } extras)
+        if (_previousOfOpener is { } before)
         {
-            TaskGroup? before = null;
-            for (TaskGroup? group = extras.Groups; group is not null; group = group.NextOfOpener)
-            {
-                if (ReferenceEquals(group, this))
-                {
-                    if (before is null)
-                    {
-                        extras.Groups = NextOfOpener;
-                    }
-                    else
-                    {
-                        before.NextOfOpener = NextOfOpener;
-                    }
-
-                    break;
-                }
-
-                before = group;
-            }
+            before.NextOfOpener = NextOfOpener;
+        }
+        else if (opener.Extras is { } extras && ReferenceEquals(extras.Groups, this))
+        {
+            extras.Groups = NextOfOpener;
         }
 
+        if (NextOfOpener is { } after)
+        {
+            after._previousOfOpener = _previousOfOpener;
+        }
+
+        NextOfOpener = _previousOfOpener = null;
         opener.Unlock();
     }
 }

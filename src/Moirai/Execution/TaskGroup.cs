@@ -68,6 +68,9 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     /// <summary>The next in the list of groups that one task has opened. Written under that task's gate.</summary>
     internal TaskGroup? NextOfOpener { get; private set; }
 
+    // The one before, by which it leaves that list in O(1). Written under that task's gate.
+    private TaskGroup? _previousOfOpener;
+
     /// <summary>Opened under a shield: a cancellation that comes from outside does not reach it.</summary>
     internal bool IsShielded { get; private set; }
 
@@ -180,9 +183,14 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
 
     internal InvalidOperationException ClosedError(string what)
     {
-        string message = $"'{Name}' is closed: all its tasks have ended and no new one may begin, so {what} was not spawned and nothing of it has run. "
-            + "Spawn before the scope is joined or disposed, or into a scope that is still open.";
-        return Engine.IsStopped ? new ObjectDisposedException($"TaskRuntime '{Engine.Name}'", message) : new InvalidOperationException(message);
+        if (Engine.IsStopped)
+        {
+            return new ObjectDisposedException($"TaskRuntime '{Engine.Name}'",
+                $"Runtime '{Engine.Name}' was stopped and takes no new work, so {what} did not begin in '{Name}' and nothing of it has run. Stop the intake of the service before the runtime, or give late work a runtime of its own.");
+        }
+
+        return new InvalidOperationException($"'{Name}' is closed: all its tasks have ended and no new one may begin, so {what} did not begin and nothing of it has run. "
+            + "Spawn before the scope is joined or disposed, or into a scope that is still open.");
     }
 
     /// <summary>Takes out a node that no longer wants to wait.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Moirai.Execution;
 
 namespace Moirai.Futures;
@@ -21,19 +22,19 @@ internal static class Bodies
 
     internal static Body Of(Func<CancellationToken, Future> body, string? name, string file, int line)
     {
-        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNull(body, name);
         return Of(body, static (body, ct) => body(ct), name, file, line);
     }
 
     internal static Body<T> Of<T>(Func<CancellationToken, Future<T>> body, string? name, string file, int line)
     {
-        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNull(body, name);
         return Of(body, static (body, ct) => body(ct), name, file, line);
     }
 
     internal static Body Of<TState>(TState state, Func<TState, CancellationToken, Future> body, string? name, string file, int line)
     {
-        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNull(body, name);
         var source = new CancellationTokenSource();
         Frame root;
         try
@@ -50,7 +51,7 @@ internal static class Bodies
 
     internal static Body<T> Of<TState, T>(TState state, Func<TState, CancellationToken, Future<T>> body, string? name, string file, int line)
     {
-        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNull(body, name);
         var source = new CancellationTokenSource();
         Frame<T> root;
         try
@@ -67,28 +68,28 @@ internal static class Bodies
 
     internal static Body Of(Func<CancellationToken, Task> body, string? name, string file, int line)
     {
-        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNull(body, name);
         var source = new CancellationTokenSource();
         return Calling(Run(body, source.Token), body, source, name, file, line);
     }
 
     internal static Body<T> Of<T>(Func<CancellationToken, Task<T>> body, string? name, string file, int line)
     {
-        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNull(body, name);
         var source = new CancellationTokenSource();
         return Calling(Run(body, source.Token), body, source, name, file, line);
     }
 
     internal static Body Of(Func<CancellationToken, ValueTask> body, string? name, string file, int line)
     {
-        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNull(body, name);
         var source = new CancellationTokenSource();
         return Calling(Run(body, source.Token), body, source, name, file, line);
     }
 
     internal static Body<T> Of<T>(Func<CancellationToken, ValueTask<T>> body, string? name, string file, int line)
     {
-        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNull(body, name);
         var source = new CancellationTokenSource();
         return Calling(Run(body, source.Token), body, source, name, file, line);
     }
@@ -100,17 +101,38 @@ internal static class Bodies
     private static Body<T> Calling<T>(Future<T> root, Delegate body, CancellationTokenSource token, string? name, string file, int line) =>
         new(root.Frame, TaskLabel.Of(name, root.Frame.Method, body, file, line), token);
 
-    private static async Future Run(Func<CancellationToken, Task> body, CancellationToken token) =>
+    private static async Future Run(Func<CancellationToken, Task> body, CancellationToken token)
+    {
+        using TaskIdentity identity = TaskIdentity.Enter();
         await (body(token) ?? throw NullTask(body)).ConfigureAwait(false);
+    }
 
-    private static async Future<T> Run<T>(Func<CancellationToken, Task<T>> body, CancellationToken token) =>
-        await (body(token) ?? throw NullTask(body)).ConfigureAwait(false);
+    private static async Future<T> Run<T>(Func<CancellationToken, Task<T>> body, CancellationToken token)
+    {
+        using TaskIdentity identity = TaskIdentity.Enter();
+        return await (body(token) ?? throw NullTask(body)).ConfigureAwait(false);
+    }
 
-    private static async Future Run(Func<CancellationToken, ValueTask> body, CancellationToken token) =>
+    private static async Future Run(Func<CancellationToken, ValueTask> body, CancellationToken token)
+    {
+        using TaskIdentity identity = TaskIdentity.Enter();
         await body(token).ConfigureAwait(false);
+    }
 
-    private static async Future<T> Run<T>(Func<CancellationToken, ValueTask<T>> body, CancellationToken token) =>
-        await body(token).ConfigureAwait(false);
+    private static async Future<T> Run<T>(Func<CancellationToken, ValueTask<T>> body, CancellationToken token)
+    {
+        using TaskIdentity identity = TaskIdentity.Enter();
+        return await body(token).ConfigureAwait(false);
+    }
+
+    private static void ThrowIfNull([NotNull] Delegate? body, string? name)
+    {
+        if (body is null)
+        {
+            throw new ArgumentNullException(nameof(body),
+                $"{(name is null ? "A task without a name" : $"Task '{name}'")} was given no body, so nothing was spawned. Pass a method that returns a Future, a Task or a ValueTask.");
+        }
+    }
 
     private static InvalidOperationException NullTask(Delegate body) =>
         new($"The body of {ManagedTask.Current?.Title} ({MethodName.Of(body.Method.Name)}) returned null where a Task was due. Return Task.CompletedTask when there is nothing to wait for.");

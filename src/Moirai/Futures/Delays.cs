@@ -53,7 +53,7 @@ internal static class Delays
 
     private static void ThrowNegative(TimeSpan delay, string name)
     {
-        string who = ManagedTask.Current is { } task ? $"{task.Title} asked" : "Somebody asked";
+        string who = ManagedTask.Current is { } task ? $"{task.Title} asked" : "Plain code asked";
         throw new ArgumentOutOfRangeException(name, delay,
             $"{who} for a negative delay. Clamp a computed delay to zero, or pass Timeout.InfiniteTimeSpan to wait for ever.");
     }
@@ -70,7 +70,7 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
     public Awaiter GetAwaiter() => new(_delay);
 
     /// <summary>The delay as a future, to be spawned, timed or collected.</summary>
-    public Future AsFuture() => FutureOf(this);
+    public Future AsFuture() => Delay(this);
 
     /// <summary>The delay as a future, to be spawned, timed or collected.</summary>
     public static implicit operator Future(DelayAwaitable delay) => delay.AsFuture();
@@ -90,7 +90,7 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
     /// <summary>Whether they wait differently long.</summary>
     public static bool operator !=(DelayAwaitable left, DelayAwaitable right) => !left.Equals(right);
 
-    private static async Future FutureOf(DelayAwaitable delay) => await delay;
+    private static async Future Delay(DelayAwaitable delay) => await delay;
 
     /// <summary>Made for the compiler.</summary>
     public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter

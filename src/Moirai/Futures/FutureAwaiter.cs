@@ -116,7 +116,13 @@ internal static class FutureAwait
     {
         try
         {
-            return frame.SpawnDetached();
+            ManagedTask task = frame.SpawnDetached();
+            if (ManagedTask.Stepped is null && TaskIdentity.Task is { } caller)
+            {
+                TokenLink.Make(task, caller.Token); // plain code waits in the place of its task, which is canceled by its token
+            }
+
+            return task;
         }
         catch (InvalidOperationException refused)
         {

@@ -85,6 +85,49 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
         return task;
     }
 
+    /// <summary>Takes out the outcomes that nobody has, and adds their failures. When all tasks have ended.</summary>
+    internal void AddFailuresLeft(ref List<Exception>? failures)
+    {
+        while (TakeEnded() is { } task)
+        {
+            if (task.Exception is { } error)
+            {
+                (failures ??= []).Add(error);
+            }
+        }
+    }
+
+    /// <summary>All failures there are, whoever took the outcomes. When all tasks have ended.</summary>
+    internal List<Exception>? Failures()
+    {
+        List<Exception>? failures = null;
+        foreach (ManagedTask<T> task in _added)
+        {
+            if (task.Exception is { } error)
+            {
+                (failures ??= []).Add(error);
+            }
+        }
+
+        return failures;
+    }
+
+    /// <summary>Takes out the outcomes that nobody has, and tells the operator of their failures. When all tasks have ended.</summary>
+    internal void TellFailuresLeft()
+    {
+        while (TakeEnded() is { } task)
+        {
+            if (task.Exception is { } error)
+            {
+                task.Engine.Publish(new RuntimeEvent(
+                    RuntimeEventKind.UnobservedFailure,
+                    $"{task.Title}, spawned at {task.SpawnSite} into collector '{name}', which was left without collecting, failed: {error.GetType().Name}: {error.Message}",
+                    task.Id,
+                    error));
+            }
+        }
+    }
+
     internal IReadOnlyList<T> ResultsInOrder()
     {
         var results = new T[_added.Count];

@@ -22,17 +22,17 @@ internal static class GroupEnd
     internal static void CancelRest(TaskGroup group, string kind, CancelKind why, Exception? error) =>
         group.Cancel(Cancellation.Cause(why, group.Engine, null, $"{kind} '{group.Name}'", error));
 
-    /// <summary>Throws a single failure as it is, and several together; returns when there is none.</summary>
-    internal static void ThrowAny(string name, List<Exception>? failures)
+    /// <summary>Throws a single failure as it is, and several together; when there is none the cancellation, if there is one.</summary>
+    internal static void ThrowAny(string name, List<Exception>? failures, ManagedTaskCanceledException? canceled = null)
     {
-        if (failures is { Count: 1 })
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failures[0]);
-        }
-
         if (failures is { Count: > 1 })
         {
             throw new TaskScopeException(name, failures);
+        }
+
+        if ((failures is { Count: 1 } ? failures[0] : canceled) is { } error)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(error);
         }
     }
 }

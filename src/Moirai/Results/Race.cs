@@ -99,7 +99,7 @@ public sealed partial class Race<T>
 
         ManagedTask racer = ManagedTask.Current!;
         ThrowIfCanceled(racer);
-        TaskGroup group = TaskGroup.Open(racer.Group, Name, racer);
+        TaskGroup group = TaskGroup.Open(racer.InnermostGroup, Name, racer);
         var ended = new EndQueue<T>(Name);
         group.Listener = ended;
         List<Branch> waiting = [];
@@ -117,11 +117,15 @@ public sealed partial class Race<T>
                 winner = Judge(branch, racer, whateverItIs, failures) ? branch : null;
             }
         }
-        finally
+        catch // who races was canceled, or an acceptance threw: what failed has nobody else to see it
         {
             await GroupEnd.CloseAsync(group, "race");
-            TellLateFailures(group);
+            TellFailures(group, static branch => true);
+            throw;
         }
+
+        await GroupEnd.CloseAsync(group, "race");
+        TellFailures(group, static branch => !branch.IsJudged && branch.Task!.IsCancelRequested);
 
         if (winner is null)
         {
@@ -201,11 +205,11 @@ public sealed partial class Race<T>
         }
     }
 
-    private void TellLateFailures(TaskGroup group)
+    private void TellFailures(TaskGroup group, Func<Branch, bool> which)
     {
         foreach (Branch branch in _branches)
         {
-            if (branch is { IsJudged: false, Task: { State: TaskState.Failed, IsCancelRequested: true } task })
+            if (branch is { Task: { State: TaskState.Failed } task } && which(branch))
             {
                 group.Engine.Publish(new RuntimeEvent(
                     RuntimeEventKind.UnobservedFailure,

@@ -40,11 +40,14 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     /// <returns>The results in the order in which the tasks were added; empty when none was.</returns>
     /// <exception cref="TaskScopeException">More than one failed; a single failure is thrown as it is.</exception>
     /// <exception cref="InvalidOperationException">The collection is over, outcomes were read by <see cref="AsCompleted"/>, or a task of the collector itself collects.</exception>
-    public async Future<IReadOnlyList<T>> CollectAsync()
+    public Future<IReadOnlyList<T>> CollectAsync() => CollectCoreAsync(TaskIdentity.Task);
+
+    private async Future<IReadOnlyList<T>> CollectCoreAsync(ManagedTask? plainCaller)
     {
-        BeginCollecting();
+        BeginCollecting(plainCaller);
         List<Exception>? failures = null;
         ManagedTaskCanceledException? canceled = null;
+        ManagedTaskCanceledException? interrupted = null;
         try
         {
             while (await _ended.NextAsync() is { } task)
@@ -61,17 +64,14 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
                 }
             }
         }
-        finally
+        catch (ManagedTaskCanceledException error) // of who collects; thrown below, unless there is worse to tell
         {
-            await EndAsync();
+            interrupted = error;
         }
 
-        GroupEnd.ThrowAny(Name, failures);
-        if (canceled is not null)
-        {
-            throw canceled;
-        }
-
+        await EndAsync();
+        _ended.AddFailuresLeft(ref failures);
+        GroupEnd.ThrowAny(Name, failures, interrupted ?? canceled);
         return _ended.ResultsInOrder();
     }
 
@@ -79,9 +79,11 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     /// <param name="within">The time allowed; <see cref="Timeout.InfiniteTimeSpan"/> (and null) waits for all.</param>
     /// <returns>Results, errors and those not finished, with their indexes.</returns>
     /// <exception cref="InvalidOperationException">The collection is over, outcomes were read by <see cref="AsCompleted"/>, or a task of the collector itself collects.</exception>
-    public async Future<PartialResults<T>> CollectPartialAsync(TimeSpan? within = null)
+    public Future<PartialResults<T>> CollectPartialAsync(TimeSpan? within = null) => CollectPartialCoreAsync(within, TaskIdentity.Task);
+
+    private async Future<PartialResults<T>> CollectPartialCoreAsync(TimeSpan? within, ManagedTask? plainCaller)
     {
-        BeginCollecting();
+        BeginCollecting(plainCaller);
         bool inTime = true;
         try
         {
@@ -95,22 +97,28 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
                 CancelRest(CancelKind.NoLongerNeeded, null);
             }
         }
-        finally
+        catch (ManagedTaskCanceledException interrupted) // of who collects: what failed is worse, and is told in its place
         {
             await EndAsync();
+            List<Exception>? failures = _ended.Failures();
+            GroupEnd.ThrowAny(Name, failures, interrupted);
         }
 
+        await EndAsync();
         return new PartialResults<T>(_ended.OutcomesInOrder(), inTime);
     }
 
     /// <summary>Waits for the first that completes; the rest is canceled and waited for. Failures count only when none completes.</summary>
     /// <exception cref="TaskScopeException">More than one failed and none completed; a single failure is thrown as it is.</exception>
     /// <exception cref="InvalidOperationException">Nothing was added, or the collection is over.</exception>
-    public async Future<T> CollectFirstAsync()
+    public Future<T> CollectFirstAsync() => CollectFirstCoreAsync(TaskIdentity.Task);
+
+    private async Future<T> CollectFirstCoreAsync(ManagedTask? plainCaller)
     {
-        BeginCollecting();
+        BeginCollecting(plainCaller);
         ManagedTask<T>? winner = null;
-        List<Exception> failures = [];
+        List<Exception>? failures = null;
+        ManagedTaskCanceledException? interrupted = null;
         try
         {
             while (winner is null && await _ended.NextAsync() is { } task)
@@ -122,21 +130,28 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
                 }
                 else
                 {
-                    failures.Add(task.Exception ?? Outcomes.CanceledError(task));
+                    (failures ??= []).Add(task.Exception ?? Outcomes.CanceledError(task));
                 }
             }
         }
-        finally
+        catch (ManagedTaskCanceledException error) // of who collects; thrown below, unless there is worse to tell
         {
-            await EndAsync();
+            interrupted = error;
         }
 
+        await EndAsync();
         if (winner is not null)
         {
             return winner.ResultUnchecked;
         }
 
-        GroupEnd.ThrowAny(Name, failures);
+        if (interrupted is not null)
+        {
+            failures?.RemoveAll(static error => error is ManagedTaskCanceledException);
+            _ended.AddFailuresLeft(ref failures);
+        }
+
+        GroupEnd.ThrowAny(Name, failures, interrupted);
         throw new InvalidOperationException($"'{Name}' was asked for the first of no tasks. Add at least one before collecting.");
     }
 
@@ -146,7 +161,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
 
     /// <summary>Cancels what still runs and waits for it. After a collection there is nothing left to do.</summary>
     /// <exception cref="InvalidOperationException">From the await: a task of the collector itself disposes it. The collector is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync());
+    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync() => new(DisposeAsync().AsTask());
@@ -161,9 +176,9 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         return _ended.Spawn(_group, body);
     }
 
-    private void BeginCollecting()
+    private void BeginCollecting(ManagedTask? plainCaller)
     {
-        ThrowIfInside("collects");
+        ThrowIfInside("collects", plainCaller);
         if (_ended.AnyGiven)
         {
             throw new InvalidOperationException($"Outcomes of '{Name}' were given out by AsCompleted and would be missing here. A collector gives its outcomes once: read on, or dispose it.");
@@ -175,16 +190,20 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         }
     }
 
-    private async Future DisposeCoreAsync()
+    private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {
-        ThrowIfInside("disposes");
-        Atomics.Write(ref _collecting, 1);
+        ThrowIfInside("disposes", plainCaller);
+        bool isCollected = Atomics.Exchange(ref _collecting, 1) != 0;
         await EndAsync();
+        if (!isCollected)
+        {
+            _ended.TellFailuresLeft();
+        }
     }
 
-    private void ThrowIfInside(string verb)
+    private void ThrowIfInside(string verb, ManagedTask? plainCaller)
     {
-        if (ManagedTask.Current is { } task && task.Group.IsInside(_group))
+        if ((plainCaller ?? ManagedTask.Stepped) is { } task && task.Group.IsInside(_group))
         {
             throw new InvalidOperationException(
                 $"{task.Title} {verb} '{Name}', in which it runs itself, and would wait for its own end. Leave that to whoever made the collector.");

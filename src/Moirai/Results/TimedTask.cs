@@ -21,7 +21,7 @@ public readonly struct TimedTask : IEquatable<TimedTask>
     public Awaiter GetAwaiter() => new(_task ?? throw TimedTasks.IsDefault(), _within, _operation);
 
     /// <summary>The wait as a future, to be spawned, timed or collected.</summary>
-    public Future AsFuture() => FutureOf(this);
+    public Future AsFuture() => WithTimeout(this);
 
     /// <summary>The wait as a future, to be spawned, timed or collected.</summary>
     public static implicit operator Future(TimedTask wait) => wait.AsFuture();
@@ -41,7 +41,7 @@ public readonly struct TimedTask : IEquatable<TimedTask>
     /// <summary>Whether they are different waits.</summary>
     public static bool operator !=(TimedTask left, TimedTask right) => !left.Equals(right);
 
-    private static async Future FutureOf(TimedTask wait) => await wait;
+    private static async Future WithTimeout(TimedTask wait) => await wait;
 
     /// <summary>Made for the compiler.</summary>
     public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
@@ -98,7 +98,7 @@ public readonly struct TimedTask<T> : IEquatable<TimedTask<T>>
     public Awaiter GetAwaiter() => new(_task ?? throw TimedTasks.IsDefault(), _within, _operation);
 
     /// <summary>The wait as a future, to be spawned, timed or collected.</summary>
-    public Future<T> AsFuture() => FutureOf(this);
+    public Future<T> AsFuture() => WithTimeout(this);
 
     /// <summary>The wait as a future, to be spawned, timed or collected.</summary>
     public static implicit operator Future<T>(TimedTask<T> wait) => wait.AsFuture();
@@ -121,7 +121,7 @@ public readonly struct TimedTask<T> : IEquatable<TimedTask<T>>
     /// <summary>Whether they are different waits.</summary>
     public static bool operator !=(TimedTask<T> left, TimedTask<T> right) => !left.Equals(right);
 
-    private static async Future<T> FutureOf(TimedTask<T> wait) => await wait;
+    private static async Future<T> WithTimeout(TimedTask<T> wait) => await wait;
 
     /// <summary>Made for the compiler.</summary>
     public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter

@@ -39,6 +39,9 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
     // The timed future runs, or has run, as ours. Another task may have taken it instead.
     private bool _called;
 
+    // There is no time, so others had their turn before: what runs inside finds its turns unused, and is not interrupted for being lucky too often.
+    private bool _gaveWay;
+
     // Moved by the task's thread and, from Armed, by the timer; interlocked.
     private int _timer;
 
@@ -62,10 +65,15 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
         Context = ExecutionContext.Capture();
         ManagedTask task = Owner!;
+        if (HasNoTime && GivesWay(task))
+        {
+            return;
+        }
+
         Due = task.Engine.Timers.DueIn(within);
         _region = region = new TimeoutRegion(task, this);
         region.Enter();
-        if (within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan)
+        if (HasNoTime)
         {
             _timer = Over;
             region.TimeIsOver(Operation(), within);
@@ -87,6 +95,34 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
         _called = true;
         inner.StartUnder(this);
+    }
+
+    private bool HasNoTime => within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan;
+
+    // Whether the frame has yielded, or was canceled while it did.
+    private bool GivesWay(ManagedTask task)
+    {
+        if (!_gaveWay)
+        {
+            if (task.Stepping.HasFewTurns)
+            {
+                _gaveWay = true;
+                Park.Yield(this);
+            }
+
+            return _gaveWay;
+        }
+
+        try
+        {
+            Park.TakeSignal();
+            return false;
+        }
+        catch (ManagedTaskCanceledException canceled)
+        {
+            Throw(canceled);
+            return true;
+        }
     }
 
     internal override bool IsArmed(int armed) => Atomics.Read(ref _timer) == Armed;

@@ -21,7 +21,7 @@ public readonly struct PoolSpawn : IEquatable<PoolSpawn>
     public Awaiter GetAwaiter() => _body.Root is null ? throw SlotWait.IsDefault() : new(this);
 
     /// <summary>The spawn as a future, to be timed or awaited elsewhere.</summary>
-    public Future<ManagedTask> AsFuture() => Homed.In(_pool.Home, FutureOf(this));
+    public Future<ManagedTask> AsFuture() => Homed.In(_pool.Home, SpawnAsync(this));
 
     /// <summary>Whether both are the same spawn.</summary>
     public bool Equals(PoolSpawn other) => ReferenceEquals(_body.Root, other._body.Root);
@@ -38,7 +38,7 @@ public readonly struct PoolSpawn : IEquatable<PoolSpawn>
     /// <summary>Whether they are different spawns.</summary>
     public static bool operator !=(PoolSpawn left, PoolSpawn right) => !left.Equals(right);
 
-    private static async Future<ManagedTask> FutureOf(PoolSpawn spawn) => await spawn;
+    private static async Future<ManagedTask> SpawnAsync(PoolSpawn spawn) => await spawn;
 
     /// <summary>Made for the compiler.</summary>
     public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
@@ -86,7 +86,7 @@ public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
     public Awaiter GetAwaiter() => _body.Root is null ? throw SlotWait.IsDefault() : new(this);
 
     /// <inheritdoc cref="PoolSpawn.AsFuture"/>
-    public Future<ManagedTask<T>> AsFuture() => Homed.In(_pool.Home, FutureOf(this));
+    public Future<ManagedTask<T>> AsFuture() => Homed.In(_pool.Home, SpawnAsync(this));
 
     /// <summary>Whether both are the same spawn.</summary>
     public bool Equals(PoolSpawn<T> other) => ReferenceEquals(_body.Root, other._body.Root);
@@ -103,7 +103,7 @@ public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
     /// <summary>Whether they are different spawns.</summary>
     public static bool operator !=(PoolSpawn<T> left, PoolSpawn<T> right) => !left.Equals(right);
 
-    private static async Future<ManagedTask<T>> FutureOf(PoolSpawn<T> spawn) => await spawn;
+    private static async Future<ManagedTask<T>> SpawnAsync(PoolSpawn<T> spawn) => await spawn;
 
     /// <summary>Made for the compiler.</summary>
     public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter

@@ -103,7 +103,7 @@ public sealed class ResourceGuard : IAsyncDisposable
 /// <summary>One clean-up. States: armed, taken. The move is interlocked, so it runs once.</summary>
 internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
 {
-    private readonly ManagedTask? _task = ManagedTask.Current;
+    private readonly ManagedTask? _task = ManagedTask.Stepped;
 
     // 1 from the moment in which somebody has decided to run it, or that it will not be run.
     private int _taken;

@@ -59,30 +59,30 @@ public sealed partial class TaskPool : IAsyncDisposable
     /// <summary>Takes no more work, waits until every task has ended, and closes the pool. Those who wait for a slot are refused.</summary>
     /// <remarks>When the task that waits is canceled, or timed (<c>.WithTimeout(…)</c>), the wait ends and the pool goes on draining.</remarks>
     /// <exception cref="InvalidOperationException">A task of the pool itself waits here: it would wait for its own end.</exception>
-    public Future DrainAsync() => Homed.In(_group.Engine.Housekeeping, DrainCoreAsync());
+    public Future DrainAsync() => Homed.In(_group.Engine.Housekeeping, DrainCoreAsync(TaskIdentity.Task));
 
-    private async Future DrainCoreAsync()
+    private async Future DrainCoreAsync(ManagedTask? plainCaller)
     {
-        ThrowIfInside("drains");
+        ThrowIfInside("drains", plainCaller);
         _slots.Close();
         await Abandonment.CloseAsync(_group, "pool");
     }
 
     /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do.</summary>
     /// <exception cref="InvalidOperationException">A task of the pool itself disposes it. The pool is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync());
+    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
 
-    private async Future DisposeCoreAsync()
+    private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {
-        ThrowIfInside("disposes");
+        ThrowIfInside("disposes", plainCaller);
         _slots.Close();
         if (!_group.TryClose(out _)) // not "if it is empty": somebody may spawn before it is closed
         {
             _group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"pool '{Name}'"));
         }
 
-        using var shield = new CancelShield(ManagedTask.Current);
-        await DrainCoreAsync();
+        using var shield = new CancelShield(ManagedTask.Stepped);
+        await DrainCoreAsync(plainCaller);
     }
 
     /// <inheritdoc/>
@@ -145,9 +145,9 @@ public sealed partial class TaskPool : IAsyncDisposable
         return _slots.IsClosed ? throw _slots.ClosedError() : false;
     }
 
-    private void ThrowIfInside(string verb)
+    private void ThrowIfInside(string verb, ManagedTask? plainCaller)
     {
-        if (ManagedTask.Current is { } task && task.Group.IsInside(_group))
+        if ((plainCaller ?? ManagedTask.Stepped) is { } task && task.Group.IsInside(_group))
         {
             throw new InvalidOperationException(
                 $"{task.Title} {verb} pool '{Name}', in which it runs itself, and would wait for its own end. Cancel the pool instead, and leave the waiting to whoever owns it.");

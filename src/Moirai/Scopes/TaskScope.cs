@@ -72,11 +72,11 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <remarks>When the task that waits is canceled, it cancels the scope, waits for its end, and then throws.</remarks>
     /// <exception cref="TaskScopeException">More than one task failed; a single failure is thrown as it is.</exception>
     /// <exception cref="InvalidOperationException">A task of the scope itself waits here: it would wait for its own end.</exception>
-    public Future JoinAsync() => Homed.In(Group.Engine.Housekeeping, JoinCoreAsync());
+    public Future JoinAsync() => Homed.In(Group.Engine.Housekeeping, JoinCoreAsync(TaskIdentity.Task));
 
-    private async Future JoinCoreAsync()
+    private async Future JoinCoreAsync(ManagedTask? plainCaller)
     {
-        ThrowIfInside("joins");
+        ThrowIfInside("joins", plainCaller);
         _joined = true;
         Exception? interrupted = await WaitEmptyAsync();
         await CloseAsync();
@@ -87,11 +87,11 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <remarks>Does not throw the failures of tasks, since it may run while an exception of the body is on its way: <see cref="TaskRuntimeOptions.OnEvent"/> is told of
     /// those that no join has thrown. Disposing again does nothing.</remarks>
     /// <exception cref="InvalidOperationException">A task of the scope itself disposes it: it would wait for its own end. The scope is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(Group.Engine.Housekeeping, DisposeCoreAsync());
+    public Future DisposeAsync() => Homed.In(Group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
 
-    private async Future DisposeCoreAsync()
+    private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {
-        ThrowIfInside("disposes");
+        ThrowIfInside("disposes", plainCaller);
         if (!Group.TryClose(out _)) // not "if it is empty": somebody may spawn before it is closed
         {
             Group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, Group.Engine, null, $"scope '{Name}'"));
@@ -112,7 +112,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         Engine engine, string name, ScopePolicy policy, TimeSpan within, TState state, Func<TState, TaskScope, Future<T>> body, CancellationToken token)
     {
         ManagedTask owner = ManagedTask.Current ?? throw new InvalidOperationException("A scope's body runs in a managed task. Please report this.");
-        var scope = new TaskScope(ReferenceEquals(owner.Engine, engine) ? owner.Group : engine.Root, name, policy, owner) { _joined = true };
+        var scope = new TaskScope(ReferenceEquals(owner.Engine, engine) ? owner.InnermostGroup : engine.Root, name, policy, owner) { _joined = true };
         var region = new BodyRegion(owner, scope.Group);
         region.Enter();
         scope.Group.Body = region;
@@ -226,7 +226,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <summary>Waits, whatever happens, until nothing lives here and in the scopes opened inside, and closes.</summary>
     private async Future CloseAsync()
     {
-        using var shield = new CancelShield(ManagedTask.Current);
+        using var shield = new CancelShield(ManagedTask.Stepped);
         await Abandonment.CloseAsync(Group, "scope");
     }
 
@@ -266,9 +266,10 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         }
     }
 
-    private void ThrowIfInside(string verb)
+    // Plain code of a task awaits by way of a task of its own, so who it runs for is asked when it calls.
+    private void ThrowIfInside(string verb, ManagedTask? plainCaller)
     {
-        if (ManagedTask.Current is { } task && task.Group.IsInside(Group))
+        if ((plainCaller ?? ManagedTask.Stepped) is { } task && task.Group.IsInside(Group))
         {
             throw new InvalidOperationException(
                 $"{task.Title} {verb} scope '{Name}', in which it runs itself, and would wait for its own end. Cancel the scope instead, and leave the waiting to whoever opened it.");

@@ -46,7 +46,7 @@ public sealed class AsyncCondition : SynchronizationPrimitive, ILinked<AsyncCond
     /// <exception cref="ObjectDisposedException">The condition was disposed, or the mutex.</exception>
     public Future WaitAsync(CancellationToken cancellationToken = default)
     {
-        bool isTask = ManagedTask.Current is not null;
+        bool isTask = ManagedTask.Stepped is not null;
         return WaitAsync(isTask ? 0 : TicketOfCaller("wait for"), isTask, cancellationToken);
     }
 

@@ -143,7 +143,7 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
         long word = _word.Read();
         ticket = MutexWord.TicketOf(word);
         ManagedTask? holder = Holder;
-        return MutexWord.IsHeld(word, ticket) && ReferenceEquals(holder, ManagedTask.Current);
+        return MutexWord.IsHeld(word, ticket) && ReferenceEquals(holder, ManagedTask.Stepped);
     }
 
     internal bool IsHeld(long ticket) => MutexWord.IsHeld(_word.Read(), ticket);

@@ -127,7 +127,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
 
     internal void TakeOver()
     {
-        ManagedTask? task = ManagedTask.Current;
+        ManagedTask? task = ManagedTask.Stepped;
         Gate.Enter();
         long ticket = 0;
         if (_stage == Stage.Promised && !IsClosed)
