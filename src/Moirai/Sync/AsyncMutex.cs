@@ -53,7 +53,7 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     internal override string Kind => "mutex";
 
-    internal override ManagedTask? Holder => Volatile.Read(ref _holder);
+    internal override ManagedTask? Holder => Atomics.Read(ref _holder);
 
     /// <summary>Takes the mutex, when it is free: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
     /// <exception cref="LockRecursionException">At the await: the current task holds it.</exception>
@@ -160,18 +160,18 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
             return null;
         }
 
-        _holder = null;
+        Atomics.WriteOwn(ref _holder, null);
         return _word.TryUnlock(ticket) ? null : ReleaseAndInvite(ticket);
     }
 
     /// <summary>The ticket under which who has the mutex with <paramref name="ticket"/> took it at first, before it waited for conditions.</summary>
-    internal long FirstTicketOf(long ticket) => Volatile.Read(ref _againTicket) == ticket ? Volatile.Read(ref _firstTicket) : ticket;
+    internal long FirstTicketOf(long ticket) => Atomics.Read(ref _againTicket) == ticket ? Atomics.Read(ref _firstTicket) : ticket;
 
     /// <summary>Who had the mutex with the first ticket has it again: its lease is good again. By who has it.</summary>
     internal void TakenAgain(long first, long again)
     {
-        Volatile.Write(ref _firstTicket, first);
-        Volatile.Write(ref _againTicket, again);
+        Atomics.Write(ref _firstTicket, first);
+        Atomics.Write(ref _againTicket, again);
     }
 
     /// <summary>A condition has somebody waiting, who is to be told when the mutex is closed. Under the condition's gate.</summary>
@@ -225,15 +225,15 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     private long StandsFor(long first)
     {
         // In this order: what is read second may be newer, and then the ticket that was read first is void.
-        long again = Volatile.Read(ref _againTicket);
-        return Volatile.Read(ref _firstTicket) == first ? again : 0;
+        long again = Atomics.Read(ref _againTicket);
+        return Atomics.Read(ref _firstTicket) == first ? again : 0;
     }
 
     private void PutDown(StepContext? context, long ticket)
     {
         if (context?.Task is { } task)
         {
-            _holder = task;
+            Atomics.WriteOwn(ref _holder, task);
             context.AddHold(this, ticket);
         }
     }
@@ -338,7 +338,7 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     void IHeld.HolderEnded(ManagedTask task, long ticket, TaskEvent how)
     {
-        _ = Interlocked.CompareExchange(ref _holder, null, task); // a broken mutex keeps nothing of the task
+        _ = Atomics.CompareExchange(ref _holder, null, task); // a broken mutex keeps nothing of the task
         Break(task, ticket, how);
     }
 

@@ -53,7 +53,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     /// <summary>Kind and name, for messages: <c>mutex 'cache'</c>.</summary>
     internal string Title => $"{Kind} '{Name}'";
 
-    internal bool IsClosed => Volatile.Read(ref _closing) is not null;
+    internal bool IsClosed => Atomics.Read(ref _closing) is not null;
 
     /// <summary>Ends the use of it. Those who wait get an <see cref="ObjectDisposedException"/>, and so does whoever comes later; who holds it may go on and
     /// give back. Disposing again does nothing.</summary>
@@ -80,7 +80,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     /// <summary>The error of a wait that ended with <see cref="WaitSignal.Closed"/>.</summary>
     internal Exception ClosedError()
     {
-        Closing closing = Volatile.Read(ref _closing)!;
+        Closing closing = Atomics.Read(ref _closing)!;
         if (closing.Holder is not { } holder)
         {
             return new ObjectDisposedException(Title, $"{Capitalized} has been disposed: nobody gets it any more. Let those who use it end before you dispose it, or cancel them.");
@@ -226,7 +226,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
             return;
         }
 
-        Volatile.Write(ref _closing, closing);
+        Atomics.Write(ref _closing, closing);
         WaitNode? first = ClaimAllLocked(out _);
         Gate.Exit();
         WakeAll(first, WaitSignal.Closed);
