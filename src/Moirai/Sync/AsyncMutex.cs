@@ -31,8 +31,10 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     private MutexWord _word = new();
 
-    // Who has it; null for plain code. Written by who has it.
+    // Who took it last that is a task, and with which ticket: it has the mutex as long as the word says the same. Written by who has it, in this order; a release writes nothing here, since a copy of
+    // the lease may be slower than the next holder. Cleared when the task drops its note of having taken it.
     private ManagedTask? _holder;
+    private long _holderTicket;
 
     // Who has it with the second took it first with the first one, and has waited for a condition since: so its lease stays good. Written by who has it, in this order.
     private long _firstTicket;
@@ -53,7 +55,16 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     internal override string Kind => "mutex";
 
-    internal override ManagedTask? Holder => Atomics.Read(ref _holder);
+    internal override ManagedTask? Holder
+    {
+        get
+        {
+            // In this order: whoever takes the mutex next changes the word first.
+            long ticket = Atomics.Read(ref _holderTicket);
+            ManagedTask? holder = Atomics.Read(ref _holder);
+            return IsHeld(ticket) ? holder : null;
+        }
+    }
 
     /// <summary>Takes the mutex, when it is free: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
     /// <exception cref="LockRecursionException">At the await: the current task holds it.</exception>
@@ -149,20 +160,18 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     internal bool IsHeld(long ticket) => MutexWord.IsHeld(_word.Read(), ticket);
 
     /// <summary>Releases what was taken with the ticket. Does nothing when that was released before.</summary>
-    internal void Release(long ticket) => WakeInvited(ReleaseWithoutWaking(IsHeld(ticket) ? ticket : StandsFor(ticket)));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Release(long ticket)
+    {
+        if (!_word.TryUnlock(ticket))
+        {
+            ReleaseAndWake(ticket);
+        }
+    }
 
     /// <summary>As <see cref="Release"/>, for who has a gate to leave before it wakes.</summary>
     /// <returns>Whom to pass to <see cref="WakeInvited"/>.</returns>
-    internal WaitNode? ReleaseWithoutWaking(long ticket)
-    {
-        if (!IsHeld(ticket))
-        {
-            return null;
-        }
-
-        Atomics.WriteOwn(ref _holder, null);
-        return _word.TryUnlock(ticket) ? null : ReleaseAndInvite(ticket);
-    }
+    internal WaitNode? ReleaseWithoutWaking(long ticket) => _word.TryUnlock(ticket) || _word.TryUnlockForInvited(ticket) ? null : ReleaseAndInvite(ticket);
 
     /// <summary>The ticket under which who has the mutex with <paramref name="ticket"/> took it at first, before it waited for conditions.</summary>
     internal long FirstTicketOf(long ticket) => Atomics.Read(ref _againTicket) == ticket ? Atomics.Read(ref _firstTicket) : ticket;
@@ -229,11 +238,18 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
         return Atomics.Read(ref _firstTicket) == first ? again : 0;
     }
 
+    private void ReleaseAndWake(long ticket) => WakeInvited(ReleaseWithoutWaking(IsHeld(ticket) ? ticket : StandsFor(ticket)));
+
     private void PutDown(StepContext? context, long ticket)
     {
         if (context?.Task is { } task)
         {
-            Atomics.WriteOwn(ref _holder, task);
+            if (!ReferenceEquals(Atomics.ReadOwn(in _holder), task))
+            {
+                Atomics.WriteOwn(ref _holder, task);
+            }
+
+            Atomics.Write(ref _holderTicket, ticket);
             context.AddHold(this, ticket);
         }
     }
@@ -338,8 +354,17 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     void IHeld.HolderEnded(ManagedTask task, long ticket, TaskEvent how)
     {
-        _ = Atomics.CompareExchange(ref _holder, null, task); // a broken mutex keeps nothing of the task
+        ((IHeld)this).Dropped(task, ticket); // a broken mutex keeps nothing of the task
         Break(task, ticket, how);
+    }
+
+    void IHeld.Dropped(ManagedTask task, long ticket)
+    {
+        // Only the task's own thread puts the task down here, and that is the one that calls.
+        if (Atomics.Read(ref _holderTicket) == ticket)
+        {
+            _ = Atomics.CompareExchange(ref _holder, null, task);
+        }
     }
 
     private WaitNode? ReleaseAndInvite(long ticket)

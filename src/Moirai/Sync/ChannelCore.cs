@@ -101,7 +101,7 @@ internal sealed partial class ChannelCore<T> : SynchronizationPrimitive, IPrimit
 
     private bool HasRoomLocked => _elements.Count - _promised + _reserved < Capacity;
 
-    private bool IsOverLocked => _isDropped || (_end is not null && _reserved == 0 && _elements.Count == _promised);
+    private bool IsOverLocked => _isDropped || (Atomics.ReadOwn(in _end) is not null && _reserved == 0 && _elements.Count == _promised);
 
     internal ChannelAnswer TrySend(T element)
     {

@@ -39,7 +39,7 @@ internal struct LeaseTable
         int index = _free;
         if (index >= 0)
         {
-            _free = _rows[index].Permits;
+            _free = Atomics.ReadOwn(in _rows)[index].Permits;
         }
         else
         {
@@ -49,10 +49,10 @@ internal struct LeaseTable
                 Grow();
             }
 
-            _rows[index].Word = index;
+            Atomics.ReadOwn(in _rows)[index].Word = index;
         }
 
-        ref Row row = ref _rows[index];
+        ref Row row = ref Atomics.ReadOwn(in _rows)[index];
         row.Permits = permits;
         row.IsExclusive = isExclusive;
         row.Holder = holder;

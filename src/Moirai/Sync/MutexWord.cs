@@ -94,13 +94,18 @@ internal struct MutexWord
         return false;
     }
 
-    /// <summary>Releases it if nobody waits, or if somebody is on the way who will see that it is free.</summary>
+    /// <summary>Releases it if nobody waits.</summary>
     internal bool TryUnlock(long ticket)
     {
         long held = (ticket << TicketShift) | Locked;
-        long seen = Atomics.CompareExchange(ref _word, held - Locked + Flags + 1, held);
-        return seen == held
-            || ((seen & (Invited | Reserved | Closed)) == Invited && TryReplace(seen, Released(seen), ticket));
+        return Atomics.CompareExchange(ref _word, held - Locked + Flags + 1, held) == held;
+    }
+
+    /// <summary>Releases it if somebody is on the way who will see that it is free.</summary>
+    internal bool TryUnlockForInvited(long ticket)
+    {
+        long word = Atomics.Read(ref _word);
+        return (word & (Invited | Reserved | Closed)) == Invited && TryReplace(word, Released(word), ticket);
     }
 
     /// <summary>Releases it, with new flags. Under the gate; false when the ticket is not that of who has it.</summary>

@@ -211,8 +211,8 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
         WaitNode? next = null;
         if (added)
         {
-            Atomics.Write(ref _total, _total + count);
-            Atomics.Write(ref _free, _free + count);
+            Atomics.Write(ref _total, Atomics.ReadOwn(in _total) + count);
+            Atomics.Write(ref _free, Atomics.ReadOwn(in _free) + count);
             next = GrantLocked();
         }
 
@@ -227,8 +227,8 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
     {
         Gate.Enter();
         int forgotten = Math.Min(count, _free);
-        Atomics.Write(ref _free, _free - forgotten);
-        Atomics.Write(ref _total, _total - forgotten);
+        Atomics.Write(ref _free, Atomics.ReadOwn(in _free) - forgotten);
+        Atomics.Write(ref _total, Atomics.ReadOwn(in _total) - forgotten);
         Gate.Exit();
         return forgotten;
     }
@@ -283,7 +283,7 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
     }
 
     private bool CanTakeLocked(long request) =>
-        Queue.Count == 0 && _free >= request >> CountShift && !IsClosed && !_leases.IsFull;
+        Queue.Count == 0 && Atomics.ReadOwn(in _free) >= request >> CountShift && !IsClosed && !_leases.IsFull;
 
     private long TakeLocked(long request, ManagedTask? task)
     {
@@ -296,7 +296,7 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
             Atomics.Write(ref _exclusiveHolder, holder);
         }
 
-        Atomics.Write(ref _free, _free - count);
+        Atomics.Write(ref _free, Atomics.ReadOwn(in _free) - count);
         return _leases.Add(count, isExclusive, holder);
     }
 
@@ -321,11 +321,11 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
 
         if (isForgotten)
         {
-            Atomics.Write(ref _total, _total - count);
+            Atomics.Write(ref _total, Atomics.ReadOwn(in _total) - count);
             return null;
         }
 
-        Atomics.Write(ref _free, _free + count);
+        Atomics.Write(ref _free, Atomics.ReadOwn(in _free) + count);
         return GrantLocked();
     }
 
@@ -335,7 +335,7 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
     {
         WaitNode? first = null;
         WaitNode? last = null;
-        while (Queue.Head is { } node && _free >= node.Due >> CountShift && !_leases.IsFull)
+        while (Queue.Head is { } node && Atomics.ReadOwn(in _free) >= node.Due >> CountShift && !_leases.IsFull)
         {
             Queue.Remove(node);
             if (!node.TryClaim())
