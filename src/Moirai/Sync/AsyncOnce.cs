@@ -195,7 +195,7 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
             Atomics.Write(ref _made, new Made(value));
         }
 
-        WaitNode? all = ClaimAllLocked(out _);
+        WaitNode? all = ClaimLocked(out _);
         Gate.Exit();
         WakeAll(all, WaitSignal.Done);
     }

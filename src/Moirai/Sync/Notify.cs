@@ -66,7 +66,7 @@ public sealed class Notify : SynchronizationPrimitive, IAwaited<bool>
         }
 
         Atomics.Write(ref _calls, _calls + 1);
-        WaitNode? all = ClaimAllLocked(out _);
+        WaitNode? all = ClaimLocked(out _);
         Gate.Exit();
         WakeAll(all, WaitSignal.Done);
     }
