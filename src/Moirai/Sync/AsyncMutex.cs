@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
-using Moirai.Ground;
 using Moirai.Lifecycle;
 using Moirai.Sync;
 using Moirai.Wakers;
@@ -21,7 +20,7 @@ namespace Moirai;
 /// <para><b>Plain code inside tasks.</b> <see cref="ManagedTask.Current"/> is the task of the thread. Plain code that is continued inline by a task's step, such as by a <c>TaskCompletionSource</c> that
 /// the task completes, counts as that task when it takes a free mutex with <see cref="LockAsync()"/>. <see cref="LockAsync(CancellationToken)"/> puts down no holder: it is the one for plain code.</para>
 /// </remarks>
-public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
+public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
 {
     // How often a waiter comes in vain before the mutex is kept for it.
     internal const int MostVainCalls = 4;
@@ -35,13 +34,6 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     // the lease may be slower than the next holder. Cleared when the task drops its note of having taken it.
     private ManagedTask? _holder;
     private long _holderTicket;
-
-    // Who has it with the second took it first with the first one, and has waited for a condition since: so its lease stays good. Written by who has it, in this order.
-    private long _firstTicket;
-    private long _againTicket;
-
-    // The conditions that somebody waits for. Under the gate.
-    private IntrusiveList<AsyncCondition> _awaited;
 
     /// <summary>Makes a free mutex.</summary>
     /// <param name="name">What messages call it.</param>
@@ -172,71 +164,6 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     /// <summary>As <see cref="Release"/>, for who has a gate to leave before it wakes.</summary>
     /// <returns>Whom to pass to <see cref="WakeInvited"/>.</returns>
     internal WaitNode? ReleaseWithoutWaking(long ticket) => _word.TryUnlock(ticket) || _word.TryUnlockForInvited(ticket) ? null : ReleaseAndInvite(ticket);
-
-    /// <summary>The ticket under which who has the mutex with <paramref name="ticket"/> took it at first, before it waited for conditions.</summary>
-    internal long FirstTicketOf(long ticket) => Atomics.Read(ref _againTicket) == ticket ? Atomics.Read(ref _firstTicket) : ticket;
-
-    /// <summary>Who had the mutex with the first ticket has it again: its lease is good again. By who has it.</summary>
-    internal void TakenAgain(long first, long again)
-    {
-        Atomics.Write(ref _firstTicket, first);
-        Atomics.Write(ref _againTicket, again);
-    }
-
-    /// <summary>A condition has somebody waiting, who is to be told when the mutex is closed. Under the condition's gate.</summary>
-    /// <returns>False when it is closed.</returns>
-    internal bool TryWatch(AsyncCondition condition)
-    {
-        Gate.Enter();
-        bool open = !IsClosed;
-        if (open && !_awaited.Contains(condition))
-        {
-            _awaited.Push(condition);
-        }
-
-        Gate.Exit();
-        return open;
-    }
-
-    /// <summary>Nobody waits for the condition any more. Under its gate.</summary>
-    internal void Unwatch(AsyncCondition condition)
-    {
-        Gate.Enter();
-        if (_awaited.Contains(condition))
-        {
-            _awaited.Remove(condition);
-        }
-
-        Gate.Exit();
-    }
-
-    private protected override void Closed()
-    {
-        while (true)
-        {
-            Gate.Enter();
-            AsyncCondition? condition = _awaited.First;
-            if (condition is not null)
-            {
-                _awaited.Remove(condition);
-            }
-
-            Gate.Exit();
-            if (condition is null)
-            {
-                return;
-            }
-
-            condition.MutexClosed();
-        }
-    }
-
-    private long StandsFor(long first)
-    {
-        // In this order: what is read second may be newer, and then the ticket that was read first is void.
-        long again = Atomics.Read(ref _againTicket);
-        return Atomics.Read(ref _firstTicket) == first ? again : 0;
-    }
 
     private void ReleaseAndWake(long ticket) => WakeInvited(ReleaseWithoutWaking(IsHeld(ticket) ? ticket : StandsFor(ticket)));
 

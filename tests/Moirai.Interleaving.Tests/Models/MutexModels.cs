@@ -73,8 +73,8 @@ public sealed class MutexModels
 
     [Theory]
     [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
-    [InlineData("AsyncMutex.TakenAgain", Flaw.Forgotten)]
-    [InlineData("AsyncMutex.StandsFor", Flaw.Blind)]
+    [InlineData("AsyncMutex.Conditions.TakenAgain", Flaw.Forgotten)]
+    [InlineData("AsyncMutex.Conditions.StandsFor", Flaw.Blind)]
     public void S157_news_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<NewsAgainstCancel>(site, flaw);
 
     [Fact]

@@ -246,7 +246,7 @@ public sealed class NotificationModels
             Thread("sender", () =>
             {
                 bool isLate = _owner.IsEnded;
-                (_receiver.Holder is null || ReferenceEquals(_receiver.Holder, _owner)).ShouldBeTrue();
+                (_receiver.Holder ?? _owner).ShouldBe(_owner);
                 try
                 {
                     _sent = sender.TrySend(7);
