@@ -137,6 +137,16 @@ public sealed class ExplorerTests
     }
 
     [Fact]
+    public void A_trace_that_has_to_ask_a_value_what_it_is_takes_no_step_for_that()
+    {
+        var bounds = new Bounds(1);
+        Exploration found = Explorer.Explore(() => new Talkative(), bounds);
+        var trace = new System.Text.StringBuilder();
+        Explorer.Replay(() => new Talkative(), found.Script.ShouldNotBeNull(), bounds, trace: trace)!.Message.ShouldBe(found.Broken!.Message);
+        trace.ToString().ShouldContain("= state 1");
+    }
+
+    [Fact]
     public void A_model_that_is_not_deterministic_is_refused()
     {
         int runs = 0;
@@ -399,6 +409,38 @@ public sealed class ExplorerTests
         }
 
         private void Signal() => Atomics.Exchange(ref _isThere, 1);
+    }
+
+    /// <summary>A lost update of something that says what it is by way of the seam, as a task does.</summary>
+    private sealed class Talkative : Model
+    {
+        private readonly Stateful _first = new();
+        private Stateful? _place;
+        private int _count;
+
+        public Talkative()
+        {
+            _place = _first;
+            Thread("first", Increment);
+            Thread("second", Increment);
+        }
+
+        public override void Check() => _count.ShouldBe(2);
+
+        private void Increment()
+        {
+            int count = Atomics.Read(ref _count);
+            Atomics.Exchange(ref _place, _first);
+            _ = Atomics.Read(ref _place);
+            Atomics.Write(ref _count, count + 1);
+        }
+
+        private sealed class Stateful
+        {
+            private int _state = 1;
+
+            public override string ToString() => $"state {Atomics.Read(ref _state)}";
+        }
     }
 
     /// <summary>The lost update, as a model that can be named.</summary>

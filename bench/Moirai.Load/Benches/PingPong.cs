@@ -6,10 +6,15 @@ namespace Moirai.Load.Benches;
 /// <summary>Two tasks that need each other for every step: what it costs to hand something over to one who waits for it.</summary>
 internal sealed class PingPong() : Workload(
     "ping-pong",
-    "two tasks pass a number to and fro, N round trips of two hops: through two channels of capacity 1",
-    new Variant("channel", 1_000_000, 2))
+    "two tasks pass a number to and fro, N round trips of two hops: through two channels of capacity 1, or beside two semaphores that say whose turn it is",
+    new("channel", 1_000_000, 2),
+    new("semaphore", 1_000_000, 2))
 {
-    public override async Future RunByMoiraiAsync(Pass pass)
+    public override Future RunByMoiraiAsync(Pass pass) => pass.Variant == "semaphore" ? TakeTurnsAsync(pass) : PassOnAsync(pass);
+
+    public override Task RunByHandAsync(Pass pass) => pass.Variant == "semaphore" ? TakeTurnsByHandAsync(pass) : PassOnByHandAsync(pass);
+
+    private static async Future PassOnAsync(Pass pass)
     {
         var ping = new AsyncChannel<long>(1, "ping");
         var pong = new AsyncChannel<long>(1, "pong");
@@ -23,7 +28,7 @@ internal sealed class PingPong() : Workload(
         End(pass, last);
     }
 
-    public override async Task RunByHandAsync(Pass pass)
+    private static async Task PassOnByHandAsync(Pass pass)
     {
         var options = new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true };
         Channel<long> ping = Channel.CreateBounded<long>(options);
@@ -33,6 +38,56 @@ internal sealed class PingPong() : Workload(
         long last = await Task.Run(() => ServeByHandAsync(ping.Writer, pong.Reader, pass.N));
         await other;
         End(pass, last);
+    }
+
+    // The ball lies between the two; a permit says whose turn it is, and is used up by the turn.
+    private static async Future TakeTurnsAsync(Pass pass)
+    {
+        var ping = new AsyncSemaphore(0, 1, name: "ping");
+        var pong = new AsyncSemaphore(0, 1, name: "pong");
+        var ball = new Ball();
+        pass.Begin();
+        await pass.Runtime.RunScopeAsync("players", async scope =>
+        {
+            _ = scope.Spawn(TurnsAsync(ping, pong, ball, pass.N));
+            ManagedTask server = scope.Spawn(TurnsAsync(pong, ping, ball, pass.N));
+            ping.AddPermits(1);
+            await server;
+        });
+        End(pass, ball.Bounces / 2);
+    }
+
+    private static async Task TakeTurnsByHandAsync(Pass pass)
+    {
+        var ping = new SemaphoreSlim(0, 1);
+        var pong = new SemaphoreSlim(0, 1);
+        var ball = new Ball();
+        pass.Begin();
+        Task other = Task.Run(() => TurnsByHandAsync(ping, pong, ball, pass.N));
+        Task server = Task.Run(() => TurnsByHandAsync(pong, ping, ball, pass.N));
+        ping.Release();
+        await Task.WhenAll(other, server);
+        End(pass, ball.Bounces / 2);
+    }
+
+    private static async Future TurnsAsync(AsyncSemaphore mine, AsyncSemaphore others, Ball ball, long rounds)
+    {
+        for (long i = 0; i < rounds; i++)
+        {
+            (await mine.AcquireAsync()).Forget();
+            ball.Bounces++;
+            others.AddPermits(1);
+        }
+    }
+
+    private static async Task TurnsByHandAsync(SemaphoreSlim mine, SemaphoreSlim others, Ball ball, long rounds)
+    {
+        for (long i = 0; i < rounds; i++)
+        {
+            await mine.WaitAsync();
+            ball.Bounces++;
+            others.Release();
+        }
     }
 
     private static void End(Pass pass, long last)
@@ -84,5 +139,10 @@ internal sealed class PingPong() : Workload(
         {
             await to.WriteAsync(ball + 1);
         }
+    }
+
+    private sealed class Ball
+    {
+        public long Bounces;
     }
 }

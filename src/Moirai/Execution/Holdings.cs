@@ -11,6 +11,12 @@ internal interface IHeld
     /// <summary>The task ends and has not given back what it got with <paramref name="ticket"/>. Called by the thread that ends it, before the end is published; under no
     /// lock. Harmless when it was given back meanwhile.</summary>
     void HolderEnded(ManagedTask task, long ticket, TaskEvent how);
+
+    /// <summary>What the task got with <paramref name="ticket"/> was given back some time ago, and the task drops its note of it: nothing of the task has to be kept any more. Called by the thread that
+    /// steps the task, under any lock: takes none.</summary>
+    void Dropped(ManagedTask task, long ticket)
+    {
+    }
 }
 
 /// <summary>One thing that a task got. The ticket is the getting's own: the same thing got again has another.</summary>
@@ -45,9 +51,19 @@ internal static class Holdings
     internal static void BreakAll(ManagedTask task, StepContext context, TaskEvent how)
     {
         KeepAcrossWait(task, context);
-        foreach (Hold hold in Copy(task))
+        task.Lock();
+        Hold[] holds = task.Extras?.Holds?.ToArray() ?? [];
+        task.Unlock();
+        foreach (Hold hold in holds)
         {
-            hold.What!.HolderEnded(task, hold.Ticket, how);
+            if (hold.What!.IsHeld(hold.Ticket))
+            {
+                hold.What.HolderEnded(task, hold.Ticket, how);
+            }
+            else
+            {
+                hold.What.Dropped(task, hold.Ticket);
+            }
         }
     }
 
@@ -95,7 +111,7 @@ internal static class Holdings
 
     private static void Keep(ManagedTask task, StepContext context)
     {
-        context.ForgetGivenBack();
+        context.ForgetGivenBack(task);
         if (!context.HasHolds)
         {
             return;
@@ -105,8 +121,10 @@ internal static class Holdings
         List<Hold> holds = task.ExtrasLocked().Holds ??= [];
         for (int i = holds.Count - 1; i >= 0; i--)
         {
-            if (!holds[i].What!.IsHeld(holds[i].Ticket))
+            Hold hold = holds[i];
+            if (!hold.What!.IsHeld(hold.Ticket))
             {
+                hold.What.Dropped(task, hold.Ticket);
                 holds.RemoveAt(i);
             }
         }

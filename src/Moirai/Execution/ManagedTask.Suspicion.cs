@@ -213,7 +213,7 @@ public partial class ManagedTask
         }
 
         _core.Flags &= ~TaskFlags.Suspected;
-        Atomics.Write(ref Place, sentinel.Leaf);
+        Atomics.Exchange(ref Place, sentinel.Leaf); // a fence: the owner writes there without any
         link.Free();
         sentinel.Dispose();
     }

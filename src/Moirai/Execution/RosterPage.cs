@@ -111,7 +111,7 @@ internal sealed class RosterPage : ILinked<RosterPage>
         int waits = 0;
         for (int i = 0; i < _seats.Length; i++)
         {
-            if (Volatile.Read(ref _seats[i]) is { State: TaskState.Blocked, Leaf.Queue: Wakers.IPrimitiveQueue })
+            if (Atomics.Read(ref _seats[i]) is { State: TaskState.Blocked, Leaf.Queue: Wakers.IPrimitiveQueue })
             {
                 waits++;
             }

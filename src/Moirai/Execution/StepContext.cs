@@ -91,7 +91,7 @@ internal sealed class StepContext
     {
         if (_holdCount == _holds.Length)
         {
-            ForgetGivenBack();
+            ForgetGivenBack(Task!);
             if (_holdCount > _holds.Length / 2)
             {
                 Array.Resize(ref _holds, _holds.Length * 2);
@@ -102,7 +102,8 @@ internal sealed class StepContext
     }
 
     /// <summary>Strikes out what was given back.</summary>
-    internal void ForgetGivenBack()
+    /// <param name="task">Whose notes these are.</param>
+    internal void ForgetGivenBack(ManagedTask task)
     {
         int kept = 0;
         for (int i = 0; i < _holdCount; i++)
@@ -111,6 +112,10 @@ internal sealed class StepContext
             if (hold.What!.IsHeld(hold.Ticket))
             {
                 _holds[kept++] = hold;
+            }
+            else
+            {
+                hold.What.Dropped(task, hold.Ticket);
             }
         }
 

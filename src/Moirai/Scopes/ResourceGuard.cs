@@ -112,7 +112,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
 
     internal Engine Engine { get; } = Engine.Ambient;
 
-    internal bool IsTaken => Volatile.Read(ref _taken) != 0;
+    internal bool IsTaken => Atomics.Read(ref _taken) != 0;
 
     /// <summary>Ties it to the end of the current task.</summary>
     /// <returns>False outside managed tasks.</returns>
@@ -124,7 +124,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
 
     internal bool TryTake()
     {
-        if (Interlocked.Exchange(ref _taken, 1) != 0)
+        if (Atomics.Exchange(ref _taken, 1) != 0)
         {
             return false;
         }
@@ -133,7 +133,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
         return true;
     }
 
-    internal sealed override Frame? TakeCleanUp() => Interlocked.Exchange(ref _taken, 1) == 0 ? RunAsync().Frame : null;
+    internal sealed override Frame? TakeCleanUp() => Atomics.Exchange(ref _taken, 1) == 0 ? RunAsync().Frame : null;
 
     /// <summary>Runs it, shielded. Never throws.</summary>
     internal async Future RunAsync()

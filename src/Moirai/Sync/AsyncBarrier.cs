@@ -109,7 +109,7 @@ public sealed class AsyncBarrier : SynchronizationPrimitive, IAwaited<bool>
             return false;
         }
 
-        others = ClaimAllLocked(out int claimed);
+        others = ClaimLocked(out int claimed);
         return claimed + 1 >= Parties;
     }
 }

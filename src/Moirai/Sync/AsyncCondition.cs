@@ -66,7 +66,7 @@ public sealed class AsyncCondition : SynchronizationPrimitive, ILinked<AsyncCond
         }
 
         Gate.Enter();
-        WaitNode? first = ClaimFirstLocked(count, out int woken);
+        WaitNode? first = ClaimLocked(out int woken, count);
         LeftLocked();
         Gate.Exit();
         WakeAll(first, WaitSignal.Done);
@@ -84,7 +84,7 @@ public sealed class AsyncCondition : SynchronizationPrimitive, ILinked<AsyncCond
     internal void MutexClosed()
     {
         Gate.Enter();
-        WaitNode? first = ClaimFirstLocked(int.MaxValue, out _);
+        WaitNode? first = ClaimLocked(out _);
         Gate.Exit();
         WakeAll(first, WaitSignal.Closed);
     }

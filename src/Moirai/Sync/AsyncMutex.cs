@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
-using Moirai.Ground;
 using Moirai.Lifecycle;
 using Moirai.Sync;
 using Moirai.Wakers;
@@ -21,7 +20,7 @@ namespace Moirai;
 /// <para><b>Plain code inside tasks.</b> <see cref="ManagedTask.Current"/> is the task of the thread. Plain code that is continued inline by a task's step, such as by a <c>TaskCompletionSource</c> that
 /// the task completes, counts as that task when it takes a free mutex with <see cref="LockAsync()"/>. <see cref="LockAsync(CancellationToken)"/> puts down no holder: it is the one for plain code.</para>
 /// </remarks>
-public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
+public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
 {
     // How often a waiter comes in vain before the mutex is kept for it.
     internal const int MostVainCalls = 4;
@@ -31,15 +30,10 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     private MutexWord _word = new();
 
-    // Who has it; null for plain code. Written by who has it.
+    // Who took it last that is a task, and with which ticket: it has the mutex as long as the word says the same. Written by who has it, in this order; a release writes nothing here, since a copy of
+    // the lease may be slower than the next holder. Cleared when the task drops its note of having taken it.
     private ManagedTask? _holder;
-
-    // Who has it with the second took it first with the first one, and has waited for a condition since: so its lease stays good. Written by who has it, in this order.
-    private long _firstTicket;
-    private long _againTicket;
-
-    // The conditions that somebody waits for. Under the gate.
-    private IntrusiveList<AsyncCondition> _awaited;
+    private long _holderTicket;
 
     /// <summary>Makes a free mutex.</summary>
     /// <param name="name">What messages call it.</param>
@@ -53,7 +47,16 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     internal override string Kind => "mutex";
 
-    internal override ManagedTask? Holder => Volatile.Read(ref _holder);
+    internal override ManagedTask? Holder
+    {
+        get
+        {
+            // In this order: whoever takes the mutex next changes the word first.
+            long ticket = Atomics.Read(ref _holderTicket);
+            ManagedTask? holder = Atomics.Read(ref _holder);
+            return IsHeld(ticket) ? holder : null;
+        }
+    }
 
     /// <summary>Takes the mutex, when it is free: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
     /// <exception cref="LockRecursionException">At the await: the current task holds it.</exception>
@@ -149,91 +152,31 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
     internal bool IsHeld(long ticket) => MutexWord.IsHeld(_word.Read(), ticket);
 
     /// <summary>Releases what was taken with the ticket. Does nothing when that was released before.</summary>
-    internal void Release(long ticket) => WakeInvited(ReleaseWithoutWaking(IsHeld(ticket) ? ticket : StandsFor(ticket)));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Release(long ticket)
+    {
+        if (!_word.TryUnlock(ticket))
+        {
+            ReleaseAndWake(ticket);
+        }
+    }
 
     /// <summary>As <see cref="Release"/>, for who has a gate to leave before it wakes.</summary>
     /// <returns>Whom to pass to <see cref="WakeInvited"/>.</returns>
-    internal WaitNode? ReleaseWithoutWaking(long ticket)
-    {
-        if (!IsHeld(ticket))
-        {
-            return null;
-        }
+    internal WaitNode? ReleaseWithoutWaking(long ticket) => _word.TryUnlock(ticket) || _word.TryUnlockForInvited(ticket) ? null : ReleaseAndInvite(ticket);
 
-        _holder = null;
-        return _word.TryUnlock(ticket) ? null : ReleaseAndInvite(ticket);
-    }
-
-    /// <summary>The ticket under which who has the mutex with <paramref name="ticket"/> took it at first, before it waited for conditions.</summary>
-    internal long FirstTicketOf(long ticket) => Volatile.Read(ref _againTicket) == ticket ? Volatile.Read(ref _firstTicket) : ticket;
-
-    /// <summary>Who had the mutex with the first ticket has it again: its lease is good again. By who has it.</summary>
-    internal void TakenAgain(long first, long again)
-    {
-        Volatile.Write(ref _firstTicket, first);
-        Volatile.Write(ref _againTicket, again);
-    }
-
-    /// <summary>A condition has somebody waiting, who is to be told when the mutex is closed. Under the condition's gate.</summary>
-    /// <returns>False when it is closed.</returns>
-    internal bool TryWatch(AsyncCondition condition)
-    {
-        Gate.Enter();
-        bool open = !IsClosed;
-        if (open && !_awaited.Contains(condition))
-        {
-            _awaited.Push(condition);
-        }
-
-        Gate.Exit();
-        return open;
-    }
-
-    /// <summary>Nobody waits for the condition any more. Under its gate.</summary>
-    internal void Unwatch(AsyncCondition condition)
-    {
-        Gate.Enter();
-        if (_awaited.Contains(condition))
-        {
-            _awaited.Remove(condition);
-        }
-
-        Gate.Exit();
-    }
-
-    private protected override void Closed()
-    {
-        while (true)
-        {
-            Gate.Enter();
-            AsyncCondition? condition = _awaited.First;
-            if (condition is not null)
-            {
-                _awaited.Remove(condition);
-            }
-
-            Gate.Exit();
-            if (condition is null)
-            {
-                return;
-            }
-
-            condition.MutexClosed();
-        }
-    }
-
-    private long StandsFor(long first)
-    {
-        // In this order: what is read second may be newer, and then the ticket that was read first is void.
-        long again = Volatile.Read(ref _againTicket);
-        return Volatile.Read(ref _firstTicket) == first ? again : 0;
-    }
+    private void ReleaseAndWake(long ticket) => WakeInvited(ReleaseWithoutWaking(IsHeld(ticket) ? ticket : StandsFor(ticket)));
 
     private void PutDown(StepContext? context, long ticket)
     {
         if (context?.Task is { } task)
         {
-            _holder = task;
+            if (!ReferenceEquals(Atomics.ReadOwn(in _holder), task))
+            {
+                Atomics.WriteOwn(ref _holder, task);
+            }
+
+            Atomics.Write(ref _holderTicket, ticket);
             context.AddHold(this, ticket);
         }
     }
@@ -338,8 +281,17 @@ public sealed class AsyncMutex : SynchronizationPrimitive, IHeld
 
     void IHeld.HolderEnded(ManagedTask task, long ticket, TaskEvent how)
     {
-        _ = Interlocked.CompareExchange(ref _holder, null, task); // a broken mutex keeps nothing of the task
+        ((IHeld)this).Dropped(task, ticket); // a broken mutex keeps nothing of the task
         Break(task, ticket, how);
+    }
+
+    void IHeld.Dropped(ManagedTask task, long ticket)
+    {
+        // Only the task's own thread puts the task down here, and that is the one that calls.
+        if (Atomics.Read(ref _holderTicket) == ticket)
+        {
+            _ = Atomics.CompareExchange(ref _holder, null, task);
+        }
     }
 
     private WaitNode? ReleaseAndInvite(long ticket)

@@ -47,11 +47,11 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
     }
 
     /// <summary>Whether the value is made.</summary>
-    public bool IsMade => Volatile.Read(ref _made) is not null;
+    public bool IsMade => Atomics.Read(ref _made) is not null;
 
     internal override string Kind => "once";
 
-    internal override ManagedTask? Holder => Volatile.Read(ref _maker);
+    internal override ManagedTask? Holder => Atomics.Read(ref _maker);
 
     /// <summary>The value; makes it if nobody has. A cancellation point of the current task unless the value is made.</summary>
     /// <exception cref="LockRecursionException">At the await: the initialiser asks for the value that it is to make.</exception>
@@ -61,7 +61,7 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
     /// <summary>The value if it is made.</summary>
     public bool TryGet(out T value)
     {
-        Made? made = Volatile.Read(ref _made);
+        Made? made = Atomics.Read(ref _made);
         value = made is null ? default! : made.Value;
         return made is not null;
     }
@@ -92,19 +92,19 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
         }
 
         T value;
-        Volatile.Write(ref _maker, task);
+        Atomics.Write(ref _maker, task);
         try
         {
             value = await _initialize(ManagedTask.CurrentToken);
         }
         catch
         {
-            Volatile.Write(ref _maker, null);
+            Atomics.Write(ref _maker, null);
             PassTurnOn();
             throw;
         }
 
-        Volatile.Write(ref _maker, null);
+        Atomics.Write(ref _maker, null);
         Publish(value);
         return value;
     }
@@ -149,7 +149,7 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
 
     private protected override bool TryCloseLocked(long ticket)
     {
-        Volatile.Write(ref _made, null);
+        Atomics.Write(ref _made, null);
         return true;
     }
 
@@ -192,10 +192,10 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
         Gate.Enter();
         if (!IsClosed)
         {
-            Volatile.Write(ref _made, new Made(value));
+            Atomics.Write(ref _made, new Made(value));
         }
 
-        WaitNode? all = ClaimAllLocked(out _);
+        WaitNode? all = ClaimLocked(out _);
         Gate.Exit();
         WakeAll(all, WaitSignal.Done);
     }

@@ -79,7 +79,7 @@ internal sealed partial class ChannelCore<T> : SynchronizationPrimitive, IPrimit
     /// <summary>Elements of senders that wait, or are about to. For tests.</summary>
     internal int ParkedCount => _parked.Count;
 
-    internal ChannelEnd? End => Volatile.Read(ref _end);
+    internal ChannelEnd? End => Atomics.Read(ref _end);
 
     /// <summary>Whether nothing more will come.</summary>
     internal bool IsOver
@@ -94,14 +94,14 @@ internal sealed partial class ChannelCore<T> : SynchronizationPrimitive, IPrimit
     }
 
     /// <summary>Whether a receiver should ask: a glance without the gate, which may be a moment old.</summary>
-    internal bool IsWorthAsking => _elements.Count != Volatile.Read(ref _promised) || _senders.Count > 0 || End is not null;
+    internal bool IsWorthAsking => _elements.Count != Atomics.Read(ref _promised) || _senders.Count > 0 || End is not null;
 
     /// <summary>Whether the receiver is gone.</summary>
-    internal bool IsDropped => Volatile.Read(ref _isDropped);
+    internal bool IsDropped => Atomics.Read(ref _isDropped);
 
     private bool HasRoomLocked => _elements.Count - _promised + _reserved < Capacity;
 
-    private bool IsOverLocked => _isDropped || (_end is not null && _reserved == 0 && _elements.Count == _promised);
+    private bool IsOverLocked => _isDropped || (Atomics.ReadOwn(in _end) is not null && _reserved == 0 && _elements.Count == _promised);
 
     internal ChannelAnswer TrySend(T element)
     {
@@ -241,7 +241,7 @@ internal sealed partial class ChannelCore<T> : SynchronizationPrimitive, IPrimit
         bool isFirst = _end is null;
         if (isFirst)
         {
-            Volatile.Write(ref _end, end);
+            Atomics.Write(ref _end, end);
         }
 
         if (drop && !_isDropped)

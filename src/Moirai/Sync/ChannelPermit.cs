@@ -9,7 +9,7 @@ public sealed class ChannelPermit<T> : IDisposable
 {
     private readonly ChannelSender<T> _sender;
 
-    // 1 once it has served or was given back. Interlocked.
+    // 1 once it has served or was given back. Atomics.
     private int _isUsed;
 
     internal ChannelPermit(ChannelSender<T> sender) => _sender = sender;
@@ -23,7 +23,7 @@ public sealed class ChannelPermit<T> : IDisposable
     [SuppressMessage("Usage", "CA1816", Justification = "A permit that has served has nothing left to give back.")]
     public void Send(T element)
     {
-        if (Interlocked.Exchange(ref _isUsed, 1) != 0)
+        if (Atomics.Exchange(ref _isUsed, 1) != 0)
         {
             throw new InvalidOperationException($"This permit of {_sender.Core.Title} has served or was given back. Reserve once for each element.");
         }
@@ -45,7 +45,7 @@ public sealed class ChannelPermit<T> : IDisposable
 
     private void GiveBack()
     {
-        if (Interlocked.Exchange(ref _isUsed, 1) == 0)
+        if (Atomics.Exchange(ref _isUsed, 1) == 0)
         {
             _sender.Core.ReturnPermit();
         }

@@ -39,7 +39,7 @@ internal struct LeaseTable
         int index = _free;
         if (index >= 0)
         {
-            _free = _rows[index].Permits;
+            _free = Atomics.ReadOwn(in _rows)[index].Permits;
         }
         else
         {
@@ -49,24 +49,24 @@ internal struct LeaseTable
                 Grow();
             }
 
-            _rows[index].Word = index;
+            Atomics.ReadOwn(in _rows)[index].Word = index;
         }
 
-        ref Row row = ref _rows[index];
+        ref Row row = ref Atomics.ReadOwn(in _rows)[index];
         row.Permits = permits;
         row.IsExclusive = isExclusive;
         row.Holder = holder;
         long ticket = row.Word | Taken;
-        Volatile.Write(ref row.Word, ticket);
+        Atomics.Write(ref row.Word, ticket);
         return ticket;
     }
 
     /// <summary>Whether what the ticket names has not been given back. From any thread, under no lock.</summary>
     internal readonly bool IsHeld(long ticket)
     {
-        Row[] rows = Volatile.Read(in _rows);
+        Row[] rows = Atomics.Read(in _rows);
         long index = ticket & IndexMask;
-        return ticket > 0 && index < rows.Length && Volatile.Read(in rows[index].Word) == ticket;
+        return ticket > 0 && index < rows.Length && Atomics.Read(in rows[index].Word) == ticket;
     }
 
     /// <summary>How many permits the lease has; 0 when it was given back.</summary>
@@ -87,7 +87,7 @@ internal struct LeaseTable
     {
         int index = (int)(ticket & IndexMask);
         ref Row row = ref _rows[index];
-        Volatile.Write(ref row.Word, ((ticket & ~Taken) + NextUse) & long.MaxValue);
+        Atomics.Write(ref row.Word, ((ticket & ~Taken) + NextUse) & long.MaxValue);
         row.Holder = null;
         row.Permits = _free;
         _free = index;
@@ -114,7 +114,7 @@ internal struct LeaseTable
     {
         var longer = new Row[Math.Min(_rows.Length * 2, MostRows)];
         _rows.CopyTo(longer, 0);
-        Volatile.Write(ref _rows, longer);
+        Atomics.Write(ref _rows, longer);
     }
 
     private struct Row

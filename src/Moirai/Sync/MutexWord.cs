@@ -26,21 +26,21 @@ internal struct MutexWord
     private const int TicketShift = 5;
     private const long Flags = (1 << TicketShift) - 1;
 
-    // Interlocked.
+    // Atomics.
     private long _word;
 
     /// <summary>Free, with the first ticket: 1, so that 0 is nobody's.</summary>
     public MutexWord() => _word = 1 << TicketShift;
 
-    internal readonly long Read() => Volatile.Read(in _word);
+    internal readonly long Read() => Atomics.Read(in _word);
 
     internal static long TicketOf(long word) => word >> TicketShift;
 
     /// <summary>Takes the mutex if nobody has it, whether or not somebody waits.</summary>
     internal bool TryLock(out long ticket)
     {
-        long word = Volatile.Read(ref _word);
-        if ((word & (Locked | Closed)) == 0 && Interlocked.CompareExchange(ref _word, word | Locked, word) == word)
+        long word = Atomics.Read(ref _word);
+        if ((word & (Locked | Closed)) == 0 && Atomics.CompareExchange(ref _word, word | Locked, word) == word)
         {
             ticket = TicketOf(word);
             return true;
@@ -51,10 +51,10 @@ internal struct MutexWord
 
     private bool TryLockAgain(out long ticket)
     {
-        long word = Volatile.Read(ref _word);
+        long word = Atomics.Read(ref _word);
         while ((word & (Locked | Closed)) == 0)
         {
-            long seen = Interlocked.CompareExchange(ref _word, word | Locked, word);
+            long seen = Atomics.CompareExchange(ref _word, word | Locked, word);
             if (seen == word)
             {
                 ticket = TicketOf(word);
@@ -71,18 +71,18 @@ internal struct MutexWord
     /// <summary>Takes the mutex if nobody has it and nobody waits for it.</summary>
     internal bool TryLockInTurn(out long ticket)
     {
-        long word = Volatile.Read(ref _word);
+        long word = Atomics.Read(ref _word);
         ticket = TicketOf(word);
-        return (word & Flags) == 0 && Interlocked.CompareExchange(ref _word, word | Locked, word) == word;
+        return (word & Flags) == 0 && Atomics.CompareExchange(ref _word, word | Locked, word) == word;
     }
 
     /// <summary>The invited one has come: takes the mutex if it was kept for it or nobody has it. Then nobody is invited any more.</summary>
     internal bool TryLockAsInvited()
     {
-        long word = Volatile.Read(ref _word);
+        long word = Atomics.Read(ref _word);
         while ((word & Closed) == 0 && (word & (Locked | Reserved)) != Locked)
         {
-            long seen = Interlocked.CompareExchange(ref _word, (word | Locked) & ~(Invited | Reserved), word);
+            long seen = Atomics.CompareExchange(ref _word, (word | Locked) & ~(Invited | Reserved), word);
             if (seen == word)
             {
                 return true;
@@ -94,13 +94,18 @@ internal struct MutexWord
         return false;
     }
 
-    /// <summary>Releases it if nobody waits, or if somebody is on the way who will see that it is free.</summary>
+    /// <summary>Releases it if nobody waits.</summary>
     internal bool TryUnlock(long ticket)
     {
         long held = (ticket << TicketShift) | Locked;
-        long seen = Interlocked.CompareExchange(ref _word, held - Locked + Flags + 1, held);
-        return seen == held
-            || ((seen & (Invited | Reserved | Closed)) == Invited && TryReplace(seen, Released(seen), ticket));
+        return Atomics.CompareExchange(ref _word, held - Locked + Flags + 1, held) == held;
+    }
+
+    /// <summary>Releases it if somebody is on the way who will see that it is free.</summary>
+    internal bool TryUnlockForInvited(long ticket)
+    {
+        long word = Atomics.Read(ref _word);
+        return (word & (Invited | Reserved | Closed)) == Invited && TryReplace(word, Released(word), ticket);
     }
 
     /// <summary>Releases it, with new flags. Under the gate; false when the ticket is not that of who has it.</summary>
@@ -112,10 +117,10 @@ internal struct MutexWord
     /// <summary>Sets and clears flags, whatever else happens. Under the gate.</summary>
     internal void Mark(long set, long clear)
     {
-        long word = Volatile.Read(ref _word);
+        long word = Atomics.Read(ref _word);
         while (true)
         {
-            long seen = Interlocked.CompareExchange(ref _word, (word | set) & ~clear, word);
+            long seen = Atomics.CompareExchange(ref _word, (word | set) & ~clear, word);
             if (seen == word)
             {
                 return;
@@ -129,10 +134,10 @@ internal struct MutexWord
     /// <param name="ticket">0, or the ticket of who breaks it: then only if that has it.</param>
     internal bool TryClose(long ticket)
     {
-        long word = Volatile.Read(ref _word);
+        long word = Atomics.Read(ref _word);
         while (ticket == 0 || IsHeld(word, ticket))
         {
-            long seen = Interlocked.CompareExchange(ref _word, word | Closed, word);
+            long seen = Atomics.CompareExchange(ref _word, word | Closed, word);
             if (seen == word)
             {
                 return true;
@@ -148,10 +153,10 @@ internal struct MutexWord
     /// <returns>False when the mutex is free or closed: nothing to wait for.</returns>
     internal bool TryAnnounceWaiter(bool wasInvited)
     {
-        long word = Volatile.Read(ref _word);
+        long word = Atomics.Read(ref _word);
         while ((word & (Locked | Closed)) == Locked)
         {
-            long seen = Interlocked.CompareExchange(ref _word, (word | Waiters) & ~(wasInvited ? Invited : 0), word);
+            long seen = Atomics.CompareExchange(ref _word, (word | Waiters) & ~(wasInvited ? Invited : 0), word);
             if (seen == word)
             {
                 return true;
@@ -166,5 +171,5 @@ internal struct MutexWord
     private static long Released(long word) => (word & ~Locked) + Flags + 1;
 
     private bool TryReplace(long word, long by, long ticket) =>
-        IsHeld(word, ticket) && Interlocked.CompareExchange(ref _word, by, word) == word;
+        IsHeld(word, ticket) && Atomics.CompareExchange(ref _word, by, word) == word;
 }

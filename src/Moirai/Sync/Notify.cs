@@ -42,7 +42,7 @@ public sealed class Notify : SynchronizationPrimitive, IAwaited<bool>
     /// <summary>As <see cref="WaitAsync()"/>, for plain code, which no task's cancellation reaches.</summary>
     /// <param name="cancellationToken">Ends the wait with an <see cref="OperationCanceledException"/>.</param>
     /// <inheritdoc cref="WaitAsync()"/>
-    public PrimitiveAwaitable WaitAsync(CancellationToken cancellationToken) => new(new PrimitiveAwaitable<bool>(this, Volatile.Read(ref _calls), cancellationToken));
+    public PrimitiveAwaitable WaitAsync(CancellationToken cancellationToken) => new(new PrimitiveAwaitable<bool>(this, Atomics.Read(ref _calls), cancellationToken));
 
     /// <summary>Tells who has waited longest; when nobody waits, the next who comes.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
@@ -65,8 +65,8 @@ public sealed class Notify : SynchronizationPrimitive, IAwaited<bool>
             throw ClosedError();
         }
 
-        Volatile.Write(ref _calls, _calls + 1);
-        WaitNode? all = ClaimAllLocked(out _);
+        Atomics.Write(ref _calls, _calls + 1);
+        WaitNode? all = ClaimLocked(out _);
         Gate.Exit();
         WakeAll(all, WaitSignal.Done);
     }

@@ -57,7 +57,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
 
     internal override string Kind => "one-shot";
 
-    internal override ManagedTask? Holder => Volatile.Read(ref _owner);
+    internal override ManagedTask? Holder => Atomics.Read(ref _owner);
 
     private string Origin => string.Create(
         CultureInfo.InvariantCulture,
@@ -136,8 +136,8 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
             if (task is not null)
             {
                 ticket = ++_lastTicket;
-                Volatile.Write(ref _owner, task);
-                Volatile.Write(ref _ticket, ticket);
+                Atomics.Write(ref _owner, task);
+                Atomics.Write(ref _ticket, ticket);
             }
         }
 
@@ -247,7 +247,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
         return TryReceive(out T value) ? value : throw ReceivedError();
     }
 
-    bool IHeld.IsHeld(long ticket) => Volatile.Read(ref _ticket) == ticket;
+    bool IHeld.IsHeld(long ticket) => Atomics.Read(ref _ticket) == ticket;
 
     void IHeld.HolderEnded(ManagedTask task, long ticket, TaskEvent how) => Break(task, ticket, how);
 
@@ -268,7 +268,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
 
     private void RelieveLocked()
     {
-        Volatile.Write(ref _owner, null);
-        Volatile.Write(ref _ticket, 0);
+        Atomics.Write(ref _owner, null);
+        Atomics.Write(ref _ticket, 0);
     }
 }

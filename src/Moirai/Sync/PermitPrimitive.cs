@@ -35,16 +35,16 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
         _maxWaiting = maxWaiting;
     }
 
-    internal sealed override ManagedTask? Holder => Volatile.Read(ref _exclusiveHolder);
+    internal sealed override ManagedTask? Holder => Atomics.Read(ref _exclusiveHolder);
 
     /// <summary>Permits that nobody has. Some may wait all the same, for more than these.</summary>
-    private protected int Free => Volatile.Read(ref _free);
+    private protected int Free => Atomics.Read(ref _free);
 
     /// <summary>All permits there are, leased or not.</summary>
-    private protected int Total => Volatile.Read(ref _total);
+    private protected int Total => Atomics.Read(ref _total);
 
     /// <summary>Whether somebody has it to itself.</summary>
-    private protected bool IsTakenAlone => Volatile.Read(ref _isTakenAlone);
+    private protected bool IsTakenAlone => Atomics.Read(ref _isTakenAlone);
 
     /// <summary>Whether a task that has a lease already may not wait for another: it could wait for itself.</summary>
     private protected abstract bool RefusesHolders { get; }
@@ -211,8 +211,8 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
         WaitNode? next = null;
         if (added)
         {
-            Volatile.Write(ref _total, _total + count);
-            Volatile.Write(ref _free, _free + count);
+            Atomics.Write(ref _total, Atomics.ReadOwn(in _total) + count);
+            Atomics.Write(ref _free, Atomics.ReadOwn(in _free) + count);
             next = GrantLocked();
         }
 
@@ -227,8 +227,8 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
     {
         Gate.Enter();
         int forgotten = Math.Min(count, _free);
-        Volatile.Write(ref _free, _free - forgotten);
-        Volatile.Write(ref _total, _total - forgotten);
+        Atomics.Write(ref _free, Atomics.ReadOwn(in _free) - forgotten);
+        Atomics.Write(ref _total, Atomics.ReadOwn(in _total) - forgotten);
         Gate.Exit();
         return forgotten;
     }
@@ -283,7 +283,7 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
     }
 
     private bool CanTakeLocked(long request) =>
-        Queue.Count == 0 && _free >= request >> CountShift && !IsClosed && !_leases.IsFull;
+        Queue.Count == 0 && Atomics.ReadOwn(in _free) >= request >> CountShift && !IsClosed && !_leases.IsFull;
 
     private long TakeLocked(long request, ManagedTask? task)
     {
@@ -292,11 +292,11 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
         bool isExclusive = (request & Exclusive) != 0;
         if (isExclusive)
         {
-            Volatile.Write(ref _isTakenAlone, true);
-            Volatile.Write(ref _exclusiveHolder, holder);
+            Atomics.Write(ref _isTakenAlone, true);
+            Atomics.Write(ref _exclusiveHolder, holder);
         }
 
-        Volatile.Write(ref _free, _free - count);
+        Atomics.Write(ref _free, Atomics.ReadOwn(in _free) - count);
         return _leases.Add(count, isExclusive, holder);
     }
 
@@ -306,8 +306,8 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
     {
         if (_leases.IsExclusive(ticket))
         {
-            Volatile.Write(ref _isTakenAlone, false);
-            Volatile.Write(ref _exclusiveHolder, null);
+            Atomics.Write(ref _isTakenAlone, false);
+            Atomics.Write(ref _exclusiveHolder, null);
         }
 
         if (left == 0)
@@ -321,11 +321,11 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
 
         if (isForgotten)
         {
-            Volatile.Write(ref _total, _total - count);
+            Atomics.Write(ref _total, Atomics.ReadOwn(in _total) - count);
             return null;
         }
 
-        Volatile.Write(ref _free, _free + count);
+        Atomics.Write(ref _free, Atomics.ReadOwn(in _free) + count);
         return GrantLocked();
     }
 
@@ -335,7 +335,7 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
     {
         WaitNode? first = null;
         WaitNode? last = null;
-        while (Queue.Head is { } node && _free >= node.Due >> CountShift && !_leases.IsFull)
+        while (Queue.Head is { } node && Atomics.ReadOwn(in _free) >= node.Due >> CountShift && !_leases.IsFull)
         {
             Queue.Remove(node);
             if (!node.TryClaim())

@@ -53,7 +53,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     /// <summary>Kind and name, for messages: <c>mutex 'cache'</c>.</summary>
     internal string Title => $"{Kind} '{Name}'";
 
-    internal bool IsClosed => Volatile.Read(ref _closing) is not null;
+    internal bool IsClosed => Atomics.Read(ref _closing) is not null;
 
     /// <summary>Ends the use of it. Those who wait get an <see cref="ObjectDisposedException"/>, and so does whoever comes later; who holds it may go on and
     /// give back. Disposing again does nothing.</summary>
@@ -80,7 +80,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     /// <summary>The error of a wait that ended with <see cref="WaitSignal.Closed"/>.</summary>
     internal Exception ClosedError()
     {
-        Closing closing = Volatile.Read(ref _closing)!;
+        Closing closing = Atomics.Read(ref _closing)!;
         if (closing.Holder is not { } holder)
         {
             return new ObjectDisposedException(Title, $"{Capitalized} has been disposed: nobody gets it any more. Let those who use it end before you dispose it, or cancel them.");
@@ -151,28 +151,6 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         batch.Flush();
     }
 
-    /// <summary>Under the gate: claims the first waiters, in order, linked by <see cref="WaitNode.Next"/>.</summary>
-    private protected WaitNode? ClaimFirstLocked(int most, out int count)
-    {
-        WaitNode? first = null;
-        WaitNode? last = null;
-        for (count = 0; count < most && Queue.ClaimFirst() is { } node; count++)
-        {
-            if (last is null)
-            {
-                first = node;
-            }
-            else
-            {
-                last.Next = node;
-            }
-
-            last = node;
-        }
-
-        return first;
-    }
-
     /// <summary>Makes a chain of claimed waiters ready.</summary>
     private protected static void WakeAll(WaitNode? first, WaitSignal signal)
     {
@@ -189,29 +167,19 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
         batch.Flush();
     }
 
-    /// <summary>Takes out all who wait and can be claimed. Under the gate.</summary>
+    /// <summary>Takes out the first who wait and can be claimed. Under the gate.</summary>
+    /// <param name="count">How many there were.</param>
+    /// <param name="most">How many there may be; all by default.</param>
     /// <returns>Them, in order, linked by <see cref="WaitNode.Next"/>.</returns>
-    private protected WaitNode? ClaimAllLocked(out int count)
+    private protected WaitNode? ClaimLocked(out int count, int most = int.MaxValue)
     {
-        WaitNode? first = null;
-        WaitNode? last = null;
-        count = 0;
-        while (Queue.ClaimFirst() is { } node)
+        var claimed = default(ClaimedChain);
+        for (count = 0; count < most && Queue.ClaimFirst() is { } node; count++)
         {
-            if (last is null)
-            {
-                first = node;
-            }
-            else
-            {
-                last.Next = node;
-            }
-
-            last = node;
-            count++;
+            claimed.Add(node);
         }
 
-        return first;
+        return claimed.First;
     }
 
     /// <summary>Kind and name at the head of a sentence.</summary>
@@ -226,8 +194,8 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
             return;
         }
 
-        Volatile.Write(ref _closing, closing);
-        WaitNode? first = ClaimAllLocked(out _);
+        Atomics.Write(ref _closing, closing);
+        WaitNode? first = ClaimLocked(out _);
         Gate.Exit();
         WakeAll(first, WaitSignal.Closed);
         Closed();

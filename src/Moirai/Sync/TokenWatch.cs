@@ -49,7 +49,7 @@ internal sealed class TokenWatch : IPrimitiveQueue
     {
         if (frame.Queue is TokenWatch watch)
         {
-            Volatile.Write(ref watch._ended, true);
+            Atomics.Write(ref watch._ended, true);
             watch._registration.Unregister();
         }
     }
@@ -81,7 +81,7 @@ internal sealed class TokenWatch : IPrimitiveQueue
     {
         ManagedTask task = _frame.Owner!;
         int armed = task.Word.Peek();
-        if (!Volatile.Read(ref _ended) && task.Word.TryWake(armed))
+        if (!Atomics.Read(ref _ended) && task.Word.TryWake(armed))
         {
             Remove(_frame);
             _frame.Signal = WaitSignal.Abandoned;

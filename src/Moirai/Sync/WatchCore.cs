@@ -20,7 +20,7 @@ internal sealed class WatchCore<T> : SynchronizationPrimitive
 
     internal override ManagedTask? Holder => null;
 
-    internal ChannelEnd? End => Volatile.Read(ref _end);
+    internal ChannelEnd? End => Atomics.Read(ref _end);
 
     internal T Read(out long version)
     {
@@ -31,7 +31,7 @@ internal sealed class WatchCore<T> : SynchronizationPrimitive
         return value;
     }
 
-    internal long Version => Volatile.Read(ref _version);
+    internal long Version => Atomics.Read(ref _version);
 
     /// <summary>Sets the value and wakes all who wait.</summary>
     /// <param name="value">The value.</param>
@@ -44,7 +44,7 @@ internal sealed class WatchCore<T> : SynchronizationPrimitive
         if (answer == ChannelAnswer.Done)
         {
             _value = value;
-            Volatile.Write(ref _version, _version + 1);
+            Atomics.Write(ref _version, _version + 1);
             told.AddAll(ref Queue);
         }
 
@@ -61,7 +61,7 @@ internal sealed class WatchCore<T> : SynchronizationPrimitive
         bool isFirst = _end is null;
         if (isFirst)
         {
-            Volatile.Write(ref _end, end);
+            Atomics.Write(ref _end, end);
             told.AddAll(ref Queue);
         }
 

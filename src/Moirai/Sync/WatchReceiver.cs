@@ -27,7 +27,7 @@ public sealed class WatchReceiver<T>
 
     internal WatchCore<T> Core { get; }
 
-    internal long Seen => Volatile.Read(ref _seen);
+    internal long Seen => Atomics.Read(ref _seen);
 
     /// <summary>The last value, when it was not seen; else the next one, when it comes: await the result. It counts as seen then. A cancellation point of the waiting task.</summary>
     /// <exception cref="ChannelClosedException">At the await: the last value was seen, and there will not be another.</exception>
@@ -38,10 +38,10 @@ public sealed class WatchReceiver<T>
     public WatchAwaitable<T> ChangedAsync(CancellationToken cancellationToken) => new(this, cancellationToken);
 
     /// <summary>Lets the value that is there now count as not seen: the next wait ends at once. Waits that go on are not woken.</summary>
-    public void MarkChanged() => Volatile.Write(ref _seen, 0);
+    public void MarkChanged() => Atomics.Write(ref _seen, 0);
 
     /// <summary>Lets the value that is there now count as seen.</summary>
-    public void MarkUnchanged() => Volatile.Write(ref _seen, Core.Version);
+    public void MarkUnchanged() => Atomics.Write(ref _seen, Core.Version);
 
     /// <summary>Name and state.</summary>
     public override string ToString() => Core.Describe();
@@ -49,7 +49,7 @@ public sealed class WatchReceiver<T>
     internal T See()
     {
         T value = Core.Read(out long version);
-        Volatile.Write(ref _seen, version);
+        Atomics.Write(ref _seen, version);
         return value;
     }
 }

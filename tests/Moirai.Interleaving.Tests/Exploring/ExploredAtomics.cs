@@ -223,7 +223,7 @@ internal readonly struct ExploredAtomics : IAtomics
         T made = next(old, change);
         if (run.IsTraced)
         {
-            run.Note($"{old} -> {made}");
+            run.Note($"{Run.Describe(old)} -> {Run.Describe(made)}");
         }
 
         run.Remember(in location, made);
@@ -249,7 +249,7 @@ internal readonly struct ExploredAtomics : IAtomics
     {
         if (run.IsTraced)
         {
-            run.Note($"= {value}");
+            run.Note($"= {Run.Describe(value)}");
         }
     }
 

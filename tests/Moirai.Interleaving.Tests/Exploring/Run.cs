@@ -154,6 +154,20 @@ internal sealed class Run
         self.SleepsUntil = null;
     }
 
+    /// <summary>A value, for the trace. What says what it is may use the seam itself: that is no step.</summary>
+    public static string? Describe<T>(T value)
+    {
+        (Run? run, t_run) = (t_run, null);
+        try
+        {
+            return value?.ToString();
+        }
+        finally
+        {
+            t_run = run;
+        }
+    }
+
     public void Note(string what) => _trace?.Add($"  {what}");
 
     public bool IsTraced => _trace is not null;

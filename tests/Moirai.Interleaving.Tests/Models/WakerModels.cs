@@ -19,6 +19,14 @@ public sealed class WakerModels
     public void D2_S127_a_wake_around_a_registration_of_the_same_waker_is_not_lost() => Proof.Holds<SameAgain>(atLeast: 10, budget: 4);
 
     [Fact]
+    public void D2_S127_same_again_twin() => Proof.Catches<SameAgain>("AtomicWaker.TakeTarget", Flaw.Forgotten);
+
+    [Theory]
+    [InlineData("AtomicWaker.Register", Flaw.NoFence)]
+    [InlineData("AtomicWaker.Register", Flaw.Forgotten)]
+    public void D2_S127_in_anothers_place_twin(string site, Flaw flaw) => Proof.Catches<InAnothersPlace>(site, flaw);
+
+    [Fact]
     public void D2_S127_a_wake_around_a_registration_in_anothers_place_is_not_lost() => Proof.Holds<InAnothersPlace>(atLeast: 10, budget: 4);
 
     [Fact]
@@ -44,6 +52,11 @@ public sealed class WakerModels
 
     [Fact]
     public void D3_of_two_callbacks_one_is_taken() => Proof.Holds<TwoCallbacks>(atLeast: 500);
+
+    [Theory]
+    [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
+    [InlineData("CallbackSource.TrySettle", Flaw.Forgotten)]
+    public void D3_two_callbacks_twin(string site, Flaw flaw) => Proof.Catches<TwoCallbacks>(site, flaw);
 
     private abstract class Registration : Model
     {
@@ -72,6 +85,10 @@ public sealed class WakerModels
         {
             (_seen || Target.Wakes > 0).ShouldBeTrue("neither did the wake find the waker, nor the one who registered see what was there");
             Target.Wakes.ShouldBeLessThanOrEqualTo(1);
+            if (!_seen)
+            {
+                Place.Take().ShouldBe(default, "the wake came after the registration, and what it took is there still");
+            }
         }
     }
 

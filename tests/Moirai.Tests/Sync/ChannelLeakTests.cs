@@ -132,10 +132,41 @@ public sealed class ChannelLeakTests
     {
         var world = new World();
         using var all = new CountdownEvent(3);
-        ManagedTask task = LoseReceiver(world, all);
+        ManagedTask task = LoseReceiver(world, all, kept: null);
         WaitUntilEnded(world, task);
         task.Exception.ShouldBeOfType<ChannelClosedException>().Message.ShouldStartWith("Channel 'orders' takes nothing more: its receiver is lost");
         all.Wait(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken).ShouldBeTrue();
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Twin_a_receiver_that_somebody_keeps_is_not_lost()
+    {
+        var world = new World();
+        using var all = new CountdownEvent(3);
+        List<object> kept = [];
+        ManagedTask task = LoseReceiver(world, all, kept);
+        Should.Throw<ShouldAssertException>(() => WaitUntilEnded(world, task));
+        all.CurrentCount.ShouldBe(3);
+        ((IDisposable)kept[0]).Dispose();
+        world.Run();
+        all.CurrentCount.ShouldBe(0);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Twin_a_permit_that_somebody_keeps_is_not_given_back()
+    {
+        var world = new World();
+        var (sender, receiver) = new AsyncChannel<int>(1, "orders");
+        List<object> kept = [];
+        LosePermit(world, sender, kept);
+        ManagedTask task = world.Start(AsyncChannelTests.Send(sender, 1));
+        Should.Throw<ShouldAssertException>(() => WaitUntilEnded(world, task));
+        ((IDisposable)kept[0]).Dispose();
+        world.Run();
+        task.State.ShouldBe(TaskState.Completed);
+        GC.KeepAlive(receiver);
         world.ShouldBeEmpty();
     }
 
@@ -144,7 +175,7 @@ public sealed class ChannelLeakTests
     {
         var world = new World();
         var (sender, receiver) = new AsyncChannel<int>(1, "orders");
-        LosePermit(world, sender);
+        LosePermit(world, sender, kept: null);
         ManagedTask task = world.Start(AsyncChannelTests.Send(sender, 1));
         WaitUntilEnded(world, task);
         task.State.ShouldBe(TaskState.Completed);
@@ -199,9 +230,10 @@ public sealed class ChannelLeakTests
     };
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static ManagedTask LoseReceiver(World world, CountdownEvent all)
+    private static ManagedTask LoseReceiver(World world, CountdownEvent all, List<object>? kept)
     {
         var (sender, receiver) = new AsyncChannel<int>(2, "orders", _ => all.Signal());
+        kept?.Add(receiver);
         ManagedTask task = world.Start(SendThreeAsync(sender));
         receiver.Count.ShouldBe(2);
         return task;
@@ -216,12 +248,16 @@ public sealed class ChannelLeakTests
     };
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void LosePermit(World world, ChannelSender<int> sender)
+    private static void LosePermit(World world, ChannelSender<int> sender, List<object>? kept)
     {
         world.Run(ReserveAsync());
         sender.TrySend(9).ShouldBeFalse();
 
-        async Future ReserveAsync() => await sender.ReserveAsync();
+        async Future ReserveAsync()
+        {
+            ChannelPermit<int> permit = await sender.ReserveAsync();
+            kept?.Add(permit);
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

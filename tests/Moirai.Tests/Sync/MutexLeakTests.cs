@@ -24,6 +24,56 @@ public sealed class MutexLeakTests
         GC.KeepAlive(mutex);
     }
 
+    [Theory]
+    [InlineData("at once")]
+    [InlineData("after a wait")]
+    [InlineData("by somebody else")]
+    public void A_free_mutex_keeps_nothing_of_who_held_it_last(string released)
+    {
+        var mutex = new AsyncMutex("cache");
+        Garbage.ShouldBeGone(Hold(mutex, released));
+        GC.KeepAlive(mutex);
+    }
+
+    [Fact]
+    public void Twin_a_mutex_that_keeps_its_holder_is_caught()
+    {
+        var mutex = new AsyncMutex("cache");
+        WeakReference holder = Hold(mutex, released: "never");
+        Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(holder));
+        GC.KeepAlive(mutex);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference Hold(AsyncMutex mutex, string released)
+    {
+        var world = new World();
+        MutexLease lease = default;
+        ManagedTask task = world.Start(async _ =>
+        {
+            lease = await mutex.LockAsync();
+            if (released == "at once")
+            {
+                lease.Dispose();
+            }
+
+            await Future.Delay(TimeSpan.FromSeconds(released == "never" ? 60 : 1));
+            if (released == "after a wait")
+            {
+                lease.Dispose();
+            }
+        });
+        mutex.IsLocked.ShouldBe(released != "at once");
+        if (released == "by somebody else")
+        {
+            lease.Dispose();
+        }
+
+        world.Advance(1);
+        task.IsEnded.ShouldBe(released != "never");
+        return new WeakReference(task);
+    }
+
     [Fact]
     public void S153_a_canceled_waiter_leaves_nothing_behind()
     {

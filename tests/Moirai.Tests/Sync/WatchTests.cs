@@ -170,22 +170,41 @@ public sealed class WatchTests
     public void Who_watches_is_told_when_the_sender_is_lost()
     {
         var world = new World();
-        ManagedTask watcher = LoseSender(world);
+        ManagedTask watcher = LoseSender(world, kept: null);
+        Collect(world, watcher);
+        watcher.Exception.ShouldBeOfType<ChannelClosedException>().Message.ShouldContain("its sender is lost");
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Twin_a_sender_that_somebody_keeps_is_not_lost()
+    {
+        var world = new World();
+        List<object> kept = [];
+        ManagedTask watcher = LoseSender(world, kept);
+        Collect(world, watcher);
+        watcher.IsEnded.ShouldBeFalse();
+        ((IDisposable)kept[0]).Dispose();
+        world.Run();
+        watcher.IsEnded.ShouldBeTrue();
+        world.ShouldBeEmpty();
+    }
+
+    private static void Collect(World world, ManagedTask watcher)
+    {
         for (int i = 0; i < 5 && !watcher.IsEnded; i++)
         {
             GC.Collect();
             GC.WaitForPendingFinalizers();
             world.Run();
         }
-
-        watcher.Exception.ShouldBeOfType<ChannelClosedException>().Message.ShouldContain("its sender is lost");
-        world.ShouldBeEmpty();
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static ManagedTask LoseSender(World world)
+    private static ManagedTask LoseSender(World world, List<object>? kept)
     {
         var sender = new WatchSender<int>(0, "price");
+        kept?.Add(sender);
         ManagedTask watcher = world.Start(Watch(world, sender.NewReceiver()));
         sender.Waiting.ShouldBe(1);
         return watcher;

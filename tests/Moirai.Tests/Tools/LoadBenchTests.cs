@@ -38,6 +38,8 @@ public sealed class LoadBenchTests
     [InlineData("mutex", "few", "run")]
     [InlineData("mutex", "many", "run")]
     [InlineData("mutex", "held", "run")]
+    [InlineData("ping-pong", "channel", "run")]
+    [InlineData("ping-pong", "semaphore", "run")]
     [InlineData("atomic-waker", "same", "run")]
     [InlineData("atomic-waker", "swap", "run")]
     [InlineData("atomic-waker", "take", "run")]
@@ -49,7 +51,7 @@ public sealed class LoadBenchTests
         run.GetProperty("peer").GetString().ShouldBe("moirai");
         run.GetProperty("name").GetString().ShouldBe(name);
         run.GetProperty("variant").GetString().ShouldBe(variant);
-        run.GetProperty("ops").GetInt64().ShouldBe(500);
+        run.GetProperty("ops").GetInt64().ShouldBe(500 * Hops(name));
         run.GetProperty("census_balanced").GetBoolean().ShouldBeTrue();
         run.GetProperty("phases").EnumerateObject().Select(phase => phase.Name).ShouldBe(phases.Split(','));
         run.GetProperty("vm_hwm_kb").GetInt64().ShouldBePositive();
@@ -64,14 +66,17 @@ public sealed class LoadBenchTests
     [InlineData("yield")]
     [InlineData("cancel-tree")]
     [InlineData("mutex")]
+    [InlineData("ping-pong")]
+    [InlineData("ping-pong", "semaphore")]
     [InlineData("atomic-waker")]
-    public async Task Each_load_is_also_done_by_hand_which_keeps_no_census(string name)
+    public async Task Each_load_is_also_done_by_hand_which_keeps_no_census(string name, string? variant = null)
     {
-        JsonElement run = (await Bench.RunAsync([name, "--peer", "dotnet", "--n", "500", .. Hold(name)])).OnlyLineOfJson();
+        string[] way = variant is null ? [] : ["--variant", variant];
+        JsonElement run = (await Bench.RunAsync([name, .. way, "--peer", "dotnet", "--n", "500", .. Hold(name)])).OnlyLineOfJson();
 
         run.EnumerateObject().Select(property => property.Name).ShouldBe(Keys);
         run.GetProperty("peer").GetString().ShouldBe("dotnet");
-        run.GetProperty("ops").GetInt64().ShouldBe(500);
+        run.GetProperty("ops").GetInt64().ShouldBe(500 * Hops(name));
         run.GetProperty("census_balanced").ValueKind.ShouldBe(JsonValueKind.Null);
     }
 
@@ -140,6 +145,9 @@ public sealed class LoadBenchTests
     [InlineData("compare --only nothing", "'nothing'")]
     public async Task A_question_that_makes_no_sense_is_refused_with_what_would(string args, string saying) =>
         (await Bench.RunAsync(args.Split(' ', StringSplitOptions.RemoveEmptyEntries))).ShouldBeRefused(saying);
+
+    // A round trip is two operations.
+    private static int Hops(string name) => name == "ping-pong" ? 2 : 1;
 
     private static string[] Hold(string name) => name == "million-live" ? ["--hold", "0.1"] : [];
 }
