@@ -21,6 +21,9 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     private readonly Engine _engine;
     private readonly TaskRuntimeOptions? _options;
 
+    // What mends it when nobody disposes the runtime; null for the default one, which is never lost.
+    private readonly LostRuntime? _lost;
+
     // Made once, by the first who stops the runtime; later ones wait for it. Under _stopGate.
     private readonly Lock _stopGate = new();
     private Task<StopReport>? _stopping;
@@ -47,6 +50,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.TimeProvider,
             what => EventOutlet.Publish(what, onEvent));
         _engine.Root.Listener = new DetachedListener();
+        _lost = new LostRuntime(_engine, options.CancelTimeout);
+        _engine.Watch = _lost;
     }
 
     private TaskRuntime(Engine engine)
@@ -166,7 +171,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <remarks>
     /// A proof, not a guess: the garbage collector says that nothing holds them. Tasks that sleep, that run under a timeout, that wait for something which a static, a running task, a timer or a
     /// token somebody holds can reach are not found, nor those marked <see cref="ManagedTask.IsResident"/>. Handles, scopes and the runtime itself do not count as somebody who can wake a task, although they
-    /// can cancel it. Costs one full blocking collection of the process and some hundred nanoseconds for each waiting task; everything goes on meanwhile. One search at a time in a process; a second one waits.
+    /// can cancel it. What methods that run at the moment have on their stacks counts as held, the caller's own included: a future that was spawned a line above may be found only by the next search. Costs one full blocking collection of the process and some hundred nanoseconds for each waiting task; everything goes on meanwhile. One search at a time in a process; a second one waits.
     /// <para>Each leak is also told to <see cref="TaskRuntimeOptions.OnEvent"/>.</para>
     /// </remarks>
     /// <param name="policy">Whether they are resumed with a <see cref="LeakedTaskException"/> or only told of.</param>
@@ -193,6 +198,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 
         lock (_stopGate)
         {
+            _lost?.StandDown();
             return _stopping ??= RuntimeStop.RunAsync(_engine, drain, cancel);
         }
     }

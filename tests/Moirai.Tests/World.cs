@@ -191,6 +191,22 @@ internal static class Twin
 {
     /// <summary>The same test with the fault planted: it fails, and for the reason that was planted.</summary>
     public static void IsCaught(Action planted, string says) => Should.Throw<ShouldAssertException>(planted).Message.ShouldContain(says);
+
+    /// <inheritdoc cref="IsCaught(Action, string)"/>
+    public static async Task IsCaughtAsync(Func<Task> planted, string says)
+    {
+        string? caught = null;
+        try
+        {
+            await planted();
+        }
+        catch (ShouldAssertException error)
+        {
+            caught = error.Message;
+        }
+
+        caught.ShouldNotBeNull("the planted fault was not caught").ShouldContain(says);
+    }
 }
 
 /// <summary>For tests that measure the memory of the process: they run alone.</summary>

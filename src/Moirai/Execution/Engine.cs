@@ -38,6 +38,9 @@ internal sealed class Engine
     /// <summary>Waits that plain code began on a scope or pool. Not in the census, and open also while the runtime stops.</summary>
     internal TaskGroup Housekeeping { get; }
 
+    /// <summary>Held by nobody else: what the collector finds when it finds that the engine is lost. Set once, by the roof.</summary>
+    internal object? Watch { get; set; }
+
     /// <summary>No new work is taken any more.</summary>
     internal bool IsStopped
     {

@@ -29,6 +29,9 @@ public enum RuntimeEventKind
 
     /// <summary>A task ended without giving back what it held together with others: permits of a semaphore, a read lease. They were given back for it.</summary>
     PermitsReturned = 9,
+
+    /// <summary>A runtime was never disposed, and the garbage collector has found that neither it nor anything that could wake one of its tasks can be reached: its tasks are canceled now.</summary>
+    RuntimeLost = 10,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>
