@@ -3,7 +3,7 @@ using Moirai.Execution;
 using Moirai.Futures;
 using Moirai.Leaks;
 using Moirai.Lifecycle;
-using Moirai.Scopes;
+using Moirai.Shutdown;
 using Moirai.Telemetry;
 
 namespace Moirai;
@@ -50,7 +50,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.TimeProvider,
             what => EventOutlet.Publish(what, onEvent));
         _engine.Root.Listener = new DetachedListener();
-        _lost = new LostRuntime(_engine, options.CancelTimeout);
+        _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout));
         _engine.Watch = _lost;
     }
 
@@ -177,20 +177,23 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <param name="policy">Whether they are resumed with a <see cref="LeakedTaskException"/> or only told of.</param>
     public Task<LeakReport> FindLeaksAsync(LeakPolicy policy = LeakPolicy.Heal) => LeakScan.RunAsync(_engine, _engine.Root, policy);
 
-    /// <summary>Takes no more work, lets tasks end, cancels those that have not, and reports those that are left.</summary>
+    /// <summary>Takes no more work, lets tasks end, cancels those that have not, heals those that never could, and reports those that are left.</summary>
     /// <remarks>
     /// Tasks that run may still spawn into scopes of their own; new detached tasks, scopes and pools are refused, and so are spawns into pools. Stopping again, or disposing, waits for the first
-    /// stop and gives its report. The runtime keeps serving what is left, and accounts for it. A task of this runtime that awaits the stop is itself one that has to end: it is
-    /// canceled with the others, and reported as left if it waits all the same.
+    /// stop and gives its report. What has not ended by the end of <paramref name="cancel"/> is searched for leaks (<see cref="FindLeaksAsync"/>, <see cref="TaskRuntimeOptions.LeaksAtStop"/>): a
+    /// task that nothing could wake, in foreign code that takes no token, is resumed, so that its clean-up runs. What is left after that is abandoned: the runtime keeps serving it, and accounts for it, and nobody waits for it.
+    /// A task of this runtime that awaits the stop is itself one that has to end: it is canceled with the others, and reported as left if it waits all the same.
     /// </remarks>
     /// <param name="drain">How long tasks may end by themselves; zero cancels at once.</param>
     /// <param name="cancel">How long canceled tasks may take.</param>
+    /// <param name="abandon">How long leaked tasks that were resumed may take; by default <see cref="TaskRuntimeOptions.AbandonTimeout"/>. Nobody waits when there are none.</param>
     /// <exception cref="ArgumentOutOfRangeException">A budget is negative.</exception>
     /// <exception cref="InvalidOperationException">It is <see cref="Default"/>, which is never stopped.</exception>
-    public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel)
+    public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel, TimeSpan? abandon = null)
     {
         TaskRuntimeOptions.ThrowIfBad(drain);
         TaskRuntimeOptions.ThrowIfBad(cancel);
+        TaskRuntimeOptions.ThrowIfBad(abandon ?? TimeSpan.Zero, nameof(abandon));
         if (_options is null)
         {
             throw new InvalidOperationException("TaskRuntime.Default serves the whole process and is never stopped. Make a runtime of your own to stop one.");
@@ -199,7 +202,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         lock (_stopGate)
         {
             _lost?.StandDown();
-            return _stopping ??= RuntimeStop.RunAsync(_engine, drain, cancel);
+            return _stopping ??= RuntimeStop.RunAsync(_engine, Budgets(drain, cancel, abandon ?? _options.AbandonTimeout));
         }
     }
 
@@ -215,6 +218,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         Engine.DefaultPublish = static what => EventOutlet.Publish(what, onEvent: null);
         return new TaskRuntime(Engine.Default);
     }
+
+    private StopBudgets Budgets(TimeSpan drain, TimeSpan cancel, TimeSpan abandon) => new(drain, cancel, abandon, _options?.LeaksAtStop);
 
     private (TaskGroup Parent, ManagedTask? Opener) Here() =>
         ManagedTask.Current is { } task && ReferenceEquals(task.Engine, _engine) ? (task.Group, task) : (_engine.Root, null);

@@ -42,6 +42,22 @@ public sealed class TaskRuntimeOptions
         }
     } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long tasks that were proved to be leaked while the runtime stops, and resumed, may take for their clean-up before everything that is left is abandoned and reported.
+    /// Not negative; 5 seconds by default.</summary>
+    public TimeSpan AbandonTimeout
+    {
+        get;
+        set
+        {
+            ThrowIfBad(value);
+            field = value;
+        }
+    } = TimeSpan.FromSeconds(5);
+
+    /// <summary>What a stop does about tasks that have neither ended nor could be canceled because nothing can wake them any more: <see cref="LeakPolicy.Heal"/> by default; null does not look for them, and
+    /// saves a full collection.</summary>
+    public LeakPolicy? LeaksAtStop { get; set; } = LeakPolicy.Heal;
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

@@ -49,7 +49,8 @@ public sealed class TaskRuntimeStopTests
                 await gate.WaitAsync();
             },
             "stubborn");
-        ManagedTask foreign = world.Runtime.SpawnDetached(async ct => await new TaskCompletionSource().Task, "foreign");
+        var held = new TaskCompletionSource();
+        ManagedTask foreign = world.Runtime.SpawnDetached(async ct => await held.Task, "foreign");
         world.Run();
         Task<StopReport> stopping = world.Runtime.StopAsync(Second, Second);
         world.Time.Advance(Second); // not run here: from now on who stops the runtime drives it
@@ -72,6 +73,7 @@ public sealed class TaskRuntimeStopTests
         gate.Open();
         world.Run();
         stubborn.IsEnded.ShouldBeTrue();
+        GC.KeepAlive(held);
         (await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero)).ShouldBeSameAs(report);
     }
 

@@ -70,6 +70,7 @@ internal sealed class Pump : IThreadPoolWorkItem
         int budget = StepsBetweenLooksAtTheClock;
         bool helpSent = false;
         long looked = timers.Now;
+        context.Seconds = (int)(looked / TimeSpan.TicksPerSecond);
         while (Next() is { } frame)
         {
             if (!helpSent && WantsHelp)
@@ -86,6 +87,7 @@ internal sealed class Pump : IThreadPoolWorkItem
                 long now = timers.Now;
                 Volatile.Write(ref _stepLength, (now - looked) / StepsBetweenLooksAtTheClock);
                 looked = now;
+                context.Seconds = (int)(now / TimeSpan.TicksPerSecond);
                 timers.TurnIfDue(now);
                 if (Clock.CoarseMilliseconds >= until)
                 {

@@ -15,6 +15,7 @@ internal static class ForeignHealing
 {
     private const BindingFlags Any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
     private const int DeepestChain = 10_000;
+    private const int DeepestShown = 50;
     private const string Trimmed = "Where a field was trimmed away nothing is found, and the report says that the task could not be resumed.";
 
     /// <summary>What keeps a suspended frame waiting, at the end of the chain of plain methods that it awaits: a promise, or a managed task whose end is awaited.</summary>
@@ -33,6 +34,18 @@ internal static class ForeignHealing
         }
 
         return null;
+    }
+
+    /// <summary>Adds the names of the plain methods between a suspended frame and what keeps it waiting, the innermost first.</summary>
+    internal static void AddPlainFrames(Frame frame, List<string> names)
+    {
+        int first = names.Count;
+        object? awaited = frame.FindAwaited();
+        for (int depth = 0; depth < DeepestShown && awaited is not null && MachineOf(awaited) is { } machine; depth++)
+        {
+            names.Insert(first, MethodName.Of(machine.GetType().Name));
+            awaited = AwaitedBy(machine, machine.GetType().GetFields(Any));
+        }
     }
 
     /// <summary>Fails a promise that nobody can keep. Whoever awaits it, a frame of ours in the end, then goes on as after any failure.</summary>

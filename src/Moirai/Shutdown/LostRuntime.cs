@@ -1,13 +1,13 @@
 using Moirai.Execution;
 
-namespace Moirai.Scopes;
+namespace Moirai.Shutdown;
 
 /// <summary>Notices that a runtime was lost: neither it nor anything that could wake one of its tasks can be reached any more, and nobody has stopped it.</summary>
 /// <remarks>
 /// The engine alone holds it, so the collector finds it when it finds the engine, with all that the suspended tasks have captured. .NET would let all of that go in silence. Here the finalizer has the runtime stopped as its dispose would have: tasks
 /// are canceled, their clean-up runs, and then the collector may have them. One finalizable object a runtime; tasks pay nothing.
 /// </remarks>
-internal sealed class LostRuntime(Engine engine, TimeSpan cancel)
+internal sealed class LostRuntime(Engine engine, StopBudgets budgets)
 {
     ~LostRuntime()
     {
@@ -35,6 +35,6 @@ internal sealed class LostRuntime(Engine engine, TimeSpan cancel)
             + "They are canceled now, so that their clean-up runs. Dispose runtimes",
             first.Id));
         left.Clear();
-        _ = RuntimeStop.RunAsync(engine, TimeSpan.Zero, cancel);
+        _ = RuntimeStop.RunAsync(engine, budgets with { Drain = TimeSpan.Zero });
     }
 }
