@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Moirai.Execution;
 using Moirai.Futures;
 using Moirai.Leaks;
-using Moirai.Lifecycle;
 using Moirai.Shutdown;
 using Moirai.Telemetry;
 
@@ -49,7 +48,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
             what => EventOutlet.Publish(what, onEvent));
-        _engine.Root.Listener = new DetachedListener();
+        _engine.Unseen.WithResults = options.ReportUnseenResults;
         _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout));
         _engine.Watch = _lost;
     }
@@ -57,7 +56,6 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     private TaskRuntime(Engine engine)
     {
         _engine = engine;
-        _engine.Root.Listener = new DetachedListener();
     }
 
     /// <summary>The runtime of those who want none of their own: on the thread pool, under the system clock, never stopped.</summary>
@@ -164,7 +162,9 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             totals.Waiters,
             _engine.Timers.Count,
             _engine.Executor.ReadyCount,
-            _engine.Executor.StepCount);
+            _engine.Executor.StepCount,
+            _engine.Unseen.Open,
+            _engine.Unseen.Told);
     }
 
     /// <summary>Looks for tasks that can never go on, because whatever could have woken them is gone, and resumes them so that their clean-up runs.</summary>
@@ -201,7 +201,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 
         lock (_stopGate)
         {
-            _lost?.StandDown();
+            _lost?.Dispose();
             return _stopping ??= RuntimeStop.RunAsync(_engine, Budgets(drain, cancel, abandon ?? _options.AbandonTimeout));
         }
     }
@@ -244,17 +244,5 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         }
 
         return task;
-    }
-
-    /// <summary>Detached tasks have nobody who waits for them.</summary>
-    private sealed class DetachedListener : IEndListener
-    {
-        public void TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
-        {
-            if (error is not null)
-            {
-                Unobserved.TellIfUnseen(task, error, $"runtime '{task.Group.Name}', detached");
-            }
-        }
     }
 }

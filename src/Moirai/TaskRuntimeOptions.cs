@@ -58,6 +58,10 @@ public sealed class TaskRuntimeOptions
     /// saves a full collection.</summary>
     public LeakPolicy? LeaksAtStop { get; set; } = LeakPolicy.Heal;
 
+    /// <summary>Whether results at which nobody ever looks are told like failures (<see cref="RuntimeEventKind.UnobservedResult"/>). False by default: it costs an object with a finalizer for each task with a
+    /// result that ends before anybody awaits it.</summary>
+    public bool ReportUnseenResults { get; set; }
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

@@ -202,25 +202,6 @@ public sealed class TaskRuntimeStopTests
         Should.Throw<InvalidOperationException>(() => { _ = TaskRuntime.Default.StopAsync(TimeSpan.Zero, TimeSpan.Zero); }).Message.ShouldContain("never stopped");
     }
 
-    [Fact]
-    public async Task C10_the_failure_of_a_detached_task_that_nobody_awaits_is_told_with_its_spawn_site()
-    {
-        var world = new World();
-        var failure = new ArithmeticException("lost");
-        ManagedTask lost = world.Start(ct => Future.FromException(failure), "lost one");
-        RuntimeEvent told = world.Events.ShouldHaveSingleItem();
-        told.Kind.ShouldBe(RuntimeEventKind.UnobservedFailure);
-        told.Task.ShouldBe(lost.Id);
-        told.Error.ShouldBeSameAs(failure);
-        told.Message.ShouldContain("World.cs:");
-
-        ManagedTask awaited = world.Spawn(ct => Future.FromException(failure));
-        Task seen = awaited.AsTask();
-        world.Run();
-        await Should.ThrowAsync<ArithmeticException>(seen);
-        world.Events.Length.ShouldBe(1);
-    }
-
     private static async Task UntilAsync(Func<bool> condition)
     {
         while (!condition())

@@ -44,6 +44,20 @@ internal sealed class World
         }
     }
 
+    /// <summary>The events, once the garbage collector has run and what it found was told.</summary>
+    /// <param name="count">How many are awaited; fewer come back when they do not come.</param>
+    public RuntimeEvent[] EventsAfterCollection(int count)
+    {
+        for (int i = 0; i < 10 && Events.Length < count; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            SpinWait.SpinUntil(() => Events.Length >= count, TimeSpan.FromMilliseconds(300)); // told by way of the thread pool
+        }
+
+        return Events;
+    }
+
     public void Log(string what) => _trace.Add(what);
 
     /// <summary>Runs until nothing is ready.</summary>

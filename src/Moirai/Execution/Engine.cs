@@ -19,6 +19,7 @@ internal sealed class Engine
         Provider = provider;
         Timers = new TimerQueue(provider);
         _publish = publish;
+        Unseen = new UnseenLedger(publish);
         Root = new TaskGroup(this, name, parent: null, opener: null);
         Housekeeping = new TaskGroup(this, name, parent: null, opener: null);
         executor.Attach(this);
@@ -37,6 +38,9 @@ internal sealed class Engine
 
     /// <summary>Waits that plain code began on a scope or pool. Not in the census, and open also while the runtime stops.</summary>
     internal TaskGroup Housekeeping { get; }
+
+    /// <summary>Outcomes at which nobody has looked.</summary>
+    internal UnseenLedger Unseen { get; }
 
     /// <summary>Held by nobody else: what the collector finds when it finds that the engine is lost. Set once, by the roof.</summary>
     internal object? Watch { get; set; }

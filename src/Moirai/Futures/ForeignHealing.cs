@@ -30,7 +30,7 @@ internal static class ForeignHealing
                 return awaited;
             }
 
-            awaited = AwaitedBy(machine, machine.GetType().GetFields(Any));
+            awaited = AwaitedBy(machine, FieldsOf(machine));
         }
 
         return null;
@@ -44,7 +44,7 @@ internal static class ForeignHealing
         for (int depth = 0; depth < DeepestShown && awaited is not null && MachineOf(awaited) is { } machine; depth++)
         {
             names.Insert(first, MethodName.Of(machine.GetType().Name));
-            awaited = AwaitedBy(machine, machine.GetType().GetFields(Any));
+            awaited = AwaitedBy(machine, FieldsOf(machine));
         }
     }
 
@@ -80,6 +80,9 @@ internal static class ForeignHealing
 
         return null;
     }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Trimmed)]
+    private static FieldInfo[] FieldsOf(object machine) => machine.GetType().GetFields(Any);
 
     // The compiler's own name for the awaiter of a suspension.
     private static bool IsAwaiter(FieldInfo field) => field.Name.StartsWith("<>u__", StringComparison.Ordinal);

@@ -209,6 +209,7 @@ public sealed partial class Race<T>
         {
             if (branch is { IsJudged: false, Task: { State: TaskState.Failed, IsCancelRequested: true } task })
             {
+                task.MarkObserved();
                 group.Engine.Publish(new RuntimeEvent(
                     RuntimeEventKind.UnobservedFailure,
                     $"{task.Title}, a branch of race '{Name}' that was no longer needed, failed: {task.Exception!.GetType().Name}: {task.Exception.Message}",

@@ -6,7 +6,7 @@ namespace Moirai;
 
 /// <summary>Gathers the outcomes of a set of tasks: all, some with their errors, the first, or one after the other as they end.</summary>
 /// <remarks>
-/// Tasks start when they are added and live inside the scope the collector was made for. A failure of one does not fail that scope: it is an outcome, and the collector says
+/// Tasks start when they are added and live inside the scope the collector was made for. What was given out, and what nobody can ask for any more, it lets go of. A failure of one does not fail that scope: it is an outcome, and the collector says
 /// what becomes of it. The collecting call ends the collection: it returns when every task that was added has ended, so nothing is left behind; adding afterwards throws.
 /// <para>Tasks may be added from any thread; one caller collects.</para>
 /// </remarks>
@@ -66,13 +66,20 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
             await EndAsync();
         }
 
+        if (failures is not null || canceled is not null)
+        {
+            _ended.Forget(); // nobody will ask for the others' results any more
+        }
+
         GroupEnd.ThrowAny(Name, failures);
         if (canceled is not null)
         {
             throw canceled;
         }
 
-        return _ended.ResultsInOrder();
+        IReadOnlyList<T> results = _ended.ResultsInOrder();
+        _ended.Forget();
+        return results;
     }
 
     /// <summary>Waits for all, whatever becomes of each, or until the time is over; then the rest is canceled and waited for.</summary>
@@ -100,7 +107,9 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
             await EndAsync();
         }
 
-        return new PartialResults<T>(_ended.OutcomesInOrder(), inTime);
+        var results = new PartialResults<T>(_ended.OutcomesInOrder(), inTime);
+        _ended.Forget();
+        return results;
     }
 
     /// <summary>Waits for the first that completes; the rest is canceled and waited for. Failures count only when none completes.</summary>
@@ -129,6 +138,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         finally
         {
             await EndAsync();
+            _ended.Forget();
         }
 
         if (winner is not null)
@@ -178,8 +188,12 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
     private async Future DisposeCoreAsync()
     {
         ThrowIfInside("disposes");
-        Atomics.Write(ref _collecting, 1);
+        bool collected = Atomics.Exchange(ref _collecting, 1) != 0;
         await EndAsync();
+        if (!collected)
+        {
+            _ended.Forget(); // nobody will ask any more; what failed and was not seen is told when its handle is lost
+        }
     }
 
     private void ThrowIfInside(string verb)

@@ -7,7 +7,7 @@ namespace Moirai.Shutdown;
 /// The engine alone holds it, so the collector finds it when it finds the engine, with all that the suspended tasks have captured. .NET would let all of that go in silence. Here the finalizer has the runtime stopped as its dispose would have: tasks
 /// are canceled, their clean-up runs, and then the collector may have them. One finalizable object a runtime; tasks pay nothing.
 /// </remarks>
-internal sealed class LostRuntime(Engine engine, StopBudgets budgets)
+internal sealed class LostRuntime(Engine engine, StopBudgets budgets) : IDisposable
 {
     ~LostRuntime()
     {
@@ -18,7 +18,7 @@ internal sealed class LostRuntime(Engine engine, StopBudgets budgets)
     }
 
     /// <summary>Somebody stops the runtime in the orderly way.</summary>
-    internal void StandDown() => GC.SuppressFinalize(this);
+    public void Dispose() => GC.SuppressFinalize(this);
 
     private void Stop()
     {

@@ -40,6 +40,7 @@ internal static class RuntimeStop
 
     private static StopReport Report(Engine engine, LeakReport? leaks, long drained, long interrupted)
     {
+        int unobserved = engine.Unseen.TellAll("before the runtime stopped");
         List<ManagedTask> left = engine.Root.CollectTasks();
         GroupTotals totals = engine.Root.TakeTotals();
         var report = new StopReport(
@@ -52,6 +53,7 @@ internal static class RuntimeStop
             Drained = drained,
             Interrupted = interrupted,
             Leaks = leaks?.Leaks ?? [],
+            Unobserved = unobserved,
         };
         if (report.Left.Count > 0)
         {
