@@ -11,7 +11,7 @@ public sealed partial class TaskRuntime
     /// <remarks>
     /// Takes a cold <see cref="Future"/>, or a delegate that is given the task's cancellation token: an <c>async</c> lambda binds to a
     /// <see cref="Future"/>, a method that returns a <see cref="Task"/> or <see cref="ValueTask"/> is taken as it is. A body that throws fails its task, also when it throws before
-    /// its first await. A failure that nobody awaits is told to <see cref="TaskRuntimeOptions.OnEvent"/>.
+    /// its first await. A failure at which nobody looks is told to <see cref="TaskRuntimeOptions.OnEvent"/>, once its handle is lost or the runtime stops.
     /// </remarks>
     /// <param name="future">The future to run; it must not have been spawned or awaited.</param>
     /// <param name="name">What the task is called; by default the method's name, and for a lambda the runtime's.</param>

@@ -2,8 +2,7 @@ using System.Diagnostics;
 using Moirai.Execution;
 using Moirai.Futures;
 using Moirai.Leaks;
-using Moirai.Lifecycle;
-using Moirai.Scopes;
+using Moirai.Shutdown;
 using Moirai.Telemetry;
 
 namespace Moirai;
@@ -23,6 +22,9 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 
     // Made once, by the first who stops the runtime; later ones wait for it. Interlocked.
     private TaskCompletionSource<StopReport>? _stopping;
+
+    // What mends it when nobody disposes the runtime; null for the default one, which is never lost.
+    private readonly LostRuntime? _lost;
 
     /// <summary>Makes a runtime on the thread pool, under the system clock.</summary>
     public TaskRuntime()
@@ -45,13 +47,14 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
             what => EventOutlet.Publish(what, onEvent)) { AbandonTimeout = options.AbandonTimeout };
-        _engine.Root.Listener = new DetachedListener();
+        _engine.Unseen.WithResults = options.ReportUnseenResults;
+        _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout));
+        _engine.Watch = _lost;
     }
 
     private TaskRuntime(Engine engine)
     {
         _engine = engine;
-        _engine.Root.Listener = new DetachedListener();
     }
 
     /// <summary>The runtime of those who want none of their own: on the thread pool, under the system clock, never stopped.</summary>
@@ -152,7 +155,9 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             totals.Waiters,
             _engine.Timers.Count,
             _engine.Executor.ReadyCount,
-            _engine.Executor.StepCount)
+            _engine.Executor.StepCount,
+            _engine.Unseen.Open,
+            _engine.Unseen.Told)
         {
             Abandoned = totals.Abandoned,
             AbandonedWaits = _engine.Abandoned.Count,
@@ -163,7 +168,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <remarks>
     /// A proof, not a guess: the garbage collector says that nothing holds them. Tasks that sleep, that run under a timeout, that wait for something which a static, a running task, a timer or a
     /// token somebody holds can reach are not found, nor those marked <see cref="ManagedTask.IsResident"/>. Handles, scopes and the runtime itself do not count as somebody who can wake a task, although they
-    /// can cancel it. Costs one full blocking collection of the process and some hundred nanoseconds for each waiting task; everything goes on meanwhile. One search at a time in a process; a second one waits.
+    /// can cancel it. What methods that run at the moment have on their stacks counts as held, the caller's own included: a future that was spawned a line above may be found only by the next search. Costs one full blocking collection of the process and some hundred nanoseconds for each waiting task; everything goes on meanwhile. One search at a time in a process; a second one waits.
     /// <para>Each leak is also told to <see cref="TaskRuntimeOptions.OnEvent"/>.</para>
     /// </remarks>
     /// <param name="policy">Whether they are resumed with a <see cref="LeakedTaskException"/> or only told of.</param>
@@ -175,20 +180,23 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <summary>The timer queue as it is now: how deep, how overdue, how late.</summary>
     public TimerGauges TakeTimerGauges() => _engine.Timers.TakeGauges();
 
-    /// <summary>Takes no more work, lets tasks end, cancels those that have not, and reports those that are left.</summary>
+    /// <summary>Takes no more work, lets tasks end, cancels those that have not, heals those that never could, and reports those that are left.</summary>
     /// <remarks>
     /// Tasks that run may still spawn into scopes of their own; new detached tasks, scopes and pools are refused, and so are spawns into pools. Stopping again, or disposing, waits for the first
-    /// stop and gives its report. The runtime keeps serving what is left, and accounts for it. A task of this runtime that awaits the stop is itself one that has to end: it is
-    /// canceled with the others, and reported as left if it waits all the same.
+    /// stop and gives its report. What has not ended by the end of <paramref name="cancel"/> is searched for leaks (<see cref="FindLeaksAsync"/>, <see cref="TaskRuntimeOptions.LeaksAtStop"/>): a
+    /// task that nothing could wake, in foreign code that takes no token, is resumed, so that its clean-up runs. What is left after that is abandoned: the runtime keeps serving it, and accounts for it, and nobody waits for it.
+    /// A task of this runtime that awaits the stop is itself one that has to end: it is canceled with the others, and reported as left if it waits all the same.
     /// </remarks>
     /// <param name="drain">How long tasks may end by themselves; zero cancels at once.</param>
     /// <param name="cancel">How long canceled tasks may take.</param>
+    /// <param name="abandon">How long leaked tasks that were resumed may take; by default <see cref="TaskRuntimeOptions.AbandonTimeout"/>. Nobody waits when there are none.</param>
     /// <exception cref="ArgumentOutOfRangeException">A budget is negative.</exception>
     /// <exception cref="InvalidOperationException">It is <see cref="Default"/>, which is never stopped.</exception>
-    public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel)
+    public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel, TimeSpan? abandon = null)
     {
         Timeouts.ThrowIfBad(drain);
         Timeouts.ThrowIfBad(cancel);
+        Timeouts.ThrowIfBad(abandon ?? TimeSpan.Zero, nameof(abandon));
         if (_options is null)
         {
             throw new InvalidOperationException("TaskRuntime.Default serves the whole process and is never stopped. Make a runtime of your own to stop one.");
@@ -200,16 +208,17 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             return first.Task;
         }
 
-        _ = StopOnceAsync(own, drain, cancel); // whatever becomes of it is told by its source
+        _lost?.Dispose();
+        _ = StopOnceAsync(own, Budgets(drain, cancel, abandon ?? _options.AbandonTimeout)); // whatever becomes of it is told by its source
         return own.Task;
     }
 
     // Under no lock: what is canceled runs callbacks of tokens, which may ask for the stop again.
-    private async Task StopOnceAsync(TaskCompletionSource<StopReport> told, TimeSpan drain, TimeSpan cancel)
+    private async Task StopOnceAsync(TaskCompletionSource<StopReport> told, StopBudgets budgets)
     {
         try
         {
-            told.SetResult(await RuntimeStop.RunAsync(_engine, drain, cancel).ConfigureAwait(false));
+            told.SetResult(await RuntimeStop.RunAsync(_engine, budgets).ConfigureAwait(false));
         }
         catch (Exception error) // a provider that fails, say: those who wait for the stop are told
         {
@@ -229,6 +238,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         Engine.DefaultPublish = static what => EventOutlet.Publish(what, onEvent: null);
         return new TaskRuntime(Engine.Default);
     }
+
+    private StopBudgets Budgets(TimeSpan drain, TimeSpan cancel, TimeSpan abandon) => new(drain, cancel, abandon, _options?.LeaksAtStop);
 
     private (TaskGroup Parent, ManagedTask? Opener) Here() =>
         ManagedTask.Stepped is { } task && ReferenceEquals(task.Engine, _engine) ? (task.InnermostGroup, task) : (_engine.Root, null);
@@ -253,17 +264,5 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         }
 
         return task;
-    }
-
-    /// <summary>Detached tasks have nobody who waits for them.</summary>
-    private sealed class DetachedListener : IEndListener
-    {
-        public void TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
-        {
-            if (error is not null)
-            {
-                Unobserved.TellIfUnseen(task, error, $"runtime '{task.Group.Name}', detached");
-            }
-        }
     }
 }

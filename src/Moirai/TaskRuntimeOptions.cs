@@ -43,7 +43,7 @@ public sealed class TaskRuntimeOptions
     } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long the end of a scope waits for operations that were abandoned in it (<c>WithTimeout(within, abandonAfter)</c>). When that is over the scope ends without them, and they go on under the runtime, which tells of
-    /// them and reports them when it is stopped. Not negative; 10 seconds by default; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</summary>
+    /// them and reports them when it is stopped. Equally long a stop waits for the clean-up of tasks that it proved to be leaked, and resumed. Not negative; 10 seconds by default; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</summary>
     public TimeSpan AbandonTimeout
     {
         get;
@@ -53,6 +53,14 @@ public sealed class TaskRuntimeOptions
             field = value;
         }
     } = TimeSpan.FromSeconds(10);
+
+    /// <summary>What a stop does about tasks that have neither ended nor could be canceled because nothing can wake them any more: <see cref="LeakPolicy.Heal"/> by default; null does not look for them, and
+    /// saves a full collection.</summary>
+    public LeakPolicy? LeaksAtStop { get; set; } = LeakPolicy.Heal;
+
+    /// <summary>Whether results at which nobody ever looks are told like failures (<see cref="RuntimeEventKind.UnobservedResult"/>). False by default: it costs an object with a finalizer for each task with a
+    /// result that ends before anybody awaits it.</summary>
+    public bool ReportUnseenResults { get; set; }
 
     internal void Validate()
     {

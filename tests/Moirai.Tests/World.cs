@@ -44,6 +44,20 @@ internal sealed class World
         }
     }
 
+    /// <summary>The events, once the garbage collector has run and what it found was told.</summary>
+    /// <param name="count">How many are awaited; fewer come back when they do not come.</param>
+    public RuntimeEvent[] EventsAfterCollection(int count)
+    {
+        for (int i = 0; i < 10 && Events.Length < count; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            SpinWait.SpinUntil(() => Events.Length >= count, TimeSpan.FromMilliseconds(300)); // told by way of the thread pool
+        }
+
+        return Events;
+    }
+
     public void Log(string what) => _trace.Add(what);
 
     /// <summary>Runs until nothing is ready.</summary>
@@ -206,6 +220,22 @@ internal static class Twin
 {
     /// <summary>The same test with the fault planted: it fails, and for the reason that was planted.</summary>
     public static void IsCaught(Action planted, string says) => Should.Throw<ShouldAssertException>(planted).Message.ShouldContain(says);
+
+    /// <inheritdoc cref="IsCaught(Action, string)"/>
+    public static async Task IsCaughtAsync(Func<Task> planted, string says)
+    {
+        string? caught = null;
+        try
+        {
+            await planted();
+        }
+        catch (ShouldAssertException error)
+        {
+            caught = error.Message;
+        }
+
+        caught.ShouldNotBeNull("the planted fault was not caught").ShouldContain(says);
+    }
 }
 
 /// <summary>For tests that measure the memory of the process: they run alone.</summary>

@@ -12,6 +12,8 @@ namespace Moirai;
 /// <param name="TimerEntries">Entries in the timer queue: one for each delay and each timeout that goes on.</param>
 /// <param name="Ready">Tasks that wait for a thread.</param>
 /// <param name="Steps">Steps run so far: each takes a task from ready to its next wait or its end.</param>
+/// <param name="Unobserved">Failed tasks at whose failure nobody has looked yet, although somebody still could.</param>
+/// <param name="Zombies">Failed tasks at whose failure nobody has ever looked, and nobody can any more: each was told as <see cref="RuntimeEventKind.UnobservedFailure"/>.</param>
 public sealed record Census(
     long Created,
     long Live,
@@ -23,7 +25,9 @@ public sealed record Census(
     long Waiters,
     long TimerEntries,
     long Ready,
-    long Steps)
+    long Steps,
+    long Unobserved,
+    long Zombies)
 {
     /// <summary>Tasks among the live ones that were abandoned: operations under a timeout that did not stop when their time was over. See <see cref="TaskRuntime.ListAbandoned"/>.</summary>
     public long Abandoned { get; init; }
@@ -44,5 +48,5 @@ public sealed record Census(
     public override string ToString() => Line() + (Abandoned + AbandonedWaits == 0 ? string.Empty : FormattableString.Invariant($", abandoned {Abandoned} (and {AbandonedWaits} foreign)"));
 
     private string Line() => FormattableString.Invariant(
-        $"created {Created} = live {Live} + completed {Completed} + failed {Failed} + canceled {Canceled}; open scopes {OpenScopes}, slots {SlotsInUse}, waiters {Waiters}, timers {TimerEntries}, ready {Ready}");
+        $"created {Created} = live {Live} + completed {Completed} + failed {Failed} + canceled {Canceled}; open scopes {OpenScopes}, slots {SlotsInUse}, waiters {Waiters}, timers {TimerEntries}, ready {Ready}, unobserved {Unobserved}, zombies {Zombies}");
 }

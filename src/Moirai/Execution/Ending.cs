@@ -109,7 +109,7 @@ internal static class Outcomes
             case TaskState.Completed:
                 return;
             case TaskState.Failed:
-                ExceptionDispatchInfo.Throw(task.Exception!);
+                ExceptionDispatchInfo.Throw(task.Failure!);
                 return;
             case TaskState.Canceled:
                 throw CanceledError(task);

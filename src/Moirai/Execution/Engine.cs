@@ -20,6 +20,7 @@ internal sealed class Engine
         Timers = new TimerQueue(provider);
         Abandoned = new AbandonedWaits(this);
         _publish = publish;
+        Unseen = new UnseenLedger(publish);
         Root = new TaskGroup(this, name, parent: null, opener: null);
         Housekeeping = new TaskGroup(this, name, parent: null, opener: null);
         executor.Attach(this);
@@ -44,6 +45,11 @@ internal sealed class Engine
 
     /// <summary>How long the end of a scope waits for operations that were abandoned in it. Written once, by the roof.</summary>
     internal TimeSpan AbandonTimeout { get; init; } = TimeSpan.FromSeconds(10);
+    /// <summary>Outcomes at which nobody has looked.</summary>
+    internal UnseenLedger Unseen { get; }
+
+    /// <summary>Held by nobody else: what the collector finds when it finds that the engine is lost. Set once, by the roof.</summary>
+    internal object? Watch { get; set; }
 
     /// <summary>No new work is taken any more.</summary>
     internal bool IsStopped

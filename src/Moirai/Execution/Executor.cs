@@ -21,6 +21,9 @@ public abstract class Executor : IReadySink
 
     internal Engine Engine => _engine ?? throw new InvalidOperationException("This executor serves no runtime yet: pass it to a TaskRuntime in TaskRuntimeOptions.Executor.");
 
+    /// <summary>The engine, once there is one.</summary>
+    internal Engine? AttachedTo => _engine;
+
     internal void Attach(Engine engine)
     {
         if (Interlocked.CompareExchange(ref _engine, engine, null) is { } other)

@@ -1,4 +1,5 @@
 using Moirai.Execution;
+using Moirai.Timers;
 using Moirai.Wakers;
 
 namespace Moirai;
@@ -12,6 +13,7 @@ namespace Moirai;
 public sealed class LocalExecutor : Executor
 {
     private const long Slice = 256;
+    private const int StepsBetweenLooksAtTheClock = 64;
 
     private readonly ReadyQueue _queue = new();
 
@@ -178,15 +180,23 @@ public sealed class LocalExecutor : Executor
         ExecutionContext clean = ExecutionContext.Capture() ?? throw new InvalidOperationException(
             "The flow of the execution context is suppressed on this thread; drive a LocalExecutor outside ExecutionContext.SuppressFlow.");
         long steps = 0;
+        int outerSeconds = context.Seconds; // a body may drive an executor of another runtime
+        TimerQueue? timers = AttachedTo?.Timers;
         _queue.TryServe();
         while (steps < most && _queue.Pop(leaveIfEmpty: true) is { } frame)
         {
+            if (steps % StepsBetweenLooksAtTheClock == 0 && timers is not null)
+            {
+                context.Seconds = (int)(timers.Now / TimeSpan.TicksPerSecond);
+            }
+
             Stepper.Run(frame, context, clean);
             steps++;
             _steps++;
         }
 
         context.Shard = outerShard;
+        context.Seconds = outerSeconds;
         return steps;
     }
 

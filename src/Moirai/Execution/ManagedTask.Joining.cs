@@ -19,9 +19,19 @@ public partial class ManagedTask
     internal WaitNode? Finish(TaskEvent how, Exception? error, out TokenLink? links)
     {
         WaitNode? winners = null;
+        Unseen? unseen = OughtToBeSeen(how, error) ? new Unseen(this, error) : null; // not under the gate: it allocates
         _core.Gate.Enter();
         var first = _tail as WaitNode;
-        _tail = error;
+        if (unseen is not null && (first is not null || IsObserved))
+        {
+            _tail = error; // somebody has come who will look
+        }
+        else
+        {
+            _tail = (object?)unseen ?? error;
+            unseen = null;
+        }
+
         links = (_extras as TaskExtras)?.Links;
         CutWakersLocked();
         _extras = _extras is TaskExtras { Cause: not null } kept ? kept.CauseOnly() : null;
@@ -56,7 +66,22 @@ public partial class ManagedTask
         }
 
         _core.Gate.Exit();
+        unseen?.Seen();
         return winners;
+    }
+
+    // A failure always, unless it was told as a leak already; a result, where the runtime is asked to watch over them.
+    private bool OughtToBeSeen(TaskEvent how, Exception? error) =>
+        !IsObserved && (error is not (null or LeakedTaskException) || (how == TaskEvent.Complete && Engine.Unseen.WithResults && HasResult)) && _tail is not WaitNode;
+
+    /// <summary>Tells of a failure at which nobody has looked, for who knows that nobody will.</summary>
+    internal void TellUnseen(string why)
+    {
+        _core.Gate.Enter();
+        var unseen = IsEnded ? _tail as Unseen : null;
+        _core.Gate.Exit();
+        unseen?.Tell(why);
+        MarkObserved();
     }
 
     /// <summary>The group's account has the end: the last thing that is done to a task.</summary>

@@ -31,7 +31,8 @@ public partial class ManagedTask : IWaitQueue
     // Name and spawn site. Written once, before the task is published.
     private readonly TaskLabel _label;
 
-    // Until the end: the first of the waiting joiners, a ring in which First.Prev is the last. From the end on: the exception, if it failed.
+    // Until the end: the first of the waiting joiners, a ring in which First.Prev is the last. From the end on: the exception, if it failed; an Unseen
+    // with the exception, while nobody has looked at it.
     // Written under the gate.
     private object? _tail;
 
@@ -61,8 +62,19 @@ public partial class ManagedTask : IWaitQueue
     /// <summary>Whether it has completed, failed or been canceled.</summary>
     public bool IsEnded => LifecycleTable.IsEnded(Word.State);
 
-    /// <summary>The exception of a failed task; null while it runs and for other outcomes.</summary>
-    public Exception? Exception => IsEnded ? _tail as Exception : null;
+    /// <summary>The exception of a failed task; null while it runs and for other outcomes. Who reads it has looked at the failure, as one who awaits it has.</summary>
+    public Exception? Exception
+    {
+        get
+        {
+            if (State == TaskState.Failed)
+            {
+                MarkObserved();
+            }
+
+            return Failure;
+        }
+    }
 
     /// <summary>Who asked the task to stop, why and when; null when nobody did. A task that was asked may still complete or fail.</summary>
     public CancelCause? CancelCause => (_core.Flags & TaskFlags.CancelRequested) == 0
@@ -89,6 +101,9 @@ public partial class ManagedTask : IWaitQueue
     public static CancelShield Shield() => new(Stepped);
 
     internal Engine Engine => Group.Engine;
+
+    /// <summary>The exception of a failed task, for who does not look on behalf of the user.</summary>
+    internal Exception? Failure => IsEnded ? _tail as Exception ?? (_tail as Unseen)?.Error : null;
 
     internal bool IsEnding => IsEnded || (_core.Flags & TaskFlags.Ending) != 0;
 
@@ -172,6 +187,9 @@ public partial class ManagedTask : IWaitQueue
         ? queue.DescribeWait(leaf)
         : $"a foreign awaitable in {leaf.Method}";
 
+    /// <summary>Whether its body gives a value.</summary>
+    internal virtual bool HasResult => false;
+
     /// <summary>Moves the outcome from the root frame into the handle. Before the end is published.</summary>
     internal virtual void TakeResult(Frame root)
     {
@@ -181,7 +199,16 @@ public partial class ManagedTask : IWaitQueue
     {
         if ((_core.Flags & TaskFlags.Observed) == 0)
         {
-            SetFlag(TaskFlags.Observed);
+            _core.Gate.Enter();
+            _core.Flags |= TaskFlags.Observed;
+            var unseen = IsEnded ? _tail as Unseen : null;
+            if (unseen is not null)
+            {
+                _tail = unseen.Error;
+            }
+
+            _core.Gate.Exit();
+            unseen?.Seen();
         }
     }
 
@@ -348,6 +375,8 @@ public sealed class ManagedTask<T> : ManagedTask
     public new Task<T> AsTask() => JoinAsTaskAsync(this);
 
     internal T ResultUnchecked => _result;
+
+    internal override bool HasResult => true;
 
     internal override void TakeResult(Frame root) => _result = Unsafe.As<Frame<T>>(root).Result;
 

@@ -20,9 +20,11 @@ internal static class Park
     internal static bool Begin(Frame frame, IWaitQueue queue, out int armed)
     {
         ManagedTask task = frame.Owner!;
-        Holdings.KeepAcrossWait(task);
+        StepContext context = task.Stepping;
+        Holdings.KeepAcrossWait(task, context);
         frame.Queue = queue;
         frame.Signal = WaitSignal.Done;
+        frame.WaitsSince(context.Seconds);
         task.Place = frame;
         armed = task.Word.Park(interruptible: true);
 
@@ -90,8 +92,10 @@ internal static class Park
     internal static int BeginForeign(Frame frame)
     {
         ManagedTask task = frame.Owner!;
-        Holdings.KeepAcrossWait(task);
+        StepContext context = task.Stepping;
+        Holdings.KeepAcrossWait(task, context);
         frame.Signal = WaitSignal.Done;
+        frame.WaitsSince(context.Seconds);
         task.Place = frame;
         return task.Word.Park(interruptible: false);
     }

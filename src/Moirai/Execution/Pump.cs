@@ -71,6 +71,7 @@ internal sealed class Pump : IThreadPoolWorkItem
         context.Shard = this;
         ExecutionContext clean = ExecutionContext.Capture()!; // a work item begins in the empty context
         TimerQueue timers = _executor.Engine.Timers;
+        context.Seconds = timers.CoarseSeconds;
         long until = NotYet;
         int budget = StepsBetweenLooksAtTheClock;
         bool helpSent = false;
@@ -104,6 +105,7 @@ internal sealed class Pump : IThreadPoolWorkItem
                 }
 
                 looked = now;
+                context.Seconds = (int)(now / TimeSpan.TicksPerSecond);
                 timers.TurnIfDue(now);
                 if (until == NotYet)
                 {

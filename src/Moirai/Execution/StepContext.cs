@@ -38,6 +38,9 @@ internal sealed class StepContext
     // The seat of the plain code that is being continued on this thread, for its awaiter to find.
     internal WaitNode? Delivered;
 
+    // About what time it is, in seconds since the timer queue of the engine began. Written by who drives an executor, every so many steps: waits note it, and may not cost a look at the clock.
+    internal int Seconds;
+
     // How many more waits of this step may end at once, without suspending.
     private int _turns;
 

@@ -15,6 +15,7 @@ internal static class ForeignHealing
 {
     private const BindingFlags Any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
     private const int DeepestChain = 10_000;
+    private const int DeepestShown = 50;
     private const string Trimmed = "Where a field was trimmed away nothing is found, and the report says that the task could not be resumed.";
 
     /// <summary>What keeps a suspended frame waiting, at the end of the chain of plain methods that it awaits: a promise, or a managed task whose end is awaited.</summary>
@@ -29,10 +30,22 @@ internal static class ForeignHealing
                 return awaited;
             }
 
-            awaited = AwaitedBy(machine, machine.GetType().GetFields(Any));
+            awaited = AwaitedBy(machine, FieldsOf(machine));
         }
 
         return null;
+    }
+
+    /// <summary>Adds the names of the plain methods between a suspended frame and what keeps it waiting, the innermost first.</summary>
+    internal static void AddPlainFrames(Frame frame, List<string> names)
+    {
+        int first = names.Count;
+        object? awaited = frame.FindAwaited();
+        for (int depth = 0; depth < DeepestShown && awaited is not null && MachineOf(awaited) is { } machine; depth++)
+        {
+            names.Insert(first, MethodName.Of(machine.GetType().Name));
+            awaited = AwaitedBy(machine, FieldsOf(machine));
+        }
     }
 
     /// <summary>Fails a promise that nobody can keep. Whoever awaits it, a frame of ours in the end, then goes on as after any failure.</summary>
@@ -67,6 +80,9 @@ internal static class ForeignHealing
 
         return null;
     }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Trimmed)]
+    private static FieldInfo[] FieldsOf(object machine) => machine.GetType().GetFields(Any);
 
     // The compiler's own name for the awaiter of a suspension.
     private static bool IsAwaiter(FieldInfo field) => field.Name.StartsWith("<>u__", StringComparison.Ordinal);

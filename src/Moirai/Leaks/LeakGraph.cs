@@ -68,7 +68,7 @@ internal sealed class LeakGraph
     /// <summary>Decides, and acts.</summary>
     internal List<LeakedTask> Judge(LeakPolicy policy)
     {
-        var stories = _leaked.ConvertAll(static task => Story(task));
+        var stories = _leaked.ConvertAll(task => TaskStory.OfLeaked(task, _promises.GetValueOrDefault(task)));
         if (policy == LeakPolicy.Heal)
         {
             HashSet<ManagedTask> waits = [.. _dependants.Values.SelectMany(static list => list)];
@@ -152,37 +152,5 @@ internal sealed class LeakGraph
         return task.Leaf is { Queue: not IWaitQueue }
             ? _promises.TryGetValue(task, out object? promise) && ForeignHealing.TryFail(promise, leak)
             : task.TryHeal(leak);
-    }
-
-    private static LeakedTask Story(ManagedTask task)
-    {
-        List<string> frames = [];
-        for (Frame? frame = task.Leaf; frame is not null; frame = frame.Caller)
-        {
-            frames.Add(frame.Method);
-        }
-
-        return new LeakedTask(task.Id, task.Name, task.SpawnSite, frames, task.DescribeWait(), Holdings(task), LeakRemedy.None);
-    }
-
-    private static List<string> Holdings(ManagedTask task)
-    {
-        List<string> holds = [];
-        if (task.Group.Slots is not null)
-        {
-            holds.Add($"a slot of '{task.Group.Name}'");
-        }
-
-        for (TaskGroup? group = task.Extras?.Groups; group is not null; group = group.NextOfOpener)
-        {
-            holds.Add($"scope '{group.Name}'");
-        }
-
-        foreach (Hold hold in Execution.Holdings.Copy(task))
-        {
-            holds.Add((hold.What as SynchronizationPrimitive)?.Title ?? hold.What!.ToString() ?? "a lock");
-        }
-
-        return holds;
     }
 }

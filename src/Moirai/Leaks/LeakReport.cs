@@ -17,18 +17,19 @@ public enum LeakPolicy
 /// <param name="Id">Its identity.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="SpawnSite">Where it was spawned, as <c>file:line</c>.</param>
-/// <param name="Frames">The methods it is in, the innermost first.</param>
+/// <param name="Frames">The methods it is in, the innermost first; plain <c>async</c> methods among them as far as they can be followed.</param>
 /// <param name="WaitsFor">What it waits for, such as <c>the end of #17 'reconcile'</c>.</param>
+/// <param name="Waited">How long it has waited by then, to the second.</param>
 /// <param name="Holds">What it holds that nobody else gets: slots, locks, open scopes.</param>
 /// <param name="Remedy">What was done about it.</param>
 public sealed record LeakedTask(
-    TaskId Id, string Name, string SpawnSite, IReadOnlyList<string> Frames, string WaitsFor, IReadOnlyList<string> Holds, LeakRemedy Remedy)
+    TaskId Id, string Name, string SpawnSite, IReadOnlyList<string> Frames, string WaitsFor, TimeSpan Waited, IReadOnlyList<string> Holds, LeakRemedy Remedy)
 {
     /// <summary>The whole story in a line.</summary>
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{Id} '{Name}', spawned at {SpawnSite}, waits in {string.Join(" ← ", Frames)} for {WaitsFor}, and nothing can end that wait any more");
+        text.Append(CultureInfo.InvariantCulture, $"{Id} '{Name}', spawned at {SpawnSite}, waits{(Waited.TotalSeconds >= 1 ? FormattableString.Invariant($" since {Waited.TotalSeconds:0} s") : string.Empty)} in {string.Join(" ← ", Frames)} for {WaitsFor}, and nothing can end that wait any more");
         if (Holds.Count > 0)
         {
             text.Append(CultureInfo.InvariantCulture, $"; it holds {string.Join(", ", Holds)}");

@@ -6,7 +6,8 @@ public enum RuntimeEventKind
     /// <summary>An operation was not done within its time.</summary>
     TimedOut = 1,
 
-    /// <summary>Something failed and nobody was there to be told: a detached task, a task of a scope that was left without a join, an awaiter that had let its task go on before.</summary>
+    /// <summary>Something failed and nobody has looked, or could: a task whose handle was lost or whose runtime stopped before anybody awaited it or read its exception, a scope that was left without a join,
+    /// a branch of a race that was no longer needed, an awaiter that had let its task go on before.</summary>
     UnobservedFailure = 2,
 
     /// <summary>A callback that was registered on a task's cancellation token threw, or what unregisters a callback that nobody waits for any more.</summary>
@@ -29,8 +30,15 @@ public enum RuntimeEventKind
 
     /// <summary>A task ended without giving back what it held together with others: permits of a semaphore, a read lease. They were given back for it.</summary>
     PermitsReturned = 9,
+
     /// <summary>An operation did not stop when its time was over and was given up, or a scope ended while such a one still ran.</summary>
     Abandoned = 10,
+
+    /// <summary>A runtime was never disposed, and the garbage collector has found that neither it nor anything that could wake one of its tasks can be reached: its tasks are canceled now.</summary>
+    RuntimeLost = 11,
+
+    /// <summary>A task gave a result, and its handle was lost or its runtime stopped before anybody looked at it. Only where <see cref="TaskRuntimeOptions.ReportUnseenResults"/> says so.</summary>
+    UnobservedResult = 12,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>

@@ -9,11 +9,13 @@ namespace Moirai.Results;
 /// <remarks>Written under the gate. One reader waits at a time.</remarks>
 internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
 {
-    private readonly List<ManagedTask<T>> _added = [];
+    // Null where an outcome was given out for good.
+    private readonly List<ManagedTask<T>?> _added = [];
     private readonly Queue<ManagedTask<T>> _ended = new();
 
-    // Filled as far as outcomes are given out one by one.
+    // Of those that are to be given out one by one, as far as somebody has asked.
     private readonly Dictionary<ManagedTask<T>, int> _indexes = [];
+    private int _indexed;
     private SpinGate _gate;
     private WaitQueue _readers;
     private int _given;
@@ -69,8 +71,7 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
         {
             if (TryNext(out ManagedTask<T>? task))
             {
-                task?.WaitUntilLeft(); // the listener was told before the end was published
-                return task;
+                return Give(task);
             }
 
             await new Next(this);
@@ -81,7 +82,14 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
     internal ManagedTask<T>? TakeEnded()
     {
         TryNext(out ManagedTask<T>? task);
-        task?.WaitUntilLeft();
+        return Give(task);
+    }
+
+    // Whoever is given an outcome has seen it.
+    private static ManagedTask<T>? Give(ManagedTask<T>? task)
+    {
+        task?.WaitUntilLeft(); // the listener was told before the end was published
+        task?.MarkObserved();
         return task;
     }
 
@@ -101,9 +109,9 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
     internal List<Exception>? Failures()
     {
         List<Exception>? failures = null;
-        foreach (ManagedTask<T> task in _added)
+        foreach (ManagedTask<T>? task in _added)
         {
-            if (task.Exception is { } error)
+            if (task?.Exception is { } error)
             {
                 (failures ??= []).Add(error);
             }
@@ -115,16 +123,10 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
     /// <summary>Takes out the outcomes that nobody has, and tells the operator of their failures. When all tasks have ended.</summary>
     internal void TellFailuresLeft()
     {
-        while (TakeEnded() is { } task)
+        while (TryNext(out ManagedTask<T>? task) && task is not null)
         {
-            if (task.Exception is { } error)
-            {
-                task.Engine.Publish(new RuntimeEvent(
-                    RuntimeEventKind.UnobservedFailure,
-                    $"{task.Title}, spawned at {task.SpawnSite} into collector '{name}', which was left without collecting, failed: {error.GetType().Name}: {error.Message}",
-                    task.Id,
-                    error));
-            }
+            task.WaitUntilLeft();
+            task.TellUnseen($"since collector '{name}' was left without collecting");
         }
     }
 
@@ -133,10 +135,25 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
         var results = new T[_added.Count];
         for (int i = 0; i < results.Length; i++)
         {
-            results[i] = _added[i].ResultUnchecked;
+            results[i] = _added[i]!.ResultUnchecked;
         }
 
         return results;
+    }
+
+    /// <summary>Lets go of every outcome: those that somebody wanted have been given out.</summary>
+    internal void Forget()
+    {
+        _gate.Enter();
+        _ended.Clear();
+        _indexes.Clear();
+        for (int i = 0; i < _added.Count; i++)
+        {
+            _added[i] = null;
+        }
+
+        _given = _indexed = _added.Count;
+        _gate.Exit();
     }
 
     internal TaskOutcome<T>[] OutcomesInOrder()
@@ -144,7 +161,8 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
         var outcomes = new TaskOutcome<T>[_added.Count];
         for (int i = 0; i < outcomes.Length; i++)
         {
-            outcomes[i] = new TaskOutcome<T>(i, _added[i]);
+            _added[i]!.MarkObserved();
+            outcomes[i] = new TaskOutcome<T>(i, _added[i]!);
         }
 
         return outcomes;
@@ -153,19 +171,19 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
     internal TaskOutcome<T> OutcomeOf(ManagedTask<T> task)
     {
         _gate.Enter();
-        for (int i = _indexes.Count; i < _added.Count; i++)
+        for (; _indexed < _added.Count; _indexed++)
         {
-            _indexes[_added[i]] = i;
+            _indexes[_added[_indexed]!] = _indexed;
         }
 
-        int index = _indexes[task];
+        _indexes.Remove(task, out int index);
+        _added[index] = null;
         _gate.Exit();
         return new TaskOutcome<T>(index, task);
     }
 
     void IEndListener.TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
     {
-        task.MarkObserved();
         _gate.Enter();
         _ended.Enqueue((ManagedTask<T>)task);
         WaitNode? reader = _readers.Head is null ? null : _readers.ClaimFirst();

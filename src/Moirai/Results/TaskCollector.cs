@@ -6,7 +6,7 @@ namespace Moirai;
 
 /// <summary>Gathers the outcomes of a set of tasks: all, some with their errors, the first, or one after the other as they end.</summary>
 /// <remarks>
-/// Tasks start when they are added and live inside the scope the collector was made for. A failure of one does not fail that scope: it is an outcome, and the collector says
+/// Tasks start when they are added and live inside the scope the collector was made for. What was given out, and what nobody can ask for any more, it lets go of. A failure of one does not fail that scope: it is an outcome, and the collector says
 /// what becomes of it. The collecting call ends the collection: it returns when every task that was added has ended, so nothing is left behind; adding afterwards throws.
 /// <para>Tasks may be added from any thread; one caller collects.</para>
 /// </remarks>
@@ -71,8 +71,10 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
 
         await EndAsync();
         _ended.AddFailuresLeft(ref failures);
+        IReadOnlyList<T> results = failures is null && interrupted is null && canceled is null ? _ended.ResultsInOrder() : [];
+        _ended.Forget();
         GroupEnd.ThrowAny(Name, failures, interrupted ?? canceled);
-        return _ended.ResultsInOrder();
+        return results;
     }
 
     /// <summary>Waits for all, whatever becomes of each, or until the time is over; then the rest is canceled and waited for.</summary>
@@ -101,11 +103,14 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         {
             await EndAsync();
             List<Exception>? failures = _ended.Failures();
+            _ended.Forget();
             GroupEnd.ThrowAny(Name, failures, interrupted);
         }
 
         await EndAsync();
-        return new PartialResults<T>(_ended.OutcomesInOrder(), inTime);
+        var results = new PartialResults<T>(_ended.OutcomesInOrder(), inTime);
+        _ended.Forget();
+        return results;
     }
 
     /// <summary>Waits for the first that completes; the rest is canceled and waited for. Failures count only when none completes.</summary>
@@ -140,15 +145,16 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         }
 
         await EndAsync();
-        if (winner is not null)
-        {
-            return winner.ResultUnchecked;
-        }
-
-        if (interrupted is not null)
+        if (winner is null && interrupted is not null)
         {
             failures?.RemoveAll(static error => error is ManagedTaskCanceledException);
             _ended.AddFailuresLeft(ref failures);
+        }
+
+        _ended.Forget();
+        if (winner is not null)
+        {
+            return winner.ResultUnchecked;
         }
 
         GroupEnd.ThrowAny(Name, failures, interrupted);
@@ -198,6 +204,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         if (!isCollected)
         {
             _ended.TellFailuresLeft();
+            _ended.Forget();
         }
     }
 

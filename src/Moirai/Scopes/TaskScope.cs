@@ -12,7 +12,7 @@ public enum ScopePolicy
     /// <summary>The first failure cancels the other tasks and the body, and is thrown when all have ended.</summary>
     CancelOnFailure,
 
-    /// <summary>A failure touches nobody else; whoever awaits the failed task sees it, else <see cref="TaskRuntimeOptions.OnEvent"/> is told.</summary>
+    /// <summary>A failure touches nobody else; whoever awaits the failed task sees it. When nobody does, <see cref="TaskRuntimeOptions.OnEvent"/> is told once its handle is lost or the runtime stops.</summary>
     Isolate,
 }
 
@@ -31,6 +31,9 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
     // In the order in which they came, each exception once. Written under the gate.
     private List<Exception>? _failures;
+
+    // Tasks whose failures nobody has joined yet; they keep what is to be told. Written under the gate.
+    private List<ManagedTask>? _unseen;
 
     // Somebody has been, or will be, thrown the failures.
     private volatile bool _joined;
@@ -77,7 +80,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     private async Future JoinCoreAsync(ManagedTask? plainCaller)
     {
         ThrowIfInside("joins", plainCaller);
-        _joined = true;
+        MarkJoined();
         Exception? interrupted = await WaitEmptyAsync();
         await CloseAsync();
         ThrowFailures(TimedOut(ManagedTask.Current!, body: null, interrupted) ?? interrupted);
@@ -151,12 +154,10 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
         if (_policy == ScopePolicy.Isolate)
         {
-            Unobserved.TellIfUnseen(task, error, $"scope '{Name}', which isolates failures");
             return;
         }
 
-        task.MarkObserved();
-        AddFailure(error);
+        AddFailure(error, task);
         Group.CancelWithBody(Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', where {task.Title} failed,", error));
     }
 
@@ -192,9 +193,15 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
             : Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', whose body failed,", error));
     }
 
-    private void AddFailure(Exception error)
+    private void AddFailure(Exception error, ManagedTask? task = null)
     {
         _gate.Enter();
+        bool joined = _joined;
+        if (!joined && task is not null)
+        {
+            (_unseen ??= []).Add(task);
+        }
+
         _failures ??= [];
         if (!_failures.Contains(error))
         {
@@ -202,6 +209,21 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         }
 
         _gate.Exit();
+        if (joined)
+        {
+            task?.MarkObserved(); // who has joined is thrown it
+        }
+    }
+
+    // Whoever joins will be thrown what failed so far, and what fails later.
+    private void MarkJoined()
+    {
+        _gate.Enter();
+        _joined = true;
+        List<ManagedTask>? unseen = _unseen;
+        _unseen = null;
+        _gate.Exit();
+        unseen?.ForEach(static task => task.MarkObserved());
     }
 
     /// <summary>Waits for the tasks. A cancellation of the waiting task cancels them; its exception comes back.</summary>
@@ -250,20 +272,11 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
 
     private void TellUnobserved()
     {
-        if (_joined || _failures is not { } failures)
-        {
-            return;
-        }
-
-        _joined = true;
-        foreach (Exception error in failures)
-        {
-            Group.Engine.Publish(new RuntimeEvent(
-                RuntimeEventKind.UnobservedFailure,
-                $"A task of scope '{Name}' failed and nobody saw it, since the scope was left without a join: {error.GetType().Name}: {error.Message}",
-                default,
-                error));
-        }
+        _gate.Enter();
+        List<ManagedTask>? unseen = _unseen;
+        _unseen = null;
+        _gate.Exit();
+        unseen?.ForEach(task => task.TellUnseen($"since scope '{Name}' was left without a join"));
     }
 
     // Plain code of a task awaits by way of a task of its own, so who it runs for is asked when it calls.
@@ -305,22 +318,6 @@ internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.Compil
         if (Park.Begin(frame, group, out int armed))
         {
             group.JoinEmpty(frame, armed);
-        }
-    }
-}
-
-/// <summary>Tells of failures that nobody is there to see.</summary>
-internal static class Unobserved
-{
-    internal static void TellIfUnseen(ManagedTask task, Exception error, string where)
-    {
-        if (!task.IsObserved)
-        {
-            task.Group.Engine.Publish(new RuntimeEvent(
-                RuntimeEventKind.UnobservedFailure,
-                $"{task.Title}, spawned at {task.SpawnSite} into {where}, failed: {error.GetType().Name}: {error.Message}",
-                task.Id,
-                error));
         }
     }
 }

@@ -1,3 +1,5 @@
+using Moirai.Ground;
+
 namespace Moirai.Timers;
 
 /// <content>What the queue tells of itself: how deep it is, how late it fires.</content>
@@ -11,6 +13,11 @@ internal sealed partial class TimerQueue
     private long _maxLag;
     private long _totalLag;
     private long _fired;
+
+    /// <summary>The time since the queue began in seconds, as cheap as it can be had and a few milliseconds late: for who notes when a wait begins.</summary>
+    internal int CoarseSeconds => _hasSystemClock
+        ? (int)((Clock.CoarseMilliseconds - _coarseEpoch) / 1000)
+        : (int)(Now / TimeSpan.TicksPerSecond);
 
     /// <summary>How many entries have fired and won their wait, ever.</summary>
     public long Fired => Volatile.Read(ref _fired);

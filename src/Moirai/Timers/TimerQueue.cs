@@ -37,6 +37,8 @@ internal sealed partial class TimerQueue : IWaitQueue, IDisposable
 
     // The provider's timestamp at which the queue began; its frequency.
     private readonly long _epoch;
+    private readonly long _coarseEpoch = Clock.CoarseMilliseconds;
+    private readonly bool _hasSystemClock;
     private readonly long _frequency;
 
     // Under it: everything below, the wheel, and the links of the nodes in it.
@@ -64,7 +66,8 @@ internal sealed partial class TimerQueue : IWaitQueue, IDisposable
         Provider = provider;
         _frequency = provider.TimestampFrequency;
         _epoch = provider.GetTimestamp();
-        _driver = isOnThread || ReferenceEquals(provider, TimeProvider.System) ? new ThreadDriver(this, idle) : new ProviderDriver(this);
+        _hasSystemClock = ReferenceEquals(provider, TimeProvider.System);
+        _driver = isOnThread || _hasSystemClock ? new ThreadDriver(this, idle) : new ProviderDriver(this);
         _isExact = _driver.IsExact;
     }
 

@@ -84,7 +84,23 @@ internal abstract class WaitNode
     internal short Slot;
 
     // For whoever derives: frames keep their phase here.
-    internal int Phase;
+    internal byte Phase;
+
+    // When the last wait began, in seconds since the timer queue did, modulo 2²⁴: three bytes that would else be padding. Written by the waiter before it arms.
+    private byte _sinceHigh;
+    private ushort _sinceLow;
+
+    /// <summary>Notes when a wait begins. By the waiter, before it arms.</summary>
+    /// <param name="seconds">Seconds since the timer queue began.</param>
+    internal void WaitsSince(int seconds)
+    {
+        _sinceLow = (ushort)seconds;
+        _sinceHigh = (byte)(seconds >> 16);
+    }
+
+    /// <summary>How long the wait has gone on by <paramref name="now"/>, which is the timer queue's time; to the second, modulo 194 days.</summary>
+    internal TimeSpan WaitedUntil(long now) =>
+        TimeSpan.FromSeconds(((int)(now / TimeSpan.TicksPerSecond) - (_sinceLow | (_sinceHigh << 16))) & 0xFF_FFFF);
 
     /// <summary>Whether the wait that <paramref name="armed"/> names has not been claimed. Asked under the queue's lock before linking.</summary>
     internal abstract bool IsArmed(int armed);

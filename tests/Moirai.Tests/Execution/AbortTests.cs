@@ -182,8 +182,11 @@ public sealed class AbortTests
         error.Message.ShouldContain("enough");
         joinsFailed.Exception.ShouldBeSameAs(failed.Exception);
         failed.Exception!.Message.ShouldBe("broken");
-        RuntimeEvent told = world.Events.First(e => e.Task == failed.Id);
-        told.Message.ShouldContain($"{failed.Id} 'failed one'");
+
+        ManagedTask unseen = world.Start(static ct => Future.FromException(new ArithmeticException("broken")), "unseen one");
+        world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero).IsCompletedSuccessfully.ShouldBeTrue();
+        RuntimeEvent told = world.Events.ShouldHaveSingleItem();
+        told.Message.ShouldContain($"{unseen.Id} 'unseen one'");
         told.Message.ShouldContain("broken");
     }
 

@@ -30,7 +30,7 @@ public sealed class DeadlineTests
         error.Operation.ShouldBe($"scope 'import' in {task.Title}");
         error.Within.ShouldBe(5 * Second);
         error.WaitingFor.ShouldStartWith($"{child.Title}, which waited for a timer");
-        world.Events.Select(what => what.Kind).ShouldBe([RuntimeEventKind.TimedOut, RuntimeEventKind.UnobservedFailure]); // the second: of a detached task
+        world.Events.Select(what => what.Kind).ShouldBe([RuntimeEventKind.TimedOut]);
         world.ShouldBeEmpty();
     }
 

@@ -1,0 +1,193 @@
+using Moirai.Execution;
+using Moirai.Leaks;
+
+namespace Moirai.Shutdown;
+
+/// <summary>How long each part of a stop may take, and what it does about leaks.</summary>
+/// <param name="Drain">Tasks may end by themselves.</param>
+/// <param name="Cancel">Canceled tasks may end.</param>
+/// <param name="Abandon">Tasks that were proved to be leaked, and resumed, may end; what is left then is abandoned.</param>
+/// <param name="Leaks">What is done about tasks that neither end nor can be canceled since nothing can wake them; null: nobody looks.</param>
+internal readonly record struct StopBudgets(TimeSpan Drain, TimeSpan Cancel, TimeSpan Abandon, LeakPolicy? Leaks);
+
+/// <summary>The order of a shutdown: stop intake, drain, cancel, prove and heal what can never end, abandon the rest, report.</summary>
+internal static class RuntimeStop
+{
+    internal static async Task<StopReport> RunAsync(Engine engine, StopBudgets budgets)
+    {
+        engine.IsStopped = true;
+        engine.Root.StopIntake();
+
+        using var clock = new Budget(engine.Provider);
+        long before = Ended(engine);
+        bool ended = await WaitEmptyAsync(engine, clock, budgets.Drain).ConfigureAwait(false);
+        long drained = Ended(engine);
+        long interrupted = 0;
+        LeakReport? leaks = null;
+        if (!ended)
+        {
+            engine.Root.Cancel(Cancellation.Cause(CancelKind.RuntimeStopped, engine, null, $"runtime '{engine.Name}'"));
+            ended = await WaitEmptyAsync(engine, clock, budgets.Cancel).ConfigureAwait(false);
+            interrupted = Ended(engine) - drained;
+            if (!ended && budgets.Leaks is { } policy)
+            {
+                leaks = await HealAsync(engine, clock, budgets.Abandon, policy).ConfigureAwait(false);
+            }
+        }
+
+        return Report(engine, leaks, drained - before, interrupted);
+    }
+
+    private static StopReport Report(Engine engine, LeakReport? leaks, long drained, long interrupted)
+    {
+        int unobserved = engine.Unseen.TellAll("before the runtime stopped");
+        List<ManagedTask> left = engine.Root.CollectTasks();
+        GroupTotals totals = engine.Root.TakeTotals();
+        var report = new StopReport(
+            engine.Name,
+            totals.Counts.Completed,
+            totals.Counts.Failed,
+            totals.Counts.Canceled,
+            [.. left.Where(static task => !task.IsEnded).Select(static task => OfLeft(task))])
+        {
+            Drained = drained,
+            Interrupted = interrupted,
+            Leaks = leaks?.Leaks ?? [],
+            Unobserved = unobserved,
+            Abandoned = Abandonment.List(engine),
+        };
+        if (report.Left.Count > 0)
+        {
+            engine.Publish(new RuntimeEvent(RuntimeEventKind.StopIncomplete, report.ToString(), report.Left[0].Id));
+        }
+        else
+        {
+            engine.Timers.Dispose();
+        }
+
+        return report;
+    }
+
+    private static LeftTask OfLeft(ManagedTask task) => new(
+        task.Id, task.Name, task.State, task.SpawnSite, TaskStory.Frames(task), task.DescribeWait(), TaskStory.Waited(task), TaskStory.Holdings(task));
+
+    private static long Ended(Engine engine)
+    {
+        GroupCounts counts = engine.Root.TakeTotals().Counts;
+        return counts.Completed + counts.Failed + counts.Canceled;
+    }
+
+    /// <summary>Looks for what can never end, and waits for what was resumed.</summary>
+    private static async Task<LeakReport> HealAsync(Engine engine, Budget clock, TimeSpan abandon, LeakPolicy policy)
+    {
+        LeakReport found = await LeakScan.RunAsync(engine, engine.Root, policy).ConfigureAwait(false);
+        HashSet<TaskId> resumed = [.. found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.Awaits).Select(static leak => leak.Id)];
+        if (resumed.Count > 0)
+        {
+            List<ManagedTask> tasks = engine.Root.CollectTasks();
+            tasks.RemoveAll(task => !resumed.Contains(task.Id));
+            await WaitAsync(engine, clock, abandon, new Ends(tasks)).ConfigureAwait(false);
+        }
+
+        return found;
+    }
+
+    private static Task<bool> WaitEmptyAsync(Engine engine, Budget clock, TimeSpan budget) => WaitAsync(engine, clock, budget, new Emptiness(engine));
+
+    private static async Task<bool> WaitAsync(Engine engine, Budget clock, TimeSpan budget, Awaited awaited)
+    {
+        clock.Start(budget);
+        while (!awaited.IsThere)
+        {
+            // A local executor runs only when somebody drives it; while its runtime is stopped, that is who stops it.
+            var local = engine.Executor as LocalExecutor;
+            while (local is not null && local.TryRunSlice() && !clock.Over.IsCompleted)
+            {
+                await Task.Yield(); // somebody who spins must not keep the caller
+            }
+
+            if (awaited.IsThere)
+            {
+                break;
+            }
+
+            var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var seat = new CallbackNode(() => ended.TrySetResult(), flowContext: false, captureSynchronization: false);
+            awaited.Join(seat);
+            await (local is null ? Task.WhenAny(ended.Task, clock.Over) : Task.WhenAny(ended.Task, clock.Over, local.NextArrival())).ConfigureAwait(false);
+            awaited.GiveUp(seat);
+            if (clock.Over.IsCompleted)
+            {
+                local?.TryRunSlice();
+                return awaited.IsThere;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>What a stop waits for, one step after the other.</summary>
+    private abstract class Awaited
+    {
+        /// <summary>Whether it has come. Looks for what is to be joined next.</summary>
+        internal abstract bool IsThere { get; }
+
+        internal abstract void Join(CallbackNode seat);
+
+        internal abstract void GiveUp(CallbackNode seat);
+    }
+
+    /// <summary>Nothing lives here any more.</summary>
+    private sealed class Emptiness(Engine engine) : Awaited
+    {
+        private TaskGroup? _busy;
+
+        internal override bool IsThere => (_busy = engine.Root.FirstBusy()) is null;
+
+        internal override void Join(CallbackNode seat) => _busy!.JoinEmpty(seat, armed: 0);
+
+        internal override void GiveUp(CallbackNode seat) => _busy!.GiveUp(seat);
+    }
+
+    /// <summary>These tasks have ended.</summary>
+    private sealed class Ends(List<ManagedTask> tasks) : Awaited
+    {
+        private ManagedTask? _next;
+
+        internal override bool IsThere => (_next = tasks.Find(static task => !task.HasLeft)) is null;
+
+        internal override void Join(CallbackNode seat) => _next!.Join(seat, armed: 0);
+
+        internal override void GiveUp(CallbackNode seat) => ((Wakers.IWaitQueue)_next!).Remove(seat);
+    }
+
+    /// <summary>A timer that leaves nothing behind: it is disposed with its owner.</summary>
+    private sealed class Budget(TimeProvider provider) : IDisposable
+    {
+        // What the platform's timers can do, about 49 days; a longer budget is over then.
+        private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(uint.MaxValue - 1);
+
+        private ITimer? _timer;
+        private TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal Task Over => _over.Task;
+
+        internal void Start(TimeSpan budget)
+        {
+            _timer?.Dispose();
+            _over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (budget == TimeSpan.Zero)
+            {
+                _over.SetResult();
+                return;
+            }
+
+            if (budget != Timeout.InfiniteTimeSpan)
+            {
+                _timer = provider.CreateTimer(static state => ((TaskCompletionSource)state!).TrySetResult(), _over, budget < s_longest ? budget : s_longest, Timeout.InfiniteTimeSpan);
+            }
+        }
+
+        public void Dispose() => _timer?.Dispose();
+    }
+}
