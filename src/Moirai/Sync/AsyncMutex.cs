@@ -165,7 +165,14 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
     /// <returns>Whom to pass to <see cref="WakeInvited"/>.</returns>
     internal WaitNode? ReleaseWithoutWaking(long ticket) => _word.TryUnlock(ticket) || _word.TryUnlockForInvited(ticket) ? null : ReleaseAndInvite(ticket);
 
-    private void ReleaseAndWake(long ticket) => WakeInvited(ReleaseWithoutWaking(IsHeld(ticket) ? ticket : StandsFor(ticket)));
+    // Somebody waits or is invited, or the ticket is no longer that of who has it.
+    private void ReleaseAndWake(long ticket)
+    {
+        if (!_word.TryUnlockForInvited(ticket))
+        {
+            WakeInvited(IsHeld(ticket) ? ReleaseAndInvite(ticket) : ReleaseWithoutWaking(StandsFor(ticket)));
+        }
+    }
 
     private void PutDown(StepContext? context, long ticket)
     {
