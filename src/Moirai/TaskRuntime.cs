@@ -49,7 +49,10 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.TimeProvider,
             what => EventOutlet.Publish(what, onEvent));
         _engine.Unseen.WithResults = options.ReportUnseenResults;
-        _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout));
+        _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
+        {
+            Watch = options.LeakWatch is { } policy ? new LeakWatch(_engine, policy, options.LeakWatchPause) : null,
+        };
         _engine.Watch = _lost;
     }
 
@@ -75,6 +78,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     public bool IsStopped => _engine.IsStopped;
 
     internal Engine Engine => _engine;
+
+    internal LeakWatch? LeakWatch => _lost?.Watch;
 
     /// <summary>Runs a body inside a new scope; returns when the body and all tasks of the scope have ended.</summary>
     /// <remarks>
