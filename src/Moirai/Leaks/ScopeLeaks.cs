@@ -39,19 +39,13 @@ public static class ScopeLeaks
     /// <summary>Waits for the tasks, and leaves neither a joiner nor a timer when it has waited enough. What interrupts the caller ends the wait.</summary>
     private static async Task<bool> EmptyWithinAsync(TaskGroup group, TimeSpan patience)
     {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(ManagedTask.CurrentToken);
-        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var seat = new CallbackNode(() => ended.TrySetResult(), flowContext: false, captureSynchronization: false);
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var seat = new CallbackNode(() => over.TrySetResult(), flowContext: false, captureSynchronization: false);
         group.JoinEmpty(seat, armed: 0);
-        try
-        {
-            await Task.WhenAny(ended.Task, Task.Delay(patience, group.Engine.Provider, over.Token)).ConfigureAwait(false);
-            return group.IsEmpty;
-        }
-        finally
-        {
-            group.GiveUp(seat);
-            await over.CancelAsync().ConfigureAwait(false);
-        }
+        using ITimer timer = group.Engine.Provider.CreateTimer(static over => ((TaskCompletionSource)over!).TrySetResult(), over, patience, Timeout.InfiniteTimeSpan);
+        using CancellationTokenRegistration interrupted = ManagedTask.CurrentToken.UnsafeRegister(static over => ((TaskCompletionSource)over!).TrySetResult(), over);
+        await over.Task.ConfigureAwait(false);
+        group.GiveUp(seat);
+        return group.IsEmpty;
     }
 }
