@@ -48,7 +48,10 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.TimeProvider,
             what => EventOutlet.Publish(what, onEvent)) { AbandonTimeout = options.AbandonTimeout };
         _engine.Unseen.WithResults = options.ReportUnseenResults;
-        _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout));
+        _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
+        {
+            Watch = options.LeakWatch is { } policy ? new LeakWatch(_engine, policy, options.LeakWatchPause) : null,
+        };
         _engine.Watch = _lost;
     }
 
@@ -74,6 +77,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     public bool IsStopped => _engine.IsStopped;
 
     internal Engine Engine => _engine;
+
+    internal LeakWatch? LeakWatch => _lost?.Watch;
 
     /// <summary>Runs a body inside a new scope; returns when the body and all tasks of the scope have ended.</summary>
     /// <remarks>

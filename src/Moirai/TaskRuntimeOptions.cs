@@ -62,6 +62,20 @@ public sealed class TaskRuntimeOptions
     /// result that ends before anybody awaits it.</summary>
     public bool ReportUnseenResults { get; set; }
 
+    /// <summary>Whether leaks are looked for after collections of the oldest generation that happen anyway, and what is done about them. Null, and off, by default. A search costs another such collection.</summary>
+    public LeakPolicy? LeakWatch { get; set; }
+
+    /// <summary>How long the leak watch rests after a search at the least. Not negative; one minute by default.</summary>
+    public TimeSpan LeakWatchPause
+    {
+        get;
+        set
+        {
+            ThrowIfBad(value);
+            field = value;
+        }
+    } = TimeSpan.FromMinutes(1);
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

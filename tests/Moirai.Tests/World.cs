@@ -52,7 +52,7 @@ internal sealed class World
         {
             GC.Collect();
             GC.WaitForPendingFinalizers();
-            SpinWait.SpinUntil(() => Events.Length >= count, TimeSpan.FromMilliseconds(300)); // told by way of the thread pool
+            Eventually.Is(() => Events.Length >= count, TimeSpan.FromMilliseconds(300)); // told by way of the thread pool
         }
 
         return Events;
@@ -212,6 +212,28 @@ internal static class Garbage
         }
 
         tracked.IsAlive.ShouldBeFalse("the tracked object is still reachable");
+    }
+}
+
+/// <summary>For what comes by way of the finalizer's thread and the thread pool, where there is no event that a test could await.</summary>
+internal static class Eventually
+{
+    /// <summary>Gives way to others until the condition holds.</summary>
+    /// <returns>False when it did not within the limit, which only a failing test reaches, and a twin.</returns>
+    public static bool Is(Func<bool> condition, TimeSpan limit)
+    {
+        long began = TimeProvider.System.GetTimestamp();
+        while (!condition())
+        {
+            if (TimeProvider.System.GetElapsedTime(began) > limit)
+            {
+                return false;
+            }
+
+            Thread.Yield();
+        }
+
+        return true;
     }
 }
 

@@ -17,5 +17,6 @@ internal static class Catalogue
         new Mutex(),
         new Registering(),
         new PingPong(),
+        new LeakScanning(),
     ];
 }

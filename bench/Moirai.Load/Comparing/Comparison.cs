@@ -13,6 +13,7 @@ internal static class Comparison
 
     public static IEnumerable<Case> Cases(string? only) =>
         from load in Catalogue.All
+        where load.HasPeer
         from variant in load.Variants
         let found = new Case(load, variant)
         where only is null || found.Title.Contains(only, StringComparison.OrdinalIgnoreCase)

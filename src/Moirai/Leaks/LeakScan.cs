@@ -30,15 +30,25 @@ internal sealed class LeakScan : ISuspicion
     private readonly HashSet<TaskGroup> _heeding = [];
     private int _live;
 
+    // Collections that searches have asked for. Written by the one search, before it asks.
+    private static int s_asked;
+
+    /// <summary>How many collections of the oldest generation no search has asked for.</summary>
+    internal static int NaturalCollections => GC.CollectionCount(GC.MaxGeneration) - Volatile.Read(ref s_asked);
+
     /// <summary>Searches a group and what was opened inside it, and mends what it finds unless it is only to tell.</summary>
-    internal static async Task<LeakReport> RunAsync(Engine engine, TaskGroup top, LeakPolicy policy)
+    /// <param name="engine">The engine of the group.</param>
+    /// <param name="top">The group.</param>
+    /// <param name="policy">What is done about what is found.</param>
+    /// <param name="told">What was told before and is not told again; what is told now is added.</param>
+    internal static async Task<LeakReport> RunAsync(Engine engine, TaskGroup top, LeakPolicy policy, HashSet<TaskId>? told = null)
     {
         long began = engine.Provider.GetTimestamp();
         await s_one.WaitAsync().ConfigureAwait(false);
         try
         {
             // On a thread of the pool and with nothing of the caller's on the stack.
-            return await Task.Run(() => new LeakScan().Run(engine, top, policy, began)).ConfigureAwait(false);
+            return await Task.Run(() => new LeakScan().Run(engine, top, policy, told, began)).ConfigureAwait(false);
         }
         finally
         {
@@ -50,7 +60,7 @@ internal sealed class LeakScan : ISuspicion
 
     void ISuspicion.Keep(GroupTies hold) => _kept.Push(hold);
 
-    private LeakReport Run(Engine engine, TaskGroup top, LeakPolicy policy, long began)
+    private LeakReport Run(Engine engine, TaskGroup top, LeakPolicy policy, HashSet<TaskId>? told, long began)
     {
         List<ManagedTask> leaked;
         int heeding;
@@ -61,11 +71,15 @@ internal sealed class LeakScan : ISuspicion
         }
         while (_heeding.Count > heeding);
 
-        var graph = new LeakGraph(leaked.FindAll(task => !ReferenceEquals(task.Group, engine.Housekeeping)));
+        // What the same collection has ended by itself (the lost end of a channel tells the other) is none of ours any more.
+        var graph = new LeakGraph(leaked.FindAll(task => task.State == TaskState.Blocked && !ReferenceEquals(task.Group, engine.Housekeeping)));
         List<LeakedTask> leaks = graph.Judge(policy);
         foreach (LeakedTask leak in leaks)
         {
-            engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id));
+            if (told?.Add(leak.Id) ?? true)
+            {
+                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id));
+            }
         }
 
         return new LeakReport(engine.Name, leaks, _suspects.Count, _live, engine.Provider.GetElapsedTime(began));
@@ -84,6 +98,7 @@ internal sealed class LeakScan : ISuspicion
                 Suspect(engine.Housekeeping);
             }
 
+            Interlocked.Increment(ref s_asked);
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
             GC.WaitForPendingFinalizers();
         }

@@ -1,4 +1,5 @@
 using Moirai.Execution;
+using Moirai.Leaks;
 
 namespace Moirai.Shutdown;
 
@@ -17,8 +18,15 @@ internal sealed class LostRuntime(Engine engine, StopBudgets budgets) : IDisposa
         }
     }
 
+    /// <summary>What looks for leaks now and then; null where nobody has asked for it. Set once, by the roof.</summary>
+    internal LeakWatch? Watch { get; init; }
+
     /// <summary>Somebody stops the runtime in the orderly way.</summary>
-    public void Dispose() => GC.SuppressFinalize(this);
+    public void Dispose()
+    {
+        Watch?.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     private void Stop()
     {

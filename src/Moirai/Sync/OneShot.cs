@@ -5,6 +5,9 @@ namespace Moirai;
 /// <summary>Makes promises: one value on its way from a sender to a receiver, once.</summary>
 public static class OneShot
 {
+    /// <summary>Told of each one-shot that is made, for tests that look whether all of them came to an end. Set once.</summary>
+    internal static Action<IPromise>? Made { get; set; }
+
     /// <summary>Makes a sender and the receiver that gets what it sends.</summary>
     /// <param name="name">What messages call it.</param>
     /// <param name="file">Filled in by the compiler: where it was made.</param>
@@ -14,8 +17,19 @@ public static class OneShot
         string name = "one-shot", [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         var receiver = new OneShotReceiver<T>(name, ManagedTask.Current, file, line);
+        Made?.Invoke(receiver);
         return (new OneShotSender<T>(receiver), receiver);
     }
+}
+
+/// <summary>A one-shot, for who does not care what is sent.</summary>
+internal interface IPromise
+{
+    /// <summary>Whether nothing was sent yet, or what was sent has not been received, and neither end has gone.</summary>
+    bool IsUnresolved { get; }
+
+    /// <summary>Name, origin and state.</summary>
+    string Describe();
 }
 
 /// <summary>The end of a one-shot that has promised a value: it sends once, or breaks the promise by going away.</summary>

@@ -12,7 +12,7 @@ namespace Moirai;
 /// <para><b>Cancellation.</b> A canceled receive takes nothing: the value can still be received. Dispose the receiver when nobody wants the value any more: then the sender is told.</para>
 /// </remarks>
 /// <typeparam name="T">What is received.</typeparam>
-public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, IHeld
+public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, IHeld, IPromise
 {
     // Why the promise is broken, beside the tickets of those who answer for it.
     internal const long SenderDisposed = -1;
@@ -186,6 +186,19 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
             node.GoOn();
         }
     }
+
+    bool IPromise.IsUnresolved
+    {
+        get
+        {
+            Gate.Enter();
+            bool unresolved = _stage != Stage.Received && !IsClosed;
+            Gate.Exit();
+            return unresolved;
+        }
+    }
+
+    string IPromise.Describe() => Describe();
 
     internal override string Describe()
     {

@@ -205,7 +205,7 @@ public sealed class ZombieTests
         {
             GC.Collect();
             GC.WaitForPendingFinalizers();
-            SpinWait.SpinUntil(() => world.Events.Length > 0, TimeSpan.FromMilliseconds(100));
+            Eventually.Is(() => world.Events.Length > 0, TimeSpan.FromMilliseconds(100));
         }
 
         world.Census.Zombies.ShouldBe(0);

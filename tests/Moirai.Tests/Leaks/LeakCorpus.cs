@@ -92,6 +92,23 @@ internal static class LeakCorpus
         P("a lock that plain code holds and somebody can give back", w => { var m = new AsyncMutex("m"); m.TryLock(out MutexLease lease); _ = w.Spawn(Lock(m)); return lease; }),
         P("a lock that plain code has lost", w => { var m = new AsyncMutex("m"); m.TryLock(out _); _ = w.Spawn(Lock(m)); return null; }, "Lock"),
 
+        // More primitives of ours.
+        P("a semaphore of ours entered twice by its holder", w => { _ = w.Spawn(TwicePermit(new AsyncSemaphore(1))); return null; }, "TwicePermit"),
+        P("a semaphore of ours of two entered twice by its holder", w => { _ = w.Spawn(TwicePermit(new AsyncSemaphore(2))); return null; }),
+        P("a semaphore of ours that is held and to which somebody can add", w => { var s = new AsyncSemaphore(1, 2, name: "s"); _ = w.Spawn(TwicePermit(s)); return s; }),
+        P("a notify that is lost", w => { _ = w.Spawn(Hear(new Notify())); return null; }, "Hear"),
+        P("a notify that somebody holds", w => { var n = new Notify(); _ = w.Spawn(Hear(n)); return n; }),
+        P("a notify in a static", w => { var n = new Notify(); s_static["notify"] = n; _ = w.Spawn(Hear(n)); return null; }),
+        P("a one-shot whose sender is held", w => { (OneShotSender<int> s, OneShotReceiver<int> r) = OneShot.Create<int>(); _ = w.Spawn(Receive(r)); return s; }),
+        P("a channel of ours whose sender is held", w => { var c = new AsyncChannel<int>(1); _ = w.Spawn(Take(c.Receiver)); return c.Sender; }),
+        P("a channel of ours with room whose receiver is held by who sends", w => { var c = new AsyncChannel<int>(2); _ = w.Spawn(FillOwn(c, 2)); return null; }),
+        P("a reader that gives back before it writes", w => { _ = w.Spawn(ReadThenWrite(new AsyncReaderWriterLock())); return null; }),
+        P("a barrier of three with two parties", w => { Meet(w, 3, 2); return null; }, "party", "party"),
+        P("a barrier of two with two parties", w => { Meet(w, 2, 2); return null; }),
+        P("a barrier of three with two parties that somebody holds", w => Meet(w, 3, 2)),
+        P("a ring of ten tasks", w => { Ring(w, 10, breaks: null); return null; }, [.. Enumerable.Range(0, 10).Select(static i => $"ring {i}")]),
+        P("two channels of ours that wait for each other, and somebody holds one", w => { var a = new AsyncChannel<int>(1); var b = new AsyncChannel<int>(1); _ = w.Spawn(Relay(a.Receiver, b.Sender), "there"); _ = w.Spawn(Relay(b.Receiver, a.Sender), "back"); return a.Sender; }),
+
         // Time, marks, wakers.
         P("a sleeper", w => { _ = w.Spawn(Sleep()); return null; }),
         P("a lost promise under a timeout", w => { _ = w.Spawn(AwaitPromise(new()).WithTimeout(TimeSpan.FromHours(1))); return null; }),
@@ -104,6 +121,8 @@ internal static class LeakCorpus
     ];
 
     private static LeakProgram P(string name, Func<World, object?> run, params string[] leaked) => new(name, world => run((World)world), leaked);
+
+    private static ManagedTask Spawn(this World world, Future body, string name) => world.Runtime.SpawnDetached(body, name);
 
     private static ManagedTask Spawn(this World world, Future body) => world.Runtime.SpawnDetached(body);
 
@@ -162,6 +181,54 @@ internal static class LeakCorpus
     {
         await semaphore.WaitAsync();
         await semaphore.WaitAsync();
+    }
+
+    private static async Future TwicePermit(AsyncSemaphore semaphore)
+    {
+        using SemaphoreLease first = await semaphore.AcquireAsync();
+        using SemaphoreLease second = await semaphore.AcquireAsync();
+    }
+
+    private static async Future Hear(Notify notify) => await notify.WaitAsync();
+
+    private static async Future Receive(OneShotReceiver<int> receiver) => await receiver.ReceiveAsync();
+
+    private static async Future Take(ChannelReceiver<int> receiver) => await receiver.ReceiveAsync();
+
+    private static async Future FillOwn(AsyncChannel<int> channel, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            await channel.Sender.SendAsync(i);
+        }
+
+        GC.KeepAlive(channel);
+    }
+
+    private static async Future Relay(ChannelReceiver<int> from, ChannelSender<int> to) => await to.SendAsync(await from.ReceiveAsync());
+
+    private static async Future ReadThenWrite(AsyncReaderWriterLock both)
+    {
+        using (await both.LockReadAsync())
+        {
+            await Future.Yield();
+        }
+
+        using WriteLease writes = await both.LockWriteAsync();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static AsyncBarrier Meet(World world, int parties, int come)
+    {
+        var barrier = new AsyncBarrier(parties);
+        for (int i = 0; i < come; i++)
+        {
+            _ = world.Runtime.SpawnDetached(Party(barrier), "party");
+        }
+
+        return barrier;
+
+        static async Future Party(AsyncBarrier barrier) => await barrier.WaitAsync();
     }
 
     private static async Future Join(ManagedTask task) => await task;

@@ -137,9 +137,9 @@ public sealed class ResourceGuardTests
         [MethodImpl(MethodImplOptions.NoInlining)]
         ManagedTask Leak()
         {
-            ManagedTask task = _world.Runtime.SpawnDetached(LeakingAsync(), "owner");
+            ManagedTask leaking = _world.Runtime.SpawnDetached(LeakingAsync(), "owner");
             _world.Run();
-            return task;
+            return leaking;
         }
     }
 

@@ -53,7 +53,7 @@ public sealed class TeardownTests
         story.CleanUps.ShouldBe(0);
 
         Answer(key);
-        SpinWait.SpinUntil(() => story.CleanUps == 1, Limit).ShouldBeTrue();
+        Eventually.Is(() => story.CleanUps == 1, Limit).ShouldBeTrue();
         story.Ended.ShouldBe("answered");
         Garbage.ShouldBeGone(tracked);
         story.Events.ShouldBeEmpty();
@@ -146,10 +146,10 @@ public sealed class TeardownTests
         for (int i = 0; i < 5 && story.CleanUps == 0; i++)
         {
             Collect();
-            SpinWait.SpinUntil(() => story.Ended is not null, TimeSpan.FromSeconds(i));
+            Eventually.Is(() => story.Ended is not null, TimeSpan.FromSeconds(i));
         }
 
-        SpinWait.SpinUntil(() => story.CleanUps == 1, Limit).ShouldBeTrue("the clean-up of the lost task has not run");
+        Eventually.Is(() => story.CleanUps == 1, Limit).ShouldBeTrue("the clean-up of the lost task has not run");
         story.Ended.ShouldBe("canceled");
         story.CleanUps.ShouldBe(1);
         RuntimeEvent told = story.Events.ShouldHaveSingleItem();
@@ -158,7 +158,7 @@ public sealed class TeardownTests
         told.Message.ShouldContain("'asking', spawned at TeardownTests.cs:");
 
         // Its stop may still be on its way through the thread pool.
-        SpinWait.SpinUntil(
+        Eventually.Is(
             () =>
             {
                 Collect();
@@ -202,7 +202,7 @@ public sealed class TeardownTests
             local.RunUntilStalled();
         }
 
-        SpinWait.SpinUntil(() => task.State == TaskState.Blocked, Limit).ShouldBeTrue();
+        Eventually.Is(() => task.State == TaskState.Blocked, Limit).ShouldBeTrue();
         return (new WeakReference(tracked), key);
     }
 

@@ -43,6 +43,7 @@ public sealed class LoadBenchTests
     [InlineData("atomic-waker", "same", "run")]
     [InlineData("atomic-waker", "swap", "run")]
     [InlineData("atomic-waker", "take", "run")]
+    [InlineData("leak-scan", "promises", "suspend,search,drain")]
     public async Task Each_load_prints_one_line_of_json_and_leaves_a_balanced_census(string name, string variant, string phases)
     {
         JsonElement run = (await Bench.RunAsync([name, "--variant", variant, "--n", "500", .. Hold(name)])).OnlyLineOfJson();
@@ -131,7 +132,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, atomic-waker, ping-pong, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, atomic-waker, ping-pong, leak-scan, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]

@@ -1,0 +1,175 @@
+using System.Runtime.CompilerServices;
+using Moirai.Leaks;
+
+namespace Moirai.Tests.Leaks;
+
+/// <summary>When leaks are looked for: on request, at the end of a scope, after natural collections; and since when a leaked task waits.</summary>
+[Collection(nameof(MeasuresMemory))]
+public sealed class LeakSearchTests
+{
+    [Fact]
+    public async Task Leak_ALeakedTaskIsToldWithHowLongItHasWaited()
+    {
+        var world = new World();
+        world.Advance(5);
+        _ = Lose(world, "early");
+        world.Advance(70);
+        _ = Lose(world, "late");
+        world.Advance(50);
+        LeakReport report = await world.Runtime.FindLeaksAsync(LeakPolicy.Report);
+        report.Leaks.Select(static leak => (leak.Name, leak.Waited.TotalSeconds)).ShouldBe([("early", 120), ("late", 50)]);
+        report.Leaks[0].ToString().ShouldContain("waits since 120 s in WaitAsync for a Task that nobody completes");
+    }
+
+    [Fact]
+    public async Task Leak_ASearchInAScopeLooksThereAndNowhereElse()
+    {
+        var world = new World();
+        TaskScope scope = world.Runtime.OpenScope("scope");
+        _ = Lose(world, "outside");
+        LoseIn(scope, world, "inside");
+        (await scope.FindLeaksAsync()).Leaks.ShouldHaveSingleItem().Name.ShouldBe("inside");
+        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).Leaks.ShouldHaveSingleItem().Name.ShouldBe("outside");
+        world.Fails<LeakedTaskException>(scope.JoinAsync());
+    }
+
+    [Fact]
+    public async Task Leak_AJoinThatLooksForLeaksEndsWhereAnotherWouldWaitForEver()
+    {
+        var world = new World();
+        TaskScope scope = world.Runtime.OpenScope("scope");
+        LoseIn(scope, world, "inside");
+        ManagedTask join = world.Runtime.SpawnDetached(scope.JoinFindingLeaksAsync(TimeSpan.FromSeconds(3)), "join");
+        world.Run();
+        world.Advance(2.9);
+        world.Events.ShouldBeEmpty();
+        world.Time.Advance(TimeSpan.FromSeconds(0.1));
+        world.Executor.RunUntil(join);
+        join.Exception.ShouldBeOfType<LeakedTaskException>();
+        world.Events.ShouldHaveSingleItem().Kind.ShouldBe(RuntimeEventKind.Leaked);
+        await Task.CompletedTask;
+        world.ShouldBeEmpty();
+        world.Time.ActiveTimers.ShouldBe(0);
+    }
+
+    [Fact]
+    public void Leak_AJoinThatLooksForLeaksIsAJoin()
+    {
+        var world = new World();
+        TaskScope scope = world.Runtime.OpenScope("scope");
+        _ = scope.Spawn(static async _ => await Future.Delay(TimeSpan.FromSeconds(10)));
+        ManagedTask join = world.Runtime.SpawnDetached(scope.JoinFindingLeaksAsync(TimeSpan.FromHours(1)), "join");
+        world.Run();
+        world.Time.Advance(TimeSpan.FromSeconds(10));
+        world.Executor.RunUntil(join);
+        join.State.ShouldBe(TaskState.Completed);
+        scope.IsClosed.ShouldBeTrue();
+        world.ShouldBeEmpty();
+
+        TaskScope canceled = world.Runtime.OpenScope("canceled");
+        ManagedTask child = canceled.Spawn(static async _ => await Future.Delay(TimeSpan.FromSeconds(10)));
+        ManagedTask left = world.Runtime.SpawnDetached(canceled.JoinFindingLeaksAsync(TimeSpan.FromHours(1)), "left");
+        world.Run();
+        left.Cancel();
+        world.Executor.RunUntil(left);
+        left.State.ShouldBe(TaskState.Canceled);
+        child.State.ShouldBe(TaskState.Canceled);
+        Should.Throw<ArgumentOutOfRangeException>(() => world.Run(canceled.JoinFindingLeaksAsync(TimeSpan.Zero)));
+    }
+
+    [Fact]
+    public void Leak_TheWatchHealsAfterANaturalCollection()
+    {
+        World world = Watching(LeakPolicy.Heal);
+        ManagedTask task = Lose(world, "watched");
+        UntilSearched(world, 1);
+        world.Executor.RunUntil(task);
+        task.State.ShouldBe(TaskState.Failed);
+        world.Events.ShouldHaveSingleItem().Kind.ShouldBe(RuntimeEventKind.Leaked);
+    }
+
+    [Fact]
+    public async Task Leak_TheWatchTellsOfALeakOnceAndItsOwnCollectionsStartNothing()
+    {
+        World world = Watching(LeakPolicy.Report);
+        _ = Lose(world, "watched");
+        UntilSearched(world, 1);
+        int searches = world.Runtime.LeakWatch!.Searches;
+        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).Leaks.Count.ShouldBe(1);
+        GC.WaitForPendingFinalizers();
+        world.Runtime.LeakWatch.Searches.ShouldBe(searches, "a search is no natural collection");
+        UntilSearched(world, searches + 1);
+        world.Events.Count(static e => e.Kind == RuntimeEventKind.Leaked).ShouldBe(2, "one by the watch, one by the search that was asked for");
+    }
+
+    [Fact]
+    public void Leak_TheWatchIsOffByDefaultAndRestsAfterASearch()
+    {
+        new World().Runtime.LeakWatch.ShouldBeNull();
+        World world = Watching(LeakPolicy.Report, TimeSpan.FromSeconds(10));
+        Collect();
+        Collect();
+        world.Runtime.LeakWatch!.Searches.ShouldBe(0, "the clock of this world stands still");
+        world.Advance(10);
+        UntilSearched(world, 1);
+    }
+
+    [Fact]
+    public async Task Leak_TheWatchEndsWithItsRuntimeAndLeavesNothing()
+    {
+        World world = Watching(LeakPolicy.Report);
+        WeakReference<LeakWatch.Bell> bell = world.Runtime.LeakWatch!.BellForTests;
+        Collect();
+        Exists(bell).ShouldBeTrue("it rings on");
+        await world.Runtime.DisposeAsync();
+        for (int i = 0; i < 5 && Exists(bell); i++)
+        {
+            Collect();
+        }
+
+        Exists(bell).ShouldBeFalse();
+    }
+
+    private static World Watching(LeakPolicy policy, TimeSpan pause = default) => new(options =>
+    {
+        options.LeakWatch = policy;
+        options.LeakWatchPause = pause;
+    });
+
+    private static void UntilSearched(World world, int searches)
+    {
+        for (int i = 0; i < 50 && world.Runtime.LeakWatch!.Searches < searches; i++)
+        {
+            Collect();
+            Eventually.Is(() => world.Runtime.LeakWatch!.Searches >= searches, TimeSpan.FromMilliseconds(200));
+        }
+
+        world.Runtime.LeakWatch!.Searches.ShouldBeGreaterThanOrEqualTo(searches);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool Exists(WeakReference<LeakWatch.Bell> bell) => bell.TryGetTarget(out _);
+
+    private static void Collect()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ManagedTask Lose(World world, string name)
+    {
+        ManagedTask task = world.Runtime.SpawnDetached(WaitAsync(new TaskCompletionSource().Task), name);
+        world.Run();
+        return task;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoseIn(TaskScope scope, World world, string name)
+    {
+        _ = scope.Spawn(WaitAsync(new TaskCompletionSource().Task), name);
+        world.Run();
+    }
+
+    private static async Future WaitAsync(Task what) => await what;
+}
