@@ -71,7 +71,7 @@ public sealed class TaskRuntimeOptions
         get;
         set
         {
-            ThrowIfBad(value);
+            Timeouts.ThrowIfBad(value);
             field = value;
         }
     } = TimeSpan.FromMinutes(1);
