@@ -39,6 +39,7 @@ internal sealed class LeakScanning() : Workload(
         Pass.Check(report.Leaks.Count == lost, $"{report.Leaks.Count} of {lost} leaks were found");
         pass.Count(pass.N, "search");
         pass.Extra("search_ms", report.Duration.TotalMilliseconds);
+        pass.Extra("collecting_ms", report.Collecting.TotalMilliseconds);
         pass.Extra("found", report.Leaks.Count);
         long began = Stopwatch.GetTimestamp();
         GC.Collect();

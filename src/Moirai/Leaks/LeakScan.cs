@@ -23,12 +23,16 @@ internal sealed class LeakScan : ISuspicion
     // Strong, until the end: what suspects that turned out to live had held for their groups.
     private readonly ConcurrentStack<GroupTies> _kept = new();
 
+    // The one that was pushed last. Written by anybody; one that is pushed twice does no harm.
+    private GroupTies? _lastKept;
+
     private readonly List<ManagedTask> _suspects = [];
     private readonly List<GroupProbe> _groups = [];
 
     // Groups that heed a token which somebody can still cancel. What waits there is not lost, and neither is what it holds.
     private readonly HashSet<TaskGroup> _heeding = [];
     private int _live;
+    private TimeSpan _collecting;
 
     // Collections that searches have asked for. Written by the one search, before it asks.
     private static int s_asked;
@@ -58,7 +62,15 @@ internal sealed class LeakScan : ISuspicion
 
     void ISuspicion.Proved(Sentinel sentinel) => _proved.Push(sentinel);
 
-    void ISuspicion.Keep(GroupTies hold) => _kept.Push(hold);
+    // Mostly many suspects of one group come one after the other.
+    void ISuspicion.Keep(GroupTies hold)
+    {
+        if (!ReferenceEquals(Volatile.Read(ref _lastKept), hold))
+        {
+            Volatile.Write(ref _lastKept, hold);
+            _kept.Push(hold);
+        }
+    }
 
     private LeakReport Run(Engine engine, TaskGroup top, LeakPolicy policy, HashSet<TaskId>? told, long began)
     {
@@ -82,7 +94,7 @@ internal sealed class LeakScan : ISuspicion
             }
         }
 
-        return new LeakReport(engine.Name, leaks, _suspects.Count, _live, engine.Provider.GetElapsedTime(began));
+        return new LeakReport(engine.Name, leaks, _suspects.Count, _live, engine.Provider.GetElapsedTime(began)) { Collecting = _collecting };
     }
 
     private List<ManagedTask> Prove(Engine engine, TaskGroup top)
@@ -99,8 +111,10 @@ internal sealed class LeakScan : ISuspicion
             }
 
             Interlocked.Increment(ref s_asked);
+            long began = TimeProvider.System.GetTimestamp();
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
             GC.WaitForPendingFinalizers();
+            _collecting += TimeProvider.System.GetElapsedTime(began);
         }
         catch
         {

@@ -6,42 +6,42 @@ namespace Moirai.Interleaving.Models;
 public sealed class ChannelModels
 {
     [Fact]
-    public void S161_what_is_sent_while_the_channel_is_closed_is_received_or_undelivered() => Proof.Holds<SendAgainstClose>(atLeast: 500);
+    public void S163_what_is_sent_while_the_channel_is_closed_is_received_or_undelivered() => Proof.Holds<SendAgainstClose>(atLeast: 500);
 
     [Theory]
     [InlineData("ChannelCore.Close", Flaw.Forgotten)]
-    public void S161_send_against_close_twin(string site, Flaw flaw) => Proof.Catches<SendAgainstClose>(site, flaw);
+    public void S163_send_against_close_twin(string site, Flaw flaw) => Proof.Catches<SendAgainstClose>(site, flaw);
 
     [Fact]
-    public void S162_a_rendezvous_whose_sender_is_canceled_happens_or_does_not() => Proof.Holds<RendezvousAgainstCancel>(atLeast: 500);
+    public void S163_a_rendezvous_whose_sender_is_canceled_happens_or_does_not() => Proof.Holds<RendezvousAgainstCancel>(atLeast: 500);
 
     [Theory]
     [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
     [InlineData("LifecycleWord.IsArmed", Flaw.Blind)]
-    public void S162_rendezvous_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<RendezvousAgainstCancel>(site, flaw);
+    public void S163_rendezvous_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<RendezvousAgainstCancel>(site, flaw);
 
     [Fact]
-    public void S162_two_who_meet_at_a_rendezvous_both_go_on() => Proof.Holds<Rendezvous>(atLeast: 100);
+    public void S163_two_who_meet_at_a_rendezvous_both_go_on() => Proof.Holds<Rendezvous>(atLeast: 100);
 
     [Theory]
     [InlineData("LifecycleWord.IsArmed", Flaw.Blind)]
-    public void S162_rendezvous_twin(string site, Flaw flaw) => Proof.Catches<Rendezvous>(site, flaw);
+    public void S163_rendezvous_twin(string site, Flaw flaw) => Proof.Catches<Rendezvous>(site, flaw);
 
     [Fact]
-    public void S163_a_permit_serves_once_and_room_is_not_lost() => Proof.Holds<TwoUsesOfAPermit>(atLeast: 20);
+    public void S161_a_permit_serves_once_and_room_is_not_lost() => Proof.Holds<TwoUsesOfAPermit>(atLeast: 20);
 
     [Theory]
     [InlineData("ChannelPermit.Send", Flaw.CheckThenStore)]
     [InlineData("ChannelPermit.GiveBack", Flaw.CheckThenStore)]
-    public void S163_two_uses_of_a_permit_twin(string site, Flaw flaw) => Proof.Catches<TwoUsesOfAPermit>(site, flaw);
+    public void S161_two_uses_of_a_permit_twin(string site, Flaw flaw) => Proof.Catches<TwoUsesOfAPermit>(site, flaw);
 
     [Fact]
-    public void S164_what_is_there_when_the_receiver_is_disposed_is_undelivered_once() => Proof.Holds<DropAgainstReceive>(atLeast: 100);
+    public void S163_what_is_there_when_the_receiver_is_disposed_is_undelivered_once() => Proof.Holds<DropAgainstReceive>(atLeast: 100);
 
     [Theory]
     [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
     [InlineData("ChannelCore.IsDropped", Flaw.Blind)]
-    public void S164_drop_against_receive_twin(string site, Flaw flaw) => Proof.Catches<DropAgainstReceive>(site, flaw);
+    public void S163_drop_against_receive_twin(string site, Flaw flaw) => Proof.Catches<DropAgainstReceive>(site, flaw);
 
     private abstract class OfChannel : Model
     {

@@ -7,7 +7,7 @@ namespace Moirai.Interleaving.Models;
 public sealed class MutexModels
 {
     [Fact]
-    public void S141_two_tasks_go_through_a_mutex_one_after_the_other() => Proof.Holds<TwoThrough>(atLeast: 1_000);
+    public void S149_two_tasks_go_through_a_mutex_one_after_the_other() => Proof.Holds<TwoThrough>(atLeast: 1_000);
 
     [Theory]
     [InlineData("MutexWord.TryLock", Flaw.CheckThenStore)]
@@ -17,56 +17,56 @@ public sealed class MutexModels
     [InlineData("MutexWord.TryAnnounceWaiter", Flaw.Forgotten)]
     [InlineData("MutexWord.TryReplace", Flaw.Forgotten)]
     [InlineData("AsyncMutex.PutDown", Flaw.Forgotten)]
-    public void S141_two_through_twin(string site, Flaw flaw) => Proof.Catches<TwoThrough>(site, flaw);
+    public void S149_two_through_twin(string site, Flaw flaw) => Proof.Catches<TwoThrough>(site, flaw);
 
     [Fact]
-    public void S142_an_invited_waiter_and_the_one_who_was_faster_take_turns() => Proof.Holds<InvitedAgainstFaster>(atLeast: 200);
+    public void S149_an_invited_waiter_and_the_one_who_was_faster_take_turns() => Proof.Holds<InvitedAgainstFaster>(atLeast: 200);
 
     [Theory]
     [InlineData("MutexWord.TryLockAsInvited", Flaw.CheckThenStore)]
     [InlineData("MutexWord.TryAnnounceWaiter", Flaw.CheckThenStore)]
-    public void S142_invited_against_faster_twin(string site, Flaw flaw) => Proof.Catches<InvitedAgainstFaster>(site, flaw);
+    public void S149_invited_against_faster_twin(string site, Flaw flaw) => Proof.Catches<InvitedAgainstFaster>(site, flaw);
 
     [Fact]
-    public void S143_who_has_come_in_vain_too_often_is_not_overtaken_again() => Proof.Holds<ReservedAgainstFaster>(atLeast: 100);
+    public void S149_who_has_come_in_vain_too_often_is_not_overtaken_again() => Proof.Holds<ReservedAgainstFaster>(atLeast: 100);
 
     [Theory]
     [InlineData("MutexWord.TryLockAsInvited", Flaw.Forgotten)]
     [InlineData("MutexWord.TryReplace", Flaw.Forgotten)]
-    public void S143_reserved_against_faster_twin(string site, Flaw flaw) => Proof.Catches<ReservedAgainstFaster>(site, flaw);
+    public void S149_reserved_against_faster_twin(string site, Flaw flaw) => Proof.Catches<ReservedAgainstFaster>(site, flaw);
 
     [Fact]
-    public void S142_an_invitation_of_one_who_is_canceled_goes_to_the_next() => Proof.Holds<InvitedAgainstCancel>(atLeast: 500);
+    public void S149_an_invitation_of_one_who_is_canceled_goes_to_the_next() => Proof.Holds<InvitedAgainstCancel>(atLeast: 500);
 
     [Theory]
     [InlineData("MutexWord.Mark", Flaw.CheckThenStore)]
     [InlineData("MutexWord.Mark", Flaw.Forgotten)]
     [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
-    public void S142_invited_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<InvitedAgainstCancel>(site, flaw);
+    public void S149_invited_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<InvitedAgainstCancel>(site, flaw);
 
     [Fact]
-    public void S141_copies_of_a_lease_release_once_and_disturb_nobody() => Proof.Holds<CopiesOfALease>(atLeast: 500);
+    public void S149_copies_of_a_lease_release_once_and_disturb_nobody() => Proof.Holds<CopiesOfALease>(atLeast: 500);
 
     [Theory]
     [InlineData("MutexWord.TryUnlock", Flaw.CheckThenStore)]
-    public void S141_copies_of_a_lease_twin(string site, Flaw flaw) => Proof.Catches<CopiesOfALease>(site, flaw);
+    public void S149_copies_of_a_lease_twin(string site, Flaw flaw) => Proof.Catches<CopiesOfALease>(site, flaw);
 
     [Fact]
-    public void S141_a_mutex_that_is_disposed_tells_whoever_waits_or_is_about_to() => Proof.Holds<CloseAgainstWait>(atLeast: 500);
+    public void S149_a_mutex_that_is_disposed_tells_whoever_waits_or_is_about_to() => Proof.Holds<CloseAgainstWait>(atLeast: 500);
 
     [Theory]
     [InlineData("MutexWord.TryClose", Flaw.Forgotten)]
     [InlineData("SynchronizationPrimitive.Close", Flaw.Forgotten)]
     [InlineData("SynchronizationPrimitive.IsClosed", Flaw.Blind)]
-    public void S141_close_against_wait_twin(string site, Flaw flaw) => Proof.Catches<CloseAgainstWait>(site, flaw);
+    public void S149_close_against_wait_twin(string site, Flaw flaw) => Proof.Catches<CloseAgainstWait>(site, flaw);
 
     [Fact]
-    public void S144_a_holder_that_ends_breaks_the_mutex_for_who_waits_and_for_who_comes() => Proof.Holds<EndAgainstWait>(atLeast: 200);
+    public void S151_a_holder_that_ends_breaks_the_mutex_for_who_waits_and_for_who_comes() => Proof.Holds<EndAgainstWait>(atLeast: 200);
 
     [Theory]
     [InlineData("MutexWord.TryClose", Flaw.Forgotten)]
     [InlineData("AsyncMutex.Dropped", Flaw.Forgotten)]
-    public void S144_end_against_wait_twin(string site, Flaw flaw) => Proof.Catches<EndAgainstWait>(site, flaw);
+    public void S151_end_against_wait_twin(string site, Flaw flaw) => Proof.Catches<EndAgainstWait>(site, flaw);
 
     [Fact]
     public void S157_no_news_is_lost_when_a_notification_and_a_cancellation_race() => Proof.Holds<NewsAgainstCancel>(atLeast: 1_000);
@@ -86,20 +86,20 @@ public sealed class MutexModels
     public void S157_news_against_wait_twin(string site, Flaw flaw) => Proof.Catches<NewsAgainstWait>(site, flaw);
 
     [Fact]
-    public void S142_plain_code_whose_token_is_canceled_while_the_mutex_is_released_has_it_or_not() => Proof.Holds<PlainAgainstToken>(atLeast: 200);
+    public void S149_plain_code_whose_token_is_canceled_while_the_mutex_is_released_has_it_or_not() => Proof.Holds<PlainAgainstToken>(atLeast: 200);
 
     [Theory]
     [InlineData("CallbackNode.TryClaim", Flaw.CheckThenStore)]
     [InlineData("CallbackNode.Rearm", Flaw.Forgotten)]
-    public void S142_plain_against_token_twin(string site, Flaw flaw) => Proof.Catches<PlainAgainstToken>(site, flaw);
+    public void S149_plain_against_token_twin(string site, Flaw flaw) => Proof.Catches<PlainAgainstToken>(site, flaw);
 
     [Fact]
-    public void S142_a_token_ends_the_wait_it_was_given_to_and_no_later_one() => Proof.Holds<TokenAgainstRelease>(atLeast: 200);
+    public void S149_a_token_ends_the_wait_it_was_given_to_and_no_later_one() => Proof.Holds<TokenAgainstRelease>(atLeast: 200);
 
     [Theory]
     [InlineData("TokenWatch.End", Flaw.Forgotten)]
     [InlineData("TokenWatch.Fire", Flaw.Blind)]
-    public void S142_token_against_release_twin(string site, Flaw flaw) => Proof.Catches<TokenAgainstRelease>(site, flaw);
+    public void S149_token_against_release_twin(string site, Flaw flaw) => Proof.Catches<TokenAgainstRelease>(site, flaw);
 
     private abstract class OfMutex : Model
     {

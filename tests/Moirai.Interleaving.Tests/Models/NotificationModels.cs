@@ -6,80 +6,80 @@ namespace Moirai.Interleaving.Models;
 public sealed class NotificationModels
 {
     [Fact]
-    public void S121_a_notification_that_comes_while_somebody_begins_to_wait_is_not_lost() => Proof.Holds<NotifyAgainstWait>(atLeast: 100);
+    public void S135_a_notification_that_comes_while_somebody_begins_to_wait_is_not_lost() => Proof.Holds<NotifyAgainstWait>(atLeast: 100);
 
     [Theory]
     [InlineData("LifecycleWord.IsArmed", Flaw.Blind)]
     [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
     [InlineData("RosterPage.CountPrimitiveWaits", Flaw.Blind)]
-    public void S121_notify_against_wait_twin(string site, Flaw flaw) => Proof.Catches<NotifyAgainstWait>(site, flaw);
+    public void S135_notify_against_wait_twin(string site, Flaw flaw) => Proof.Catches<NotifyAgainstWait>(site, flaw);
 
     [Fact]
-    public void S122_a_notification_of_one_who_is_canceled_goes_to_the_next() => Proof.Holds<NotifyAgainstCancel>(atLeast: 200);
+    public void S135_a_notification_of_one_who_is_canceled_goes_to_the_next() => Proof.Holds<NotifyAgainstCancel>(atLeast: 200);
 
     [Theory]
     [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
-    public void S122_notify_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<NotifyAgainstCancel>(site, flaw);
+    public void S135_notify_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<NotifyAgainstCancel>(site, flaw);
 
     [Fact]
-    public void S123_all_are_told_whose_wait_was_called_before() => Proof.Holds<AllAgainstWait>(atLeast: 100);
+    public void S137_all_are_told_whose_wait_was_called_before() => Proof.Holds<AllAgainstWait>(atLeast: 100);
 
     [Theory]
     [InlineData("Notify.NotifyWaiters", Flaw.Forgotten)]
     [InlineData("Notify.WaitAsync", Flaw.Blind)]
-    public void S123_all_against_wait_twin(string site, Flaw flaw) => Proof.Catches<AllAgainstWait>(site, flaw);
+    public void S137_all_against_wait_twin(string site, Flaw flaw) => Proof.Catches<AllAgainstWait>(site, flaw);
 
     [Fact]
-    public void S124_a_promise_is_kept_or_broken_and_the_receiver_is_told_which() => Proof.Holds<SendAgainstDrop>(atLeast: 500);
+    public void A_promise_is_kept_or_broken_and_the_receiver_is_told_which() => Proof.Holds<SendAgainstDrop>(atLeast: 500);
 
     [Theory]
     [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
     [InlineData("LifecycleWord.IsArmed", Flaw.Blind)]
-    public void S124_send_against_drop_twin(string site, Flaw flaw) => Proof.Catches<SendAgainstDrop>(site, flaw);
+    public void Send_against_drop_twin(string site, Flaw flaw) => Proof.Catches<SendAgainstDrop>(site, flaw);
 
     [Fact]
-    public void S124_who_answers_for_a_promise_and_ends_breaks_it_unless_it_was_kept() => Proof.Holds<OwnerEndAgainstSend>(atLeast: 200);
+    public void Who_answers_for_a_promise_and_ends_breaks_it_unless_it_was_kept() => Proof.Holds<OwnerEndAgainstSend>(atLeast: 200);
 
     [Theory]
     [InlineData("OneShotReceiver.TakeOver", Flaw.Forgotten)]
     [InlineData("OneShotReceiver.RelieveLocked", Flaw.Forgotten)]
-    public void S124_owner_end_against_send_twin(string site, Flaw flaw) => Proof.Catches<OwnerEndAgainstSend>(site, flaw);
+    public void Owner_end_against_send_twin(string site, Flaw flaw) => Proof.Catches<OwnerEndAgainstSend>(site, flaw);
 
     [Fact]
-    public void S125_a_value_is_made_by_one_at_a_time_and_a_failure_passes_the_turn_on() => Proof.Holds<TwoAskOnce>(atLeast: 500);
+    public void A_value_is_made_by_one_at_a_time_and_a_failure_passes_the_turn_on() => Proof.Holds<TwoAskOnce>(atLeast: 500);
 
     [Theory]
     [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
     [InlineData("AsyncOnce.Publish", Flaw.Forgotten)]
     [InlineData("AsyncOnce.MakeAsync", Flaw.Forgotten)]
-    public void S125_two_ask_once_twin(string site, Flaw flaw) => Proof.Catches<TwoAskOnce>(site, flaw);
+    public void Two_ask_once_twin(string site, Flaw flaw) => Proof.Catches<TwoAskOnce>(site, flaw);
 
     [Fact]
-    public void S125_a_value_that_is_disposed_while_it_is_made_is_given_to_nobody_later() => Proof.Holds<DisposeAgainstMake>(atLeast: 100);
+    public void A_value_that_is_disposed_while_it_is_made_is_given_to_nobody_later() => Proof.Holds<DisposeAgainstMake>(atLeast: 100);
 
     [Theory]
     [InlineData("AsyncOnce.TryCloseLocked", Flaw.Forgotten)]
     [InlineData("SynchronizationPrimitive.IsClosed", Flaw.Blind)]
-    public void S125_dispose_against_make_twin(string site, Flaw flaw) => Proof.Catches<DisposeAgainstMake>(site, flaw);
+    public void Dispose_against_make_twin(string site, Flaw flaw) => Proof.Catches<DisposeAgainstMake>(site, flaw);
 
     [Fact]
-    public void S126_who_watches_sees_the_last_value_and_then_the_end() => Proof.Holds<SetAgainstWatch>(atLeast: 500);
+    public void S165_who_watches_sees_the_last_value_and_then_the_end() => Proof.Holds<SetAgainstWatch>(atLeast: 500);
 
     [Theory]
     [InlineData("WatchCore.Set", Flaw.Forgotten)]
     [InlineData("WatchCore.Close", Flaw.Forgotten)]
     [InlineData("WatchReceiver.See", Flaw.Forgotten)]
     [InlineData("LifecycleWord.IsArmed", Flaw.Blind)]
-    public void S126_set_against_watch_twin(string site, Flaw flaw) => Proof.Catches<SetAgainstWatch>(site, flaw);
+    public void S165_set_against_watch_twin(string site, Flaw flaw) => Proof.Catches<SetAgainstWatch>(site, flaw);
 
     [Fact]
-    public void S126_a_value_that_is_marked_while_another_comes_is_seen_or_not_but_the_other_is() => Proof.Holds<MarkAgainstSend>(atLeast: 10);
+    public void S165_a_value_that_is_marked_while_another_comes_is_seen_or_not_but_the_other_is() => Proof.Holds<MarkAgainstSend>(atLeast: 10);
 
     [Theory]
     [InlineData("WatchReceiver.MarkChanged", Flaw.Forgotten)]
     [InlineData("WatchReceiver.MarkUnchanged", Flaw.Forgotten)]
     [InlineData("WatchCore.Version", Flaw.Blind)]
-    public void S126_mark_against_send_twin(string site, Flaw flaw) => Proof.Catches<MarkAgainstSend>(site, flaw);
+    public void S165_mark_against_send_twin(string site, Flaw flaw) => Proof.Catches<MarkAgainstSend>(site, flaw);
 
     private sealed class NotifyAgainstWait : Model
     {

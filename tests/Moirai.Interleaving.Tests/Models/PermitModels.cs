@@ -7,46 +7,46 @@ namespace Moirai.Interleaving.Models;
 public sealed class PermitModels
 {
     [Fact]
-    public void S146_a_permit_that_is_given_back_while_its_first_waiter_is_canceled_goes_to_the_next() => Proof.Holds<ReturnAgainstCancel>(atLeast: 200);
+    public void S141_a_permit_that_is_given_back_while_its_first_waiter_is_canceled_goes_to_the_next() => Proof.Holds<ReturnAgainstCancel>(atLeast: 200);
 
     [Theory]
     [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
     [InlineData("PermitPrimitive.ReturnLocked", Flaw.Forgotten)]
     [InlineData("PermitPrimitive.TakeLocked", Flaw.Forgotten)]
-    public void S146_return_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<ReturnAgainstCancel>(site, flaw);
+    public void S141_return_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<ReturnAgainstCancel>(site, flaw);
 
     [Fact]
-    public void S146_who_begins_to_wait_while_the_permit_is_given_back_has_it() => Proof.Holds<ReturnAgainstWait>(atLeast: 100);
+    public void S141_who_begins_to_wait_while_the_permit_is_given_back_has_it() => Proof.Holds<ReturnAgainstWait>(atLeast: 100);
 
     [Theory]
     [InlineData("LifecycleWord.IsArmed", Flaw.Blind)]
     [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
-    public void S146_return_against_wait_twin(string site, Flaw flaw) => Proof.Catches<ReturnAgainstWait>(site, flaw);
+    public void S141_return_against_wait_twin(string site, Flaw flaw) => Proof.Catches<ReturnAgainstWait>(site, flaw);
 
     [Fact]
-    public void S146_copies_of_a_lease_give_back_once() => Proof.Holds<TwoReturnsOfALease>(atLeast: 20);
+    public void S141_copies_of_a_lease_give_back_once() => Proof.Holds<TwoReturnsOfALease>(atLeast: 20);
 
     [Theory]
     [InlineData("LeaseTable.Remove", Flaw.Forgotten)]
     [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
-    public void S146_copies_of_a_lease_twin(string site, Flaw flaw) => Proof.Catches<TwoReturnsOfALease>(site, flaw);
+    public void S141_copies_of_a_lease_twin(string site, Flaw flaw) => Proof.Catches<TwoReturnsOfALease>(site, flaw);
 
     [Fact]
-    public void S146_whoever_asks_without_the_gate_is_told_of_a_lease_what_holds() => Proof.Holds<AskAgainstGrowth>(atLeast: 20);
+    public void S141_whoever_asks_without_the_gate_is_told_of_a_lease_what_holds() => Proof.Holds<AskAgainstGrowth>(atLeast: 20);
 
     [Theory]
     [InlineData("LeaseTable.Grow", Flaw.Forgotten)]
     [InlineData("LeaseTable.Add", Flaw.Forgotten)]
     [InlineData("LeaseTable.Remove", Flaw.Forgotten)]
-    public void S146_ask_against_growth_twin(string site, Flaw flaw) => Proof.Catches<AskAgainstGrowth>(site, flaw);
+    public void S141_ask_against_growth_twin(string site, Flaw flaw) => Proof.Catches<AskAgainstGrowth>(site, flaw);
 
     [Fact]
-    public void S151_nobody_reads_while_somebody_writes() => Proof.Holds<WriteAgainstRead>(atLeast: 200);
+    public void Nobody_reads_while_somebody_writes() => Proof.Holds<WriteAgainstRead>(atLeast: 200);
 
     [Theory]
     [InlineData("PermitPrimitive.IsTakenAlone", Flaw.Blind)]
     [InlineData("PermitPrimitive.Holder", Flaw.Blind)]
-    public void S151_write_against_read_twin(string site, Flaw flaw) => Proof.Catches<WriteAgainstRead>(site, flaw);
+    public void Write_against_read_twin(string site, Flaw flaw) => Proof.Catches<WriteAgainstRead>(site, flaw);
 
     [Fact]
     public void S147_permits_are_added_and_forgotten_while_somebody_waits() => Proof.Holds<AddAgainstWait>(atLeast: 100);

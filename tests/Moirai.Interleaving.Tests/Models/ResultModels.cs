@@ -6,16 +6,16 @@ namespace Moirai.Interleaving.Models;
 public sealed class ResultModels
 {
     [Fact]
-    public void S171_branches_that_end_at_once_give_one_winner_and_all_are_waited_for() => Proof.Holds<BranchesEndAtOnce>(atLeast: 500);
+    public void S167_branches_that_end_at_once_give_one_winner_and_all_are_waited_for() => Proof.Holds<BranchesEndAtOnce>(atLeast: 500);
 
     [Fact]
-    public void S171_branches_end_at_once_twin() => Proof.Catches<BranchesEndAtOnce>("RosterPage.Leave", Flaw.CheckThenStore);
+    public void S167_branches_end_at_once_twin() => Proof.Catches<BranchesEndAtOnce>("RosterPage.Leave", Flaw.CheckThenStore);
 
     [Fact]
-    public void S171_of_two_who_run_a_race_one_is_told_that_it_was_run() => Proof.Holds<TwoRunners>(atLeast: 100);
+    public void S167_of_two_who_run_a_race_one_is_told_that_it_was_run() => Proof.Holds<TwoRunners>(atLeast: 100);
 
     [Fact]
-    public void S171_two_runners_twin() => Proof.Catches<TwoRunners>("Race.RunAsync", Flaw.CheckThenStore);
+    public void S167_two_runners_twin() => Proof.Catches<TwoRunners>("Race.RunAsync", Flaw.CheckThenStore);
 
     [Fact]
     public void Clean_up_that_is_dismissed_while_its_task_ends_runs_or_does_not() => Proof.Holds<DismissAgainstEnd>(atLeast: 50);
