@@ -125,7 +125,7 @@ public sealed class StopTests
         (await order).StatusCode.ShouldBe(HttpStatusCode.OK);
         (await process.ExitAsync()).ShouldBe(0, process.Output);
         process.Output.ShouldContain("Runtime 'order service' stopped:");
-        process.Output.ShouldContain("0 left.");
+        process.Output.ShouldContain(", 0 left ");
         process.Output.ShouldContain("audit:  balanced");
         process.Output.ShouldContain("census: balanced: created ");
     }
@@ -141,7 +141,7 @@ public sealed class StopTests
         await process.TerminateAsync();
 
         (await process.ExitAsync()).ShouldBe(0, process.Output);
-        process.Output.ShouldContain("0 left.");
+        process.Output.ShouldContain(", 0 left ");
         await Task.WhenAll(customers);
 
         static async Task OrderUntilItIsOver(ServiceProcess process)
