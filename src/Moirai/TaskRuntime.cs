@@ -208,7 +208,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         }
 
         var own = new TaskCompletionSource<StopReport>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (Atomics.CompareExchange(ref _stopping, own, null) is { } first)
+        if (Interlocked.CompareExchange(ref _stopping, own, null) is { } first)
         {
             return first.Task;
         }

@@ -11,6 +11,10 @@ public sealed class SeamTests
     // What uses the platform's atomics directly, and why that needs no model.
     private static readonly Dictionary<string, string> s_outside = new()
     {
+        ["LeakWatch.cs"] = "settings of a background watch, and whether it was stopped: it looks again",
+        ["TaskIdentity.cs"] = "emptied once, at the end; who reads it late sees the task that has just ended",
+        ["TaskRuntime.cs"] = "the first stop wins; the others wait for its source",
+        ["Unseen.cs"] = "counters, and who sends for a thread that tells; what is told is decided by a concurrent dictionary",
         ["IAtomics.cs"] = "the seam itself",
         ["LeakScan.cs"] = "set once by a finalizer; the scan reads it after it has waited for the finalizers",
         ["Engine.cs"] = "the default engine is made once, under a lock; the flag of a stopped engine is set once and only refuses new work",

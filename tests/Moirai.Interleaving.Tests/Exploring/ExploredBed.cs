@@ -66,7 +66,7 @@ internal sealed class ExploredBed
     public static Thread StartThread(string name, int stackSize, Action<object?> run, object state)
     {
         Run.Current!.Started.Enqueue(() => run(state));
-        return new Thread(new ParameterizedThreadStart(run), stackSize) { Name = name };
+        return new Thread(new ParameterizedThreadStart(run), stackSize) { IsBackground = true, Name = name };
     }
 
     internal readonly ref struct Held(ExploredBed bed, Run run)

@@ -11,6 +11,7 @@ internal sealed class ModelWorld
     public ModelWorld()
     {
         Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "model", Executor = Executor, TimeProvider = Time, OnEvent = _ => { } });
+        (Runtime.Engine.Watch as IDisposable)?.Dispose(); // thousands of these worlds are dropped as they are; nobody is to clean up after them
     }
 
     public ModelExecutor Executor { get; } = new();
