@@ -18,23 +18,49 @@ internal static class ForeignHealing
     private const int DeepestShown = 50;
     private const string Trimmed = "Where a field was trimmed away nothing is found, and the report says that the task could not be resumed.";
 
-    /// <summary>What keeps a suspended frame waiting, at the end of the chain of plain methods that it awaits: a promise, or a managed task whose end is awaited.</summary>
-    /// <returns>Null when the chain could not be followed.</returns>
-    internal static object? FindPromise(Frame frame)
+    /// <summary>What keeps a suspended frame waiting, at the ends of the chains of plain methods that it awaits: promises, or managed tasks whose end is awaited. More than one where a chain leads through
+    /// <see cref="Task.WhenAll(Task[])"/> and its like.</summary>
+    /// <returns>Empty when no chain could be followed.</returns>
+    internal static List<object> FindPromises(Frame frame)
     {
-        object? awaited = frame.FindAwaited();
-        for (int depth = 0; depth < DeepestChain && awaited is not null; depth++)
+        List<object> found = [];
+        var seen = new HashSet<object>(ReferenceEqualityComparer.Instance);
+        var todo = new Stack<object>();
+        if (frame.FindAwaited() is { } first)
         {
-            if (MachineOf(awaited) is not { } machine)
-            {
-                return awaited;
-            }
-
-            awaited = AwaitedBy(machine, FieldsOf(machine));
+            todo.Push(first);
         }
 
-        return null;
+        while (seen.Count < DeepestChain && todo.TryPop(out object? awaited))
+        {
+            if (!seen.Add(awaited))
+            {
+                continue;
+            }
+
+            if (MachineOf(awaited) is { } machine)
+            {
+                if (AwaitedBy(machine, FieldsOf(machine)) is { } next)
+                {
+                    todo.Push(next);
+                }
+            }
+            else if (PartsOf(awaited) is { Count: > 0 } parts)
+            {
+                parts.ForEach(todo.Push);
+            }
+            else
+            {
+                found.Add(awaited);
+            }
+        }
+
+        return found;
     }
+
+    /// <summary>Whether a promise stands for tasks that cannot be found from it: that of <c>Task.Run(async …)</c>, and that of <c>Task.WhenAll</c> without results, which only counts. The <c>finally</c> blocks behind it went with it.</summary>
+    internal static bool HidesCode(object promise) =>
+        promise.GetType().Name is var name && (name.StartsWith("UnwrapPromise", StringComparison.Ordinal) || name == "WhenAllPromise");
 
     /// <summary>Adds the names of the plain methods between a suspended frame and what keeps it waiting, the innermost first.</summary>
     internal static void AddPlainFrames(Frame frame, List<string> names)
@@ -83,6 +109,32 @@ internal static class ForeignHealing
 
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Trimmed)]
     private static FieldInfo[] FieldsOf(object machine) => machine.GetType().GetFields(Any);
+
+    // What a task that is made of others waits for: those of WhenAll and WhenAny, the antecedent of a continuation, what WaitAsync was called on. Told by what its fields hold, not by their names.
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Trimmed)]
+    private static List<object>? PartsOf(object awaited)
+    {
+        List<object>? parts = null;
+        for (Type? type = awaited.GetType(); awaited is Task && type is not null && type != typeof(Task) && !(type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Task<>)); type = type.BaseType)
+        {
+            foreach (FieldInfo field in type.GetFields(Any | BindingFlags.DeclaredOnly))
+            {
+                if (!field.IsStatic && !field.FieldType.IsPrimitive)
+                {
+                    (parts ??= []).AddRange(Waiting(field.GetValue(awaited)));
+                }
+            }
+        }
+
+        return parts;
+    }
+
+    private static IEnumerable<Task> Waiting(object? value) => value switch
+    {
+        Task task => task.IsCompleted ? [] : [task],
+        IEnumerable<Task?> tasks => tasks.OfType<Task>().Where(static task => !task.IsCompleted),
+        _ => [],
+    };
 
     // The compiler's own name for the awaiter of a suspension.
     private static bool IsAwaiter(FieldInfo field) => field.Name.StartsWith("<>u__", StringComparison.Ordinal);

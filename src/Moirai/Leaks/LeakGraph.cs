@@ -13,7 +13,10 @@ internal sealed class LeakGraph
     private readonly Dictionary<ManagedTask, LeakRemedy> _remedies = [];
 
     // What those await who wait on foreign code, as far as it could be found.
-    private readonly Dictionary<ManagedTask, object> _promises = [];
+    private readonly Dictionary<ManagedTask, List<object>> _promises = [];
+
+    // Promises that were failed: one may keep several tasks waiting.
+    private readonly HashSet<object> _failed = new(ReferenceEqualityComparer.Instance);
 
     // From a leaked task to those who wait for it.
     private readonly Dictionary<ManagedTask, List<ManagedTask>> _dependants = [];
@@ -40,35 +43,40 @@ internal sealed class LeakGraph
         foreach (ManagedTask task in leaked)
         {
             Frame? leaf = task.Leaf;
-            object? awaits = leaf?.Queue;
-            if (leaf is not null && awaits is not IWaitQueue)
+            if (leaf is { Queue: not IWaitQueue })
             {
-                awaits = ForeignHealing.FindPromise(leaf);
-                if (awaits is not null)
-                {
-                    _promises[task] = awaits;
-                }
+                List<object> promises = ForeignHealing.FindPromises(leaf);
+                promises.ForEach(promise => AddEdges(task, promise, here, inGroup));
+                _promises[task] = promises;
             }
+            else
+            {
+                AddEdges(task, leaf?.Queue, here, inGroup);
+            }
+        }
+    }
 
-            switch (awaits)
-            {
-                case ManagedTask awaited when here.Contains(awaited):
-                    AddEdge(task, awaited);
-                    break;
-                case IWaitQueue queue when SynchronizationPrimitive.Behind(queue) is { Holder: { } holder } && here.Contains(holder) && holder != task:
-                    AddEdge(task, holder);
-                    break;
-                case { } queue when inGroup.TryGetValue(queue, out List<ManagedTask>? members):
-                    members.ForEach(member => AddEdge(task, member));
-                    break;
-            }
+    // From whoever else could let a task go on.
+    private void AddEdges(ManagedTask task, object? awaits, HashSet<ManagedTask> here, Dictionary<object, List<ManagedTask>> inGroup)
+    {
+        switch (awaits)
+        {
+            case ManagedTask awaited when here.Contains(awaited):
+                AddEdge(task, awaited);
+                break;
+            case IWaitQueue queue when SynchronizationPrimitive.Behind(queue) is { Holder: { } holder } && here.Contains(holder) && holder != task:
+                AddEdge(task, holder);
+                break;
+            case { } queue when inGroup.TryGetValue(queue, out List<ManagedTask>? members):
+                members.ForEach(member => AddEdge(task, member));
+                break;
         }
     }
 
     /// <summary>Decides, and acts.</summary>
     internal List<LeakedTask> Judge(LeakPolicy policy)
     {
-        var stories = _leaked.ConvertAll(task => TaskStory.OfLeaked(task, _promises.GetValueOrDefault(task)));
+        var stories = _leaked.ConvertAll(task => TaskStory.OfLeaked(task, _promises.GetValueOrDefault(task)?.FirstOrDefault()));
         if (policy == LeakPolicy.Heal)
         {
             HashSet<ManagedTask> waits = [.. _dependants.Values.SelectMany(static list => list)];
@@ -125,9 +133,9 @@ internal sealed class LeakGraph
 
     private void Resume(ManagedTask task, LeakedTask story)
     {
-        bool resumed = Heal(task, story);
-        _remedies[task] = resumed ? LeakRemedy.Resumed : LeakRemedy.NotPossible;
-        if (!resumed)
+        LeakRemedy remedy = Heal(task, story);
+        _remedies[task] = remedy;
+        if (remedy == LeakRemedy.NotPossible)
         {
             return;
         }
@@ -145,12 +153,25 @@ internal sealed class LeakGraph
         }
     }
 
-    private bool Heal(ManagedTask task, LeakedTask story)
+    private LeakRemedy Heal(ManagedTask task, LeakedTask story)
     {
         var leak = new LeakedTaskException(
             $"{story}. What could have ended this wait was lost: look for who let go of it. LeakPolicy.Report only tells.", task.Id);
-        return task.Leaf is { Queue: not IWaitQueue }
-            ? _promises.TryGetValue(task, out object? promise) && ForeignHealing.TryFail(promise, leak)
-            : task.TryHeal(leak);
+        if (task.Leaf is not { Queue: not IWaitQueue })
+        {
+            return task.TryHeal(leak) ? LeakRemedy.Resumed : LeakRemedy.NotPossible;
+        }
+
+        var remedy = LeakRemedy.NotPossible;
+        foreach (object promise in _promises.GetValueOrDefault(task) ?? [])
+        {
+            if (_failed.Contains(promise) || ForeignHealing.TryFail(promise, leak))
+            {
+                _failed.Add(promise);
+                remedy = remedy == LeakRemedy.ResumedPartly || ForeignHealing.HidesCode(promise) ? LeakRemedy.ResumedPartly : LeakRemedy.Resumed;
+            }
+        }
+
+        return remedy;
     }
 }

@@ -38,6 +38,7 @@ public sealed record LeakedTask(
         return text.Append(Remedy switch
         {
             LeakRemedy.Resumed => "; it was resumed with a LeakedTaskException",
+            LeakRemedy.ResumedPartly => "; it was resumed with a LeakedTaskException, but what it awaited by way of Task.Run or Task.WhenAll was lost with them: clean-up of that code has not run",
             LeakRemedy.Awaits => "; it goes on when the leaked task it depends on has ended",
             LeakRemedy.NotPossible => "; it could not be resumed, since what it awaits is foreign code that cannot be ended from outside",
             _ => string.Empty,
@@ -59,6 +60,9 @@ public enum LeakRemedy
 
     /// <summary>It waits on foreign code that cannot be ended from outside.</summary>
     NotPossible = 3,
+
+    /// <summary>Its wait threw a <see cref="LeakedTaskException"/>. But the plain code that it awaited by way of <c>Task.Run(async …)</c> or <c>Task.WhenAll</c> (the one without results) could not be found from there: the clean-up of that code has not run.</summary>
+    ResumedPartly = 4,
 }
 
 /// <summary>What a search for leaked tasks has found.</summary>

@@ -81,7 +81,7 @@ internal static class RuntimeStop
     private static async Task<LeakReport> HealAsync(Engine engine, Budget clock, TimeSpan abandon, LeakPolicy policy)
     {
         LeakReport found = await LeakScan.RunAsync(engine, engine.Root, policy).ConfigureAwait(false);
-        HashSet<TaskId> resumed = [.. found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.Awaits).Select(static leak => leak.Id)];
+        HashSet<TaskId> resumed = [.. found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly or LeakRemedy.Awaits).Select(static leak => leak.Id)];
         if (resumed.Count > 0)
         {
             List<ManagedTask> tasks = engine.Root.CollectTasks();
