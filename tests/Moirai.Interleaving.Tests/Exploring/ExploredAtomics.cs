@@ -8,7 +8,13 @@ namespace Moirai.Interleaving.Exploring;
 /// <summary>The seam as the explorer has it: each use is a step of a run. On threads that belong to no run it is the machine's.</summary>
 internal readonly struct ExploredAtomics : IAtomics
 {
+    // A run that is broken off leaves gates locked for ever. Finalizers of its channels and one-shots come by there, on threads of no run, and must not spin until the process ends.
+    private const int SpinsBeforeBreakIn = 1_000;
+
     private static readonly ConcurrentDictionary<(string File, int Line), Site> s_sites = new(new ByReference());
+
+    [ThreadStatic]
+    private static int t_spins;
 
     public static T Read<T>(
         ref readonly T location,
@@ -19,6 +25,12 @@ internal readonly struct ExploredAtomics : IAtomics
     {
         if (Run.Current is not { } run)
         {
+            if (typeof(T) == typeof(byte) && t_spins > SpinsBeforeBreakIn)
+            {
+                t_spins = 0;
+                System.Runtime.CompilerServices.Unsafe.AsRef(in location) = default!; // whoever locked this gate is no more
+            }
+
             T value = location;
             Volatile.ReadBarrier();
             return value;
@@ -150,6 +162,7 @@ internal readonly struct ExploredAtomics : IAtomics
         }
         else
         {
+            t_spins++;
             spinner.SpinOnce();
         }
     }
