@@ -51,11 +51,11 @@ internal static class Stepper
         context.ResetTurns();
 
         Frame? next = frame;
-        if (frame.Signal == WaitSignal.Invited)
+        if (frame.Signal != WaitSignal.Done)
         {
             context.Frame = frame;
             context.Next = null;
-            next = Park.Arrive(frame, context);
+            next = Arrive(frame, context);
         }
 
         ExecutionContext? current = clean;
@@ -91,7 +91,21 @@ internal static class Stepper
         {
             Exception? error = context.Error;
             context.Error = null;
+            while (frame.Caller is { } caller)
+            {
+                frame = caller; // a cancellation has passed over them
+            }
+
             Ending.End(task, frame, error, context);
         }
     }
+
+    /// <summary>The wait of a frame that is about to be stepped has ended in another way than it should.</summary>
+    /// <returns>Who goes on; null when the task has ended or waits anew.</returns>
+    private static Frame? Arrive(Frame frame, StepContext context) => frame.Signal switch
+    {
+        WaitSignal.Invited => Park.Arrive(frame, context),
+        WaitSignal.Canceled when frame.IsTransparent => Cancellation.Drop(frame, context),
+        _ => frame,
+    };
 }

@@ -14,6 +14,8 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
 
     internal override string Method => s_method;
 
+    internal override bool IsTransparent => Transparency<TStateMachine>.Is;
+
     internal override void MoveNext() => StateMachine.MoveNext();
 
     internal override void Release() => StateMachine = default!;
@@ -31,6 +33,8 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
     internal TStateMachine StateMachine = default!;
 
     internal override string Method => s_method;
+
+    internal override bool IsTransparent => Transparency<TStateMachine>.Is;
 
     internal override void MoveNext() => StateMachine.MoveNext();
 

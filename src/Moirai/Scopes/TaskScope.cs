@@ -81,7 +81,12 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     {
         ThrowIfInside("joins", plainCaller);
         MarkJoined();
-        Exception? interrupted = await WaitEmptyAsync();
+        Exception? interrupted = null;
+        while (!Group.IsEmpty && interrupted is null)
+        {
+            interrupted = HeedInterruption(await new EmptyOrCanceled(Group));
+        }
+
         await CloseAsync();
         ThrowFailures(TimedOut(ManagedTask.Current!, body: null, interrupted) ?? interrupted);
     }
@@ -126,23 +131,56 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         }
 
         T result = default!;
-        Exception? thrown = null;
-        try
+        Exception? otherwise; // what to throw at the end, together with what else failed; no exception is caught on the way, which would cost more than all else that a scope does
+        if (TryBegin(state, scope, body, out Attempt<T> running, out otherwise))
         {
-            result = await body(state, scope);
-        }
-        catch (Exception error) // it is thrown again below, together with what else failed
-        {
-            thrown = error;
-            scope.BodyThrew(error);
+            (result, otherwise) = await running;
         }
 
-        Exception? interrupted = await scope.WaitEmptyAsync();
+        if (otherwise is not null)
+        {
+            scope.BodyThrew(otherwise);
+        }
+        else
+        {
+            while (!scope.Group.IsEmpty && otherwise is null)
+            {
+                otherwise = scope.HeedInterruption(await new EmptyOrCanceled(scope.Group));
+            }
+
+            otherwise = IsEarlyEnd(otherwise, region) ? null : otherwise;
+        }
+
         region.Leave();
-        await scope.CloseAsync();
-        Exception? otherwise = thrown ?? (IsEarlyEnd(interrupted, region) ? null : interrupted);
-        scope.ThrowFailures(scope.TimedOut(owner, region, otherwise) ?? otherwise);
+        if (!scope.Group.TryClose(out _))
+        {
+            await scope.CloseAsync();
+        }
+
+        otherwise = scope.TimedOut(owner, region, otherwise) ?? otherwise;
+        if (otherwise is ManagedTaskCanceledException canceled && scope._failures is null)
+        {
+            await new EndCanceled(canceled);
+        }
+
+        scope.ThrowFailures(otherwise);
         return result;
+    }
+
+    private static bool TryBegin<TState, T>(TState state, TaskScope scope, Func<TState, TaskScope, Future<T>> body, out Attempt<T> running, out Exception? refused)
+    {
+        try
+        {
+            running = new Attempt<T>(body(state, scope));
+            refused = null;
+            return true;
+        }
+        catch (Exception error) // it is thrown at the end of the scope
+        {
+            running = default;
+            refused = error;
+            return false;
+        }
     }
 
     void IEndListener.TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
@@ -226,23 +264,15 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         unseen?.ForEach(static task => task.MarkObserved());
     }
 
-    /// <summary>Waits for the tasks. A cancellation of the waiting task cancels them; its exception comes back.</summary>
-    private async Future<Exception?> WaitEmptyAsync()
+    /// <summary>The task that waits for the tasks of the scope may have been canceled while it did: that cancels them.</summary>
+    private ManagedTaskCanceledException? HeedInterruption(ManagedTaskCanceledException? interrupted)
     {
-        try
+        if (interrupted is not null)
         {
-            while (!Group.IsEmpty)
-            {
-                await new EmptyAwaitable(Group);
-            }
+            Group.Cancel(interrupted.Cause);
+        }
 
-            return null;
-        }
-        catch (ManagedTaskCanceledException error)
-        {
-            Group.Cancel(error.Cause);
-            return error;
-        }
+        return interrupted;
     }
 
     /// <summary>Waits, whatever happens, until nothing lives here and in the scopes opened inside, and closes.</summary>
@@ -301,7 +331,7 @@ internal sealed class BodyRegion(ManagedTask task, TaskGroup group) : CancelRegi
 }
 
 /// <summary>Waits inside a managed task until a group is empty.</summary>
-internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IPassingAwaiter
 {
     public bool IsCompleted => group.IsEmpty;
 
@@ -320,4 +350,24 @@ internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.Compil
             group.JoinEmpty(frame, armed);
         }
     }
+}
+
+/// <summary>Waits inside a managed task until a group is empty, and gives the cancellation of the task that waits instead of throwing it.</summary>
+internal readonly struct EmptyOrCanceled(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+{
+    public bool IsCompleted => group.IsEmpty;
+
+    public EmptyOrCanceled GetAwaiter() => this;
+
+    public ManagedTaskCanceledException? GetResult()
+    {
+        Park.TakeSignal(out ManagedTaskCanceledException? canceled);
+        return canceled;
+    }
+
+    public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+    public void UnsafeOnCompleted(Action continuation) => throw new NotSupportedException("Awaited inside futures only.");
+
+    public void Suspend(Frame frame) => new EmptyAwaitable(group).Suspend(frame);
 }
