@@ -54,8 +54,9 @@ internal readonly struct CountingAtomics : IAtomics
 
     public static byte CompareExchange(ref byte location, byte value, byte comparand)
     {
-        Tally.CountGate();
-        return HardwareAtomics.CompareExchange(ref location, value, comparand);
+        byte seen = HardwareAtomics.CompareExchange(ref location, value, comparand);
+        Tally.CountGate(taken: seen != comparand);
+        return seen;
     }
 
     public static int CompareExchange(ref int location, int value, int comparand)

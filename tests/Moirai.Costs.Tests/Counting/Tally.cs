@@ -12,6 +12,9 @@ internal readonly record struct Tally(long Bytes, long Gates, long Atomics, long
     private static long t_gates;
 
     [ThreadStatic]
+    private static long t_taken;
+
+    [ThreadStatic]
     private static long t_atomics;
 
     [ThreadStatic]
@@ -19,6 +22,9 @@ internal readonly record struct Tally(long Bytes, long Gates, long Atomics, long
 
     [ThreadStatic]
     private static long t_monitors;
+
+    /// <summary>How many of the gates the current thread found taken, each look counted.</summary>
+    public static long Taken => t_taken;
 
     public static Tally Read() => new(GC.GetAllocatedBytesForCurrentThread(), t_gates, t_atomics, t_fences, t_monitors);
 
@@ -43,7 +49,11 @@ internal readonly record struct Tally(long Bytes, long Gates, long Atomics, long
         one.Fences * times,
         one.Monitors * times);
 
-    internal static void CountGate() => t_gates++;
+    internal static void CountGate(bool taken)
+    {
+        t_gates++;
+        t_taken += taken ? 1 : 0;
+    }
 
     internal static void CountAtomic() => t_atomics++;
 
