@@ -12,7 +12,7 @@ public class LockBenchmark : BenchRuntime
     [Benchmark(Baseline = true, OperationsPerInvoke = Times)]
     public Task SemaphoreSlim() => Task.Run(async () =>
     {
-        using var semaphore = new SemaphoreSlim(1, 1);
+        var semaphore = new SemaphoreSlim(1, 1);
         var all = new Task[Tasks];
         for (int i = 0; i < Tasks; i++)
         {

@@ -14,7 +14,7 @@ public class SemaphoreBenchmark : BenchRuntime
     [Benchmark(Baseline = true, OperationsPerInvoke = Times)]
     public Task SemaphoreSlim() => Task.Run(async () =>
     {
-        using var semaphore = new SemaphoreSlim(Permits, Permits);
+        var semaphore = new SemaphoreSlim(Permits, Permits);
         var all = new Task[Tasks];
         for (int i = 0; i < Tasks; i++)
         {

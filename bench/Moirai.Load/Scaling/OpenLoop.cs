@@ -22,7 +22,8 @@ internal abstract class OpenLoop(int count)
     private readonly long[] _due = new long[count + Lag];
     private readonly long[] _startLate = new long[count];
     private readonly long[] _wakeLate = new long[count];
-    private readonly CountdownEvent _running = new(count);
+    private readonly TaskCompletionSource _allDone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _done;
     private int _begun;
 
     public int Count => count;
@@ -49,7 +50,7 @@ internal abstract class OpenLoop(int count)
             Come(i);
         }
 
-        _running.Wait(CancellationToken.None);
+        _allDone.Task.Wait();
         return count / Stopwatch.GetElapsedTime(began).TotalSeconds;
     }
 
@@ -76,7 +77,7 @@ internal abstract class OpenLoop(int count)
             Come(i);
         }
 
-        _running.Wait(CancellationToken.None);
+        _allDone.Task.Wait();
     }
 
     protected abstract void Start(int request);
@@ -94,7 +95,10 @@ internal abstract class OpenLoop(int count)
     {
         _wakeLate[request] = Stopwatch.GetTimestamp() - _due[request + Lag];
         Thread.SpinWait(Work);
-        _running.Signal();
+        if (Interlocked.Increment(ref _done) == count)
+        {
+            _allDone.SetResult();
+        }
     }
 
     private void Come(int i)
