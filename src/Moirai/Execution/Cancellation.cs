@@ -207,6 +207,8 @@ internal static class Cancellation
     internal static Frame? Drop(Frame frame, StepContext context)
     {
         ManagedTask task = frame.Owner!;
+        (frame.Queue as IEndedQueue)?.EndWait();
+        frame.Queue = null;
         frame.Signal = WaitSignal.Done;
         frame.Phase = FramePhase.Threw;
         Frame? caller = frame.PassOver();

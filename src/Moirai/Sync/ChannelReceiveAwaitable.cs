@@ -26,7 +26,7 @@ public readonly struct ChannelReceiveAwaitable<T>
     private static async Future<T> FutureOf(ChannelReceiveAwaitable<T> awaitable) => await awaitable;
 
     /// <summary>Made for the compiler.</summary>
-    public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         private ReceiveWait<T> _wait;
 
@@ -99,7 +99,7 @@ public sealed class ChannelEnumerator<T>
     }
 
     /// <summary>Made for the compiler.</summary>
-    public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         private readonly ChannelEnumerator<T> _enumerator;
         private ReceiveWait<T> _wait;

@@ -134,6 +134,36 @@ public sealed class PassingCancellationTests
     }
 
     [Fact]
+    public void Waits_in_primitives_and_in_polls_are_passed_over_and_leave_nothing()
+    {
+        var world = new World();
+        var mutex = new AsyncMutex();
+        var channel = new AsyncChannel<int>(1);
+        using var token = new CancellationTokenSource();
+        mutex.TryLock(out MutexLease lease).ShouldBeTrue();
+        ManagedTask[] tasks =
+        [
+            world.Start(_ => LockingAsync(mutex, default)),
+            world.Start(_ => LockingAsync(mutex, token.Token)),
+            world.Start(_ => ReceivingAsync(channel.Receiver)),
+            world.Start(static _ => PollingAsync()),
+        ];
+        world.Census.Waiters.ShouldBe(3);
+        foreach (ManagedTask task in tasks)
+        {
+            ThrownBy(() => CancelAndRun(world, task)).ShouldBe(0);
+            task.State.ShouldBe(TaskState.Canceled);
+        }
+
+        token.Cancel(); // the watch of the ended wait is no longer there
+        lease.Dispose();
+        mutex.TryLock(out lease).ShouldBeTrue("a dropped waiter is not invited");
+        lease.Dispose();
+        world.ShouldBeEmpty();
+        GC.KeepAlive(channel);
+    }
+
+    [Fact]
     public void The_locals_of_a_method_that_was_passed_over_are_let_go()
     {
         var world = new World();
@@ -158,7 +188,8 @@ public sealed class PassingCancellationTests
         Ask(FinallyAsync([])).ShouldBeFalse();
         Ask(UsingAsync([], static () => InnerAsync())).ShouldBeFalse();
         Ask(CatchAsync([], static () => InnerAsync())).ShouldBeFalse();
-        Ask(LockingAsync(new AsyncMutex())).ShouldBeFalse("its awaiter does more than throw");
+        Ask(LockingAsync(new AsyncMutex(), default)).ShouldBeTrue();
+        Ask(SendingAsync(new AsyncChannel<int>(1))).ShouldBeFalse("its awaiter does more than throw");
 
         static bool Ask(Future future) => future.Frame.IsTransparent;
     }
@@ -230,7 +261,13 @@ public sealed class PassingCancellationTests
         }
     }
 
-    private static async Future LockingAsync(AsyncMutex mutex) => await mutex.LockAsync();
+    private static async Future LockingAsync(AsyncMutex mutex, CancellationToken token) => await mutex.LockAsync(token);
+
+    private static async Future ReceivingAsync(ChannelReceiver<int> receiver) => await receiver.ReceiveAsync();
+
+    private static async Future PollingAsync() => await Future.FromPoll(static _ => false);
+
+    private static async Future SendingAsync(AsyncChannel<int> channel) => await channel.Sender.SendAsync(1);
 
     private sealed class Note(List<string> seen) : IDisposable
     {
