@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Diagnosers;
@@ -15,15 +14,25 @@ namespace Moirai.Benchmarks.Harness;
 internal sealed class ReportConfig : ManualConfig
 {
     /// <param name="isShort">Three iterations, to see that all runs: the times mean little.</param>
-    /// <param name="file">Filled in by the compiler.</param>
-    public ReportConfig(bool isShort, [CallerFilePath] string file = "")
+    public ReportConfig(bool isShort)
     {
         AddJob((isShort ? Job.ShortRun : Job.Default).WithToolchain(InProcessEmitToolchain.Instance));
         AddLogger(ConsoleLogger.Default);
         AddColumnProvider(DefaultColumnProviders.Instance);
         AddDiagnoser(MemoryDiagnoser.Default);
         AddExporter(MarkdownExporter.GitHub);
-        ArtifactsPath = Path.Combine(Path.GetDirectoryName(file)!, "..", "..", "results");
+        ArtifactsPath = Path.Combine(Root(), "bench"); // BenchmarkDotNet puts a folder "results" into it
         Options |= ConfigOptions.DisableLogFile;
+    }
+
+    private static string Root()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "Moirai.slnx")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return folder ?? throw new DirectoryNotFoundException("The benchmarks do not run inside the repository, to which their reports belong.");
     }
 }
