@@ -1,3 +1,5 @@
+using Moirai.Execution;
+
 namespace Moirai;
 
 /// <summary>The exact account of a runtime at one moment.</summary>
@@ -46,6 +48,29 @@ public sealed record Census(
 
     /// <summary>One line of numbers.</summary>
     public override string ToString() => Line() + (Abandoned + AbandonedWaits == 0 ? string.Empty : FormattableString.Invariant($", abandoned {Abandoned} (and {AbandonedWaits} foreign)"));
+
+    internal static Census Of(Engine engine)
+    {
+        GroupTotals totals = engine.Root.TakeTotals();
+        return new Census(
+            totals.Counts.Created,
+            totals.Counts.Live,
+            totals.Counts.Completed,
+            totals.Counts.Failed,
+            totals.Counts.Canceled,
+            totals.OpenGroups - 1,
+            totals.SlotsInUse,
+            totals.Waiters,
+            engine.Timers.Count,
+            engine.Executor.ReadyCount,
+            engine.Executor.StepCount,
+            engine.Unseen.Open,
+            engine.Unseen.Told)
+        {
+            Abandoned = totals.Abandoned,
+            AbandonedWaits = engine.Abandoned.Count,
+        };
+    }
 
     private string Line() => FormattableString.Invariant(
         $"created {Created} = live {Live} + completed {Completed} + failed {Failed} + canceled {Canceled}; open scopes {OpenScopes}, slots {SlotsInUse}, waiters {Waiters}, timers {TimerEntries}, ready {Ready}, unobserved {Unobserved}, zombies {Zombies}");

@@ -71,6 +71,9 @@ internal abstract class Frame : WaitNode
     /// <summary>The group in which the frame runs when plain code awaits it; null: the root of the current engine.</summary>
     internal virtual TaskGroup? Home => null;
 
+    /// <summary>Whether it only calls another frame that has the same name, and is left out where methods are told.</summary>
+    internal virtual bool IsTransparent => false;
+
     /// <summary>What foreign code a suspended frame awaits: a task, or the source behind a value task. Null when it cannot be found. For who mends a wait that can never end.</summary>
     internal virtual object? FindAwaited() => null;
 

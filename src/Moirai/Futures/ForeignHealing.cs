@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Sites;
 
 namespace Moirai.Futures;
 

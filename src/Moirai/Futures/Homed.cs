@@ -46,6 +46,8 @@ internal sealed class HomedFrame(TaskGroup home, Frame inner) : Frame
 
     internal override string Method => inner.Method;
 
+    internal override bool IsTransparent => true;
+
     internal override void MoveNext()
     {
         if (Homed.Step(this, inner, ref _called))
@@ -65,6 +67,8 @@ internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner) : Frame<T>
     internal override TaskGroup Home => home;
 
     internal override string Method => inner.Method;
+
+    internal override bool IsTransparent => true;
 
     internal override void MoveNext()
     {

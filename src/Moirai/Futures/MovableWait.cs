@@ -26,6 +26,9 @@ internal sealed class MovableWait : IWaitQueue
 
     internal TimerQueue Timers => _timers;
 
+    /// <summary>What it is, for messages.</summary>
+    internal string Name => _name;
+
     /// <summary>The time, in units of 100 ns since the queue began.</summary>
     internal long Due
     {

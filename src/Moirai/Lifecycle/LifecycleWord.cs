@@ -27,6 +27,9 @@ internal struct LifecycleWord
     /// <summary>The word as it is now, for a later claim.</summary>
     public readonly int Peek() => Atomics.Read(in _word) & ~HeldBit;
 
+    /// <summary>The state in a word that <see cref="Peek"/> gave.</summary>
+    public static TaskState StateOf(int peeked) => (TaskState)(peeked & StateMask);
+
     /// <summary>The owner moves the task along one row.</summary>
     public void Move(TaskEvent on)
     {

@@ -49,6 +49,8 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
     internal override string Method => inner.Method;
 
+    internal override bool IsTransparent => true;
+
     internal override void MoveNext()
     {
         if (_region is { } region)

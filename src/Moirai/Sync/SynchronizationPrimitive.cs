@@ -104,6 +104,12 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     /// <summary>What it is and who has it, for messages: <c>mutex 'cache', held by #5 'writer' (2 wait)</c>.</summary>
     internal abstract string Describe();
 
+    /// <summary>What a waiter here waits for, without the state of the primitive: <c>mutex 'cache'</c>, <c>room in channel 'orders'</c>.</summary>
+    internal virtual string WaitTitle(WaitNode node) => Title;
+
+    /// <summary>Tells waits with different titles apart.</summary>
+    internal virtual int WaitAspect(WaitNode node) => 0;
+
     /// <summary>The tasks that wait now, in order; null stands for plain code. For snapshots.</summary>
     internal virtual List<ManagedTask?> CopyWaiters()
     {
