@@ -56,8 +56,8 @@ public sealed class SnapshotTests
         var gate = new Gate();
         TaskPool pool = world.Runtime.CreatePool("requests", maxTasks: 1);
         pool.TrySpawn(_ => gate.WaitAsync(), out ManagedTask? admitted, name: "first").ShouldBeTrue();
-        _ = world.Start(async _ => _ = await pool.SpawnAsync(_ => gate.WaitAsync(), name: "second"), "spawner");
-        ManagedTask body = world.Start(_ => world.Runtime.RunScopeAsync("import", async scope =>
+        _ = world.Start(async ct => _ = await pool.SpawnAsync(_ => gate.WaitAsync(), name: "second"), "spawner");
+        ManagedTask body = world.Start(ct => world.Runtime.RunScopeAsync("import", async scope =>
         {
             var collector = new TaskCollector<int>(scope, "prices");
             _ = collector.Add(async _ =>
