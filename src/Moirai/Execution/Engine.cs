@@ -12,8 +12,9 @@ internal sealed class Engine
     private readonly Action<RuntimeEvent> _publish;
     private volatile bool _stopped;
 
-    internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish)
+    internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish, AccountingLevel accounting = AccountingLevel.Polls)
     {
+        Accounting = accounting;
         Name = name;
         Executor = executor;
         Provider = provider;
@@ -31,6 +32,9 @@ internal sealed class Engine
     internal Executor Executor { get; }
 
     internal TimeProvider Provider { get; }
+
+    /// <summary>How exactly the life of a task is accounted for.</summary>
+    internal AccountingLevel Accounting { get; }
 
     internal TimerQueue Timers { get; }
 
