@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Moirai.Alarms;
 using Moirai.Execution;
 using Moirai.Futures;
 using Moirai.Leaks;
@@ -54,6 +55,13 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             Watch = options.LeakWatch is { } policy ? new LeakWatch(_engine, policy, options.LeakWatchPause) : null,
         };
         _engine.Watch = _lost;
+        if (options.Alarms is { } limits)
+        {
+            _watchdog = new Watchdog(_engine, limits) { OnFault = static error => MoiraiEventSource.Log.OutletFailed(error.ToString()) };
+            _lost.Watchdog = _watchdog;
+            _watchdog.Begin();
+        }
+
         MakeKnown(_engine);
     }
 
@@ -219,6 +227,10 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         catch (Exception error) // a provider that fails, say: those who wait for the stop are told
         {
             told.SetException(error);
+        }
+        finally
+        {
+            _watchdog?.Dispose(); // not before: what a stop waits for may be over a limit
         }
     }
 

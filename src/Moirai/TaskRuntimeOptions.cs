@@ -92,6 +92,9 @@ public sealed class TaskRuntimeOptions
         }
     } = AccountingLevel.Polls;
 
+    /// <summary>What may go on for how long before an <see cref="Alarm"/> is raised; null, and no alarms, by default.</summary>
+    public AlarmLimits? Alarms { get; set; }
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

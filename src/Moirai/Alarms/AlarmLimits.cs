@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Moirai.Execution;
 
 namespace Moirai;
@@ -8,30 +7,30 @@ namespace Moirai;
 /// one comes at the earliest a hundred times as long after it as it took, so that looking never costs more than a hundredth of a processor.</remarks>
 public sealed class AlarmLimits
 {
-    /// <summary>How long a task may wait without an end in sight: not for one of its own delays, and not when it is marked as <see cref="ManagedTask.IsResident"/>. Counted in whole seconds. Null by default: how long is too long only the program knows. Overridden for some by
+    /// <summary>How long a task may wait, delays of its own included; not one that is marked as <see cref="ManagedTask.IsResident"/>. Counted in whole seconds. Null by default: how long is too long only the program knows. Overridden for some by
     /// <see cref="TaskScope.BlockedLimit"/>, <see cref="TaskPool.BlockedLimit"/> and <see cref="ManagedTask.BlockedLimit"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
-    public TimeSpan? Blocked { get; set => field = Checked(value); }
+    public TimeSpan? Blocked { get; set => field = Timeouts.Positive(value); }
 
     /// <summary>How long a task may keep its thread in one step, computing or blocking it. One second by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
-    public TimeSpan? WorkerHeld { get; set => field = Checked(value); } = TimeSpan.FromSeconds(1);
+    public TimeSpan? WorkerHeld { get; set => field = Timeouts.Positive(value); } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a task that is ready may wait for a thread. One second by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
-    public TimeSpan? Starved { get; set => field = Checked(value); } = TimeSpan.FromSeconds(1);
+    public TimeSpan? Starved { get; set => field = Timeouts.Positive(value); } = TimeSpan.FromSeconds(1);
 
     /// <summary>How late a timer may be. One second by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
-    public TimeSpan? TimersLate { get; set => field = Checked(value); } = TimeSpan.FromSeconds(1);
+    public TimeSpan? TimersLate { get; set => field = Timeouts.Positive(value); } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a task that was canceled may go on. 30 seconds by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
-    public TimeSpan? CancelIgnored { get; set => field = Checked(value); } = TimeSpan.FromSeconds(30);
+    public TimeSpan? CancelIgnored { get; set => field = Timeouts.Positive(value); } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long a pool may have no free slot. 30 seconds by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
-    public TimeSpan? PoolFull { get; set => field = Checked(value); } = TimeSpan.FromSeconds(30);
+    public TimeSpan? PoolFull { get; set => field = Timeouts.Positive(value); } = TimeSpan.FromSeconds(30);
 
     /// <summary>From one look to the next. Half a second by default; at least 10 milliseconds.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Shorter.</exception>
@@ -59,14 +58,4 @@ public sealed class AlarmLimits
 
     /// <summary>Told of every alarm, when it is raised, repeated and cleared, on the thread that looks; it must return soon. What it throws goes to the event source <c>Moirai</c>.</summary>
     public Action<Alarm>? OnAlarm { get; set; }
-
-    internal static TimeSpan? Checked(TimeSpan? limit, [CallerMemberName] string name = "")
-    {
-        if (limit is { } time && time <= TimeSpan.Zero)
-        {
-            throw new ArgumentOutOfRangeException(name, limit, $"The limit {name} of {time} would be over before anything begins. Give a positive time, or null for no limit.");
-        }
-
-        return limit;
-    }
 }

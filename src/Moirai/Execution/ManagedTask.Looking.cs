@@ -65,6 +65,18 @@ public partial class ManagedTask
         return (extras as TaskExtras)?.Cause ?? Group.Cause;
     }
 
-    /// <summary>The name and spawn site, shared by the tasks of one place.</summary>
-    internal TaskLabel Label => _label;
+    /// <summary>How long it may wait, if it has a limit of its own. Leaves a suspect as it is.</summary>
+    internal TimeSpan? LookAtBlockedLimit()
+    {
+        if (_extras is not TaskExtras && (_core.Flags & TaskFlags.Suspected) == 0)
+        {
+            return null;
+        }
+
+        _core.Gate.Enter();
+        object? extras = Place is SentinelLink link ? link.Target.Extras : _extras;
+        TimeSpan? limit = (extras as TaskExtras)?.BlockedLimit;
+        _core.Gate.Exit();
+        return limit;
+    }
 }

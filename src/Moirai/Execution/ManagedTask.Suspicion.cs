@@ -161,6 +161,20 @@ public partial class ManagedTask
         }
     }
 
+    /// <summary>How long the task may wait before an alarm is raised (<c>AlarmKind.BlockedTooLong</c>); null: as long as its scope or pool allows, in the end the runtime. It may be changed at any time, by anybody.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
+    public TimeSpan? BlockedLimit
+    {
+        get => LookAtBlockedLimit();
+        set
+        {
+            TimeSpan? limit = Timeouts.Positive(value);
+            Lock();
+            ExtrasLocked().BlockedLimit = limit;
+            Unlock();
+        }
+    }
+
     /// <summary>Called by the first step after a wait in which the task was suspected.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void RestoreBeforeStep()

@@ -17,6 +17,10 @@ internal sealed class StepContext
 
     private static long s_nextIds = 1;
 
+    // The thread, and the system's number for it, for who watches how long it is kept. Written once.
+    internal readonly Thread Thread = Thread.CurrentThread;
+    internal readonly int ThreadId = Ground.ThreadProbe.CurrentId();
+
     // The task and the frame whose code runs now; null outside managed tasks.
     internal ManagedTask? Task;
     internal Frame? Frame;

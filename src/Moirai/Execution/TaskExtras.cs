@@ -78,6 +78,9 @@ internal sealed class TaskExtras
     // What the task's wait throws since it was proved to be one for ever. Taken by the task's next step.
     internal Exception? Leak;
 
+    // How long it may wait before an alarm is raised; null: as long as its scope allows.
+    internal TimeSpan? BlockedLimit;
+
     // Links to tokens from outside.
     internal TokenLink? Links;
 

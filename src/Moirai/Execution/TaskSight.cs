@@ -14,6 +14,9 @@ internal readonly struct TaskSight(int word, Frame? leaf, StepContext? stepping)
 
     internal Frame? Leaf => leaf;
 
+    /// <summary>The context of the thread that steps it; null when none does.</summary>
+    internal StepContext? Stepping => stepping;
+
     /// <summary>The innermost frame of a task that runs, as far as another thread can tell.</summary>
     internal Frame? Running(ManagedTask task) => stepping is { Frame: { } frame } && ReferenceEquals(frame.Owner, task) ? frame : null;
 }

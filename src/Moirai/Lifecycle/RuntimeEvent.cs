@@ -39,6 +39,12 @@ public enum RuntimeEventKind
 
     /// <summary>A task gave a result, and its handle was lost or its runtime stopped before anybody looked at it. Only where <see cref="TaskRuntimeOptions.ReportUnseenResults"/> says so.</summary>
     UnobservedResult = 12,
+
+    /// <summary>Something has gone on for longer than its limit, or still does: see <see cref="Moirai.Alarm"/>.</summary>
+    Alarm = 14,
+
+    /// <summary>What an alarm was about is over.</summary>
+    AlarmCleared = 15,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>

@@ -46,6 +46,14 @@ public sealed partial class TaskPool : IAsyncDisposable
         }
     }
 
+    /// <summary>How long a task of the pool may wait before an alarm is raised (<c>AlarmKind.BlockedTooLong</c>); null: as long as what is around it allows, in the end the runtime. It may be changed at any time.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
+    public TimeSpan? BlockedLimit
+    {
+        get => _group.BlockedLimit;
+        set => _group.BlockedLimit = Timeouts.Positive(value);
+    }
+
     /// <summary>Asks every task of the pool to stop, and takes no more. Returns at once.</summary>
     /// <param name="reason">Why, for whoever looks at a cause later.</param>
     /// <returns>False when it had been canceled, or had closed.</returns>

@@ -63,6 +63,14 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <summary>Canceled when the scope is; for foreign code that works for the scope as a whole.</summary>
     public CancellationToken CancellationToken => Group.Token;
 
+    /// <summary>How long a task of the scope, or of one inside, may wait before an alarm is raised (<c>AlarmKind.BlockedTooLong</c>); null: as long as what is around it allows, in the end the runtime. It may be changed at any time.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
+    public TimeSpan? BlockedLimit
+    {
+        get => Group.BlockedLimit;
+        set => Group.BlockedLimit = Timeouts.Positive(value);
+    }
+
     internal TaskGroup Group { get; }
 
     /// <summary>Asks the body and every task of the scope, and of the scopes opened inside, to stop. Returns at once.</summary>
