@@ -27,6 +27,9 @@ internal struct LifecycleWord
     /// <summary>The word as it is now, for a later claim.</summary>
     public readonly int Peek() => Atomics.Read(in _word) & ~HeldBit;
 
+    /// <summary>Whether a word that was peeked at is that of a wait.</summary>
+    public static bool IsWait(int armed) => (TaskState)(armed & StateMask) == TaskState.Blocked;
+
     /// <summary>The owner moves the task along one row.</summary>
     public void Move(TaskEvent on)
     {
