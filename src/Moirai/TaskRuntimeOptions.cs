@@ -76,6 +76,9 @@ public sealed class TaskRuntimeOptions
         }
     } = TimeSpan.FromMinutes(1);
 
+    /// <summary>What is done about tasks that wait for each other in a ring: the wait that closes it throws a <see cref="DeadlockException"/> by default. See docs/deadlocks.md for what is seen.</summary>
+    public DeadlockPolicy Deadlocks { get; set; }
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

@@ -93,7 +93,7 @@ internal sealed class KnownTarget(WaitTarget target, string words)
 
     private WaitSnapshot Make(int? primitive)
     {
-        ManagedTask? holder = target.Primitive?.Holder;
+        ManagedTask? holder = target.Primitive?.Holder ?? target.Primitive?.Blocker;
         return new WaitSnapshot(target.Kind, target.What)
         {
             Primitive = primitive,

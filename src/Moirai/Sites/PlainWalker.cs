@@ -27,7 +27,10 @@ internal sealed class PlainWalker
     internal MachineReader? ReaderOf(object awaited) => Works ? Read(awaited) : null;
 
     /// <summary>What a method that stands at an await waits for; null when it stands at none or that cannot be told.</summary>
-    internal object? Awaited(MachineReader reader, object owner)
+    /// <param name="reader">The reader of its machine.</param>
+    /// <param name="owner">The object in which the machine lives.</param>
+    /// <param name="stands">Asked about what is no task and no method: whether it is what is awaited. Null for the first thing that is found.</param>
+    internal object? Awaited(MachineReader reader, object owner, Func<object, bool>? stands = null)
     {
         object? other = null;
         for (int i = 0; i < reader.Awaiters; i++)
@@ -39,7 +42,7 @@ internal sealed class PlainWalker
                     return held;
                 }
 
-                other ??= held;
+                other ??= stands is null || stands(held) ? held : null;
             }
         }
 

@@ -64,7 +64,7 @@ internal sealed class AwaitChain(PlainWalker walker)
         int count = 0;
         for (Frame? frame = leaf; frame is not null && ++count < DeepestChain; frame = frame.Caller)
         {
-            if (frame is Sentinel || frame.IsTransparent)
+            if (frame.IsTransparent)
             {
                 continue;
             }
