@@ -19,7 +19,7 @@ internal sealed class WaitTargets(int most)
     /// <summary>What the frame waits for.</summary>
     internal KnownTarget Of(Frame leaf, AwaitChain chain)
     {
-        object key = WaitTarget.KeyOf(leaf, chain.Foreign, chain.PlainCodeRuns, out int aspect);
+        object key = WaitTarget.KeyOf(leaf, chain, out int aspect);
         if (_last is { } last && aspect == _lastAspect && (ReferenceEquals(_lastKey, key) || KeyComparer.AreEqual(_lastKey!, key)))
         {
             return last;

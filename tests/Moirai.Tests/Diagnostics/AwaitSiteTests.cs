@@ -75,20 +75,22 @@ public sealed class AwaitSiteTests
     {
         await using var runtime = new TaskRuntime(new() { Name = "platform" });
         using var semaphore = new SemaphoreSlim(0);
+        using var free = new SemaphoreSlim(0);
         using var stop = new CancellationTokenSource();
         var channel = Channel.CreateBounded<int>(1);
         Task other = _never.Task;
         var bodies = new Dictionary<string, Func<CancellationToken, Task>>
         {
             ["Task.Delay"] = _ => Task.Delay(TimeSpan.FromHours(1), TimeProvider.System, stop.Token),
-            ["SemaphoreSlim.WaitAsync"] = async ct => await semaphore.WaitAsync(stop.Token),
+            ["SemaphoreSlim.WaitUntilCountOrTimeoutAsync (Task.WaitAsync)"] = async _ => await semaphore.WaitAsync(stop.Token),
+            ["SemaphoreSlim.WaitAsync"] = async _ => await free.WaitAsync(),
             ["Task.WhenAll"] = async _ => await Task.WhenAll(other, new TaskCompletionSource().Task.WaitAsync(stop.Token)),
             ["Task.WhenAny"] = async _ => await Task.WhenAny(other, new TaskCompletionSource().Task.WaitAsync(stop.Token)),
             ["a Task"] = async _ => await other,
         };
         var tasks = bodies.ToDictionary(pair => pair.Key, pair => runtime.SpawnDetached(pair.Value, pair.Key));
-        ManagedTask reader = runtime.SpawnDetached(async _ => _ = await channel.Reader.ReadAsync(stop.Token), "reader");
-        Eventually.Is(() => runtime.TakeSnapshot().States is { Blocked: 6, Live: 6 }, TimeSpan.FromSeconds(20)).ShouldBeTrue();
+        ManagedTask reader = runtime.SpawnDetached(async token => _ = await channel.Reader.ReadAsync(stop.Token), "reader");
+        Eventually.Is(() => runtime.TakeSnapshot().States is { Blocked: 7, Live: 7 }, TimeSpan.FromSeconds(20)).ShouldBeTrue();
 
         RuntimeSnapshot snapshot = runtime.TakeSnapshot();
 
@@ -98,8 +100,10 @@ public sealed class AwaitSiteTests
         }
 
         snapshot.Tasks.Single(one => one.Id == reader.Id).Wait!.What.ShouldContain("Read");
+        free.Release();
         await stop.CancelAsync();
         _never.SetResult();
+        Eventually.Is(() => runtime.TakeSnapshot().States.Live == 0, TimeSpan.FromSeconds(20)).ShouldBeTrue(runtime.TakeSnapshot().ToString());
     }
 
     [Fact]
@@ -113,6 +117,7 @@ public sealed class AwaitSiteTests
 
         told.Wait.ShouldBe(new WaitSnapshot(WaitKind.Task, $"the end of {slow.Title}") { Task = slow.Id });
         _never.SetResult();
+        Eventually.Is(() => _world.Run() >= 0 && plain.IsEnded, TimeSpan.FromSeconds(20)).ShouldBeTrue(); // plain code goes on by way of the thread pool
         _world.ShouldBeEmpty();
     }
 
@@ -167,7 +172,7 @@ public sealed class AwaitSiteTests
 
         PlainWalker.Platform.Awaited(reader, outer).ShouldBeSameAs(byReflection.ShouldNotBeNull());
         _never.SetResult();
-        reader.State(outer).ShouldBeNegative();
+        PlainWalker.Platform.ReaderOf(outer).ShouldBeNull("it has ended, and stands at no await");
     }
 
     [Fact]

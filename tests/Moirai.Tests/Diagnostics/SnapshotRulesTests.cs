@@ -12,7 +12,7 @@ public sealed class SnapshotRulesTests
         var world = new World();
         var hostile = new Hostile();
         ManagedTask task = world.Start(async _ => await hostile, "victim");
-        ManagedTask poll = world.Start(_ => Future.FromPoll(hostile, static (state, _) => state.IsOpen ? Poll.Ready : Poll.Pending), "poll");
+        ManagedTask poll = world.Start(_ => Future.FromPoll(_ => hostile.IsOpen), "poll");
 
         RuntimeSnapshot snapshot = world.Runtime.TakeSnapshot();
         _ = snapshot.ToString();
