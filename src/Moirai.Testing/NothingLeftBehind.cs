@@ -1,5 +1,5 @@
 using Moirai.Execution;
-using Moirai.Leaks;
+using Moirai.Stories;
 
 namespace Moirai.Testing;
 

@@ -95,6 +95,9 @@ public sealed class TaskRuntimeOptions
     /// <summary>What may go on for how long before an <see cref="Alarm"/> is raised; null, and no alarms, by default.</summary>
     public AlarmLimits? Alarms { get; set; }
 
+    /// <summary>What is done about tasks that wait for each other in a ring: the wait that closes it throws a <see cref="DeadlockException"/> by default. See docs/deadlocks.md for what is seen.</summary>
+    public DeadlockPolicy Deadlocks { get; set; }
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

@@ -41,7 +41,7 @@ internal sealed class PrimitiveTable(int most)
     internal List<PrimitiveSnapshot> ToSnapshots() => _listed.ConvertAll(static entry =>
     {
         SynchronizationPrimitive primitive = entry.Primitive;
-        ManagedTask? owner = primitive.Holder;
+        ManagedTask? owner = primitive.Holder ?? primitive.Blocker;
         return new PrimitiveSnapshot
         {
             Index = entry.Place!.Value,

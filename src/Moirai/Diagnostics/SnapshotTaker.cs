@@ -162,9 +162,9 @@ internal sealed class SnapshotTaker
         long created = 0, ready = 0, running = 0, blocked = 0;
         foreach (RosterPage page in pages)
         {
-            for (int seat = 0; seat < page.Seats; seat++)
+            for (int seat = 0; seat < page.Size; seat++)
             {
-                if (page.SeatAt(seat) is { } task && TryRead(task, out SeenTask seen, out WaitSnapshot? wait))
+                if (page[seat] is { } task && TryRead(task, out SeenTask seen, out WaitSnapshot? wait))
                 {
                     switch (seen.State)
                     {

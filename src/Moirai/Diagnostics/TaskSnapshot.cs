@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Serialization;
 
 namespace Moirai;
 
@@ -41,9 +42,11 @@ public sealed record TaskSnapshot
     public string? CancelCause { get; init; }
 
     /// <summary>Whether it may wait for ever: see <see cref="ManagedTask.IsResident"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsResident { get; init; }
 
     /// <summary>Whether whoever called it has given it up: see <see cref="ManagedTask.IsAbandoned"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsAbandoned { get; init; }
 
     /// <summary>The task in a line.</summary>

@@ -19,7 +19,7 @@ internal sealed class WaitTargets(int most)
     /// <summary>What the frame waits for.</summary>
     internal KnownTarget Of(Frame leaf, AwaitChain chain)
     {
-        object key = WaitTarget.KeyOf(leaf, chain.Foreign, chain.PlainCodeRuns, out int aspect);
+        object key = WaitTarget.KeyOf(leaf, chain, out int aspect);
         if (_last is { } last && aspect == _lastAspect && (ReferenceEquals(_lastKey, key) || KeyComparer.AreEqual(_lastKey!, key)))
         {
             return last;
@@ -93,7 +93,7 @@ internal sealed class KnownTarget(WaitTarget target, string words)
 
     private WaitSnapshot Make(int? primitive)
     {
-        ManagedTask? holder = target.Primitive?.Holder;
+        ManagedTask? holder = target.Primitive?.Holder ?? target.Primitive?.Blocker;
         return new WaitSnapshot(target.Kind, target.What)
         {
             Primitive = primitive,

@@ -70,6 +70,7 @@ internal readonly struct EndWithin(ManagedTask task, long due) : ICriticalNotify
 
     public void Suspend(Frame frame)
     {
+        frame.Due = WaitEdge.Firm;
         if (Park.Begin(frame, task, out int armed))
         {
             _seat.Take(frame, armed);
@@ -96,6 +97,7 @@ internal readonly struct EmptyWithin(TaskGroup group, long due) : ICriticalNotif
 
     public void Suspend(Frame frame)
     {
+        frame.Due = WaitEdge.Firm;
         if (Park.Begin(frame, group, out int armed))
         {
             _seat.Take(frame, armed);

@@ -82,8 +82,12 @@ internal abstract class Frame : WaitNode
     /// <summary>Whether it only calls another frame that has the same name, and is left out where methods are told.</summary>
     internal virtual bool IsTransparent => false;
 
-    /// <summary>What foreign code a suspended frame awaits: a task, or the source behind a value task. Null when it cannot be found. For who mends a wait that can never end.</summary>
-    internal virtual object? FindAwaited() => null;
+    /// <summary>The method and, where a PDB tells it, the <c>file:line</c> of the await at which the frame stands. For messages; of a frame that moves meanwhile it may be where it was.</summary>
+    internal virtual string Place => Method;
+
+    /// <summary>What foreign code a suspended frame awaits: a task, or the source behind a value task. Null when it cannot be found.</summary>
+    /// <param name="stands">Asked about what is no task and no method: whether it is what is awaited. Null for the first thing that is found.</param>
+    internal virtual object? FindAwaited(Func<object, bool>? stands = null) => null;
 
     /// <summary>Spawns this cold frame as a task of its own, for plain code that awaits it.</summary>
     internal ManagedTask SpawnDetached() =>

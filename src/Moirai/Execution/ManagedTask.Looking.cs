@@ -12,7 +12,7 @@ public partial class ManagedTask
     {
         int word = Word.Peek();
         object? place = Atomics.Read(ref Place);
-        Frame? leaf = place is SentinelLink ? LeafOfSuspect() : place as Frame;
+        Frame? leaf = place is SuspectPage ? LeafOfSuspect() : place as Frame;
         return new TaskSight(word, leaf, place as StepContext);
     }
 
@@ -32,7 +32,7 @@ public partial class ManagedTask
         }
 
         _core.Gate.Enter();
-        if ((Place is SentinelLink link ? link.Target.Extras : _extras) is TaskExtras extras)
+        if ((Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras) is TaskExtras extras)
         {
             foreach (Hold hold in extras.Holds ?? [])
             {
@@ -60,7 +60,7 @@ public partial class ManagedTask
         }
 
         _core.Gate.Enter();
-        object? extras = Place is SentinelLink link ? link.Target.Extras : _extras;
+        object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
         _core.Gate.Exit();
         return (extras as TaskExtras)?.Cause ?? Group.Cause;
     }

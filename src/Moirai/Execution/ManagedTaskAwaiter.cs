@@ -114,9 +114,12 @@ internal static class Joining
             return;
         }
 
+        frame.Due = 0;
+        ManagedTask waiter = frame.Owner!;
         if (Park.Begin(frame, task, out int armed))
         {
             task.Join(frame, armed);
+            DeadlockCheck.AfterSeat(waiter);
         }
     }
 }

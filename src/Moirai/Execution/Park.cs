@@ -89,8 +89,17 @@ internal static class Park
 
     /// <summary>A frame is about to be stepped that was only invited: it asks for what it waits for, and may have to wait anew.</summary>
     /// <returns>The frame when it goes on, else null.</returns>
-    internal static Frame? Arrive(Frame frame, StepContext context) =>
-        ((IPrimitiveQueue)frame.Queue!).Accept(frame) ? frame : context.Next;
+    internal static Frame? Arrive(Frame frame, StepContext context)
+    {
+        ManagedTask task = frame.Owner!;
+        if (((IPrimitiveQueue)frame.Queue!).Accept(frame))
+        {
+            return frame;
+        }
+
+        DeadlockCheck.AfterSeat(task); // who has it now may be another
+        return context.Next;
+    }
 
     /// <summary>Arms a wait on code that is not ours: cancellation does not interrupt it, the task's token does.</summary>
     /// <param name="frame">Who waits.</param>

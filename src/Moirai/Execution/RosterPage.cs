@@ -122,11 +122,6 @@ internal sealed class RosterPage : ILinked<RosterPage>
         return waits;
     }
 
-    internal int Seats => _seats.Length;
-
-    /// <summary>Who sits there now. From any thread.</summary>
-    internal ManagedTask? SeatAt(int seat) => Atomics.Read(ref _seats[seat]);
-
     internal void AddTasksTo(List<ManagedTask> tasks)
     {
         for (int i = 0; i < _seats.Length; i++)

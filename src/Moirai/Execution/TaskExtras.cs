@@ -90,6 +90,9 @@ internal sealed class TaskExtras
     // What the task has held across a wait; some of it was given back since. See Holdings.
     internal List<Hold>? Holds;
 
+    // The ticket of the wait that was told of as a part of a ring; see WaitEdge.
+    internal int ToldWait;
+
     // The task that called this one as an operation, and waits for it. Cleared when it gives it up.
     internal ManagedTask? Caller;
 

@@ -27,7 +27,9 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
 
     internal override void Release() => StateMachine = default!;
 
-    internal override object? FindAwaited() => ForeignHealing.AwaitedBy(StateMachine, StateMachineFields<TStateMachine>.All);
+    internal override string Place => Machines.PlaceOf(this, s_method, typeof(TStateMachine));
+
+    internal override object? FindAwaited(Func<object, bool>? stands = null) => Machines.AwaitedBy(this, stands);
 }
 
 /// <summary>The frame of an <c>async Future&lt;T&gt;</c> method.</summary>
@@ -57,7 +59,9 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
         Result = default!;
     }
 
-    internal override object? FindAwaited() => ForeignHealing.AwaitedBy(StateMachine, StateMachineFields<TStateMachine>.All);
+    internal override string Place => Machines.PlaceOf(this, s_method, typeof(TStateMachine));
+
+    internal override object? FindAwaited(Func<object, bool>? stands = null) => Machines.AwaitedBy(this, stands);
 }
 
 /// <summary>What the builders do at an await that has to wait.</summary>
@@ -96,14 +100,16 @@ internal static class Suspension
     }
 }
 
-/// <summary>The fields of a state machine, looked up once.</summary>
-internal static class StateMachineFields<TStateMachine>
+/// <summary>What can be read of the state machine in a frame.</summary>
+internal static class Machines
 {
-    internal static readonly System.Reflection.FieldInfo[] All = Find();
+    /// <inheritdoc cref="Frame.Place"/>
+    internal static string PlaceOf(Frame frame, string method, Type machine) =>
+        MachineReader.Of(frame.GetType()) is { } reader && MethodSites.Of(machine).At(reader.State(frame)) is { } site ? $"{method} ({site})" : method;
 
-    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where a field was trimmed away nothing is found, and the report says that the task could not be resumed.")]
-    private static System.Reflection.FieldInfo[] Find() => typeof(TStateMachine).GetFields(
-        System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic);
+    /// <inheritdoc cref="Frame.FindAwaited"/>
+    internal static object? AwaitedBy(Frame frame, Func<object, bool>? stands) =>
+        MachineReader.Of(frame.GetType()) is { } reader ? PlainWalker.Platform.Awaited(reader, frame, stands) : null;
 }
 
 /// <summary>Whether a method of futures calls plain <c>async</c> code that goes on while it waits: only then its tasks pay for an execution context of their own.</summary>

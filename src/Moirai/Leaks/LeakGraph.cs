@@ -76,7 +76,7 @@ internal sealed class LeakGraph
     /// <summary>Decides, and acts.</summary>
     internal List<LeakedTask> Judge(LeakPolicy policy)
     {
-        var stories = _leaked.ConvertAll(task => TaskStory.OfLeaked(task, _promises.GetValueOrDefault(task)?.FirstOrDefault()));
+        var stories = _leaked.ConvertAll(task => LeakStory.Of(task, _promises.GetValueOrDefault(task)?.FirstOrDefault()));
         if (policy == LeakPolicy.Heal)
         {
             HashSet<ManagedTask> waits = [.. _dependants.Values.SelectMany(static list => list)];

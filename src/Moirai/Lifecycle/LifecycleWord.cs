@@ -33,6 +33,9 @@ internal struct LifecycleWord
     /// <summary>The state in a word that <see cref="Peek"/> gave.</summary>
     public static TaskState StateOf(int peeked) => (TaskState)(peeked & StateMask);
 
+    /// <summary>Whether a word that was peeked at is that of a wait.</summary>
+    public static bool IsWait(int armed) => (TaskState)(armed & StateMask) == TaskState.Blocked;
+
     /// <summary>The owner moves the task along one row.</summary>
     public void Move(TaskEvent on)
     {

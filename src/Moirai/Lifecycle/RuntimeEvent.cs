@@ -40,6 +40,9 @@ public enum RuntimeEventKind
     /// <summary>A task gave a result, and its handle was lost or its runtime stopped before anybody looked at it. Only where <see cref="TaskRuntimeOptions.ReportUnseenResults"/> says so.</summary>
     UnobservedResult = 12,
 
+    /// <summary>Tasks wait for each other in a ring. The error is a <see cref="DeadlockException"/>, which one of them is thrown unless <see cref="TaskRuntimeOptions.Deadlocks"/> says otherwise.</summary>
+    Deadlock = 13,
+
     /// <summary>Something has gone on for longer than its limit, or still does: see <see cref="Moirai.Alarm"/>.</summary>
     Alarm = 14,
 

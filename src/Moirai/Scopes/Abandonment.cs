@@ -66,7 +66,7 @@ internal static class Abandonment
         {
             if (left is null)
             {
-                await new EmptyAwaitable(group);
+                await new EmptyAwaitable(group, isFirm: true);
             }
             else
             {

@@ -241,7 +241,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         {
             while (!Group.IsEmpty)
             {
-                await new EmptyAwaitable(Group);
+                await new EmptyAwaitable(Group, isFirm: false);
             }
 
             return null;
@@ -250,6 +250,12 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         {
             Group.Cancel(error.Cause);
             return error;
+        }
+        catch (DeadlockException error) // a task of the scope waits for the one that waits here, which leaves all the same only when nothing is left
+        {
+            AddFailure(error);
+            Group.Cancel(Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', whose end closed a deadlock,", error));
+            return null;
         }
     }
 
@@ -309,7 +315,9 @@ internal sealed class BodyRegion(ManagedTask task, TaskGroup group) : CancelRegi
 }
 
 /// <summary>Waits inside a managed task until a group is empty.</summary>
-internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+/// <param name="group">The group.</param>
+/// <param name="isFirm">Whether the wait has to go on even if it is part of a deadlock.</param>
+internal readonly struct EmptyAwaitable(TaskGroup group, bool isFirm) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
 {
     public bool IsCompleted => group.IsEmpty;
 
@@ -323,9 +331,12 @@ internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.Compil
 
     public void Suspend(Frame frame)
     {
+        frame.Due = isFirm ? WaitEdge.Firm : 0;
+        ManagedTask task = frame.Owner!;
         if (Park.Begin(frame, group, out int armed))
         {
             group.JoinEmpty(frame, armed);
+            DeadlockCheck.AfterSeat(task);
         }
     }
 }

@@ -1,5 +1,6 @@
 using Moirai.Execution;
 using Moirai.Leaks;
+using Moirai.Stories;
 
 namespace Moirai.Shutdown;
 

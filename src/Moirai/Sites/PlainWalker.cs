@@ -23,11 +23,17 @@ internal sealed class PlainWalker
     /// <summary>Whether it found what it should.</summary>
     internal bool Works { get; }
 
-    /// <summary>The reader of an object that somebody awaits; null when no method stands behind it that can be followed.</summary>
-    internal MachineReader? ReaderOf(object awaited) => Works ? Read(awaited) : null;
+    /// <summary>The reader of an object that somebody awaits; null when no method stands behind it that can be followed, or it has ended: the platform clears the machine of one that has.</summary>
+    internal MachineReader? ReaderOf(object awaited) => Works && !HasEnded(awaited) ? Read(awaited) : null;
+
+    /// <summary>Whether it is a task that has ended. Who awaits it is about to go on.</summary>
+    internal static bool HasEnded(object? awaited) => awaited is Task { IsCompleted: true };
 
     /// <summary>What a method that stands at an await waits for; null when it stands at none or that cannot be told.</summary>
-    internal object? Awaited(MachineReader reader, object owner)
+    /// <param name="reader">The reader of its machine.</param>
+    /// <param name="owner">The object in which the machine lives.</param>
+    /// <param name="stands">Asked about what is no task and no method: whether it is what is awaited. Null for the first thing that is found.</param>
+    internal object? Awaited(MachineReader reader, object owner, Func<object, bool>? stands = null)
     {
         object? other = null;
         for (int i = 0; i < reader.Awaiters; i++)
@@ -39,7 +45,7 @@ internal sealed class PlainWalker
                     return held;
                 }
 
-                other ??= held;
+                other ??= stands is null || stands(held) ? held : null;
             }
         }
 
@@ -56,7 +62,7 @@ internal sealed class PlainWalker
             && Awaited(first, outer) is { } inner && Read(inner) is { } second && MethodName.Of(second.Machine.Name) == nameof(InnerAsync) && second.State(inner) == 1
             && ReferenceEquals(Awaited(second, inner), end.Task);
         end.SetResult();
-        return found && Read(outer) is { } over && over.State(outer) < 0 && outer.IsCompletedSuccessfully;
+        return found && outer.IsCompletedSuccessfully;
     }
 
     private static async Task OuterAsync(Task end) => await InnerAsync(end).ConfigureAwait(false);

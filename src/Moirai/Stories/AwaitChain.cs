@@ -26,6 +26,9 @@ internal sealed class AwaitChain(PlainWalker walker)
     /// <summary>What the innermost method waits for, when that is not Moirai's: a task, a value task's source, a managed task.</summary>
     internal object? Foreign { get; private set; }
 
+    /// <summary>The platform's method that the user's code has called and that waits now, and what for; null when the user's code waits itself.</summary>
+    internal string? ForeignMethod { get; private set; }
+
     /// <summary>Whether the innermost method is plain code that some thread executes now, although the task waits for it.</summary>
     internal bool PlainCodeRuns { get; private set; }
 
@@ -40,6 +43,7 @@ internal sealed class AwaitChain(PlainWalker walker)
     {
         Frames.Clear();
         Foreign = null;
+        ForeignMethod = null;
         PlainCodeRuns = false;
         Frame? leaf = sight.Leaf ?? sight.Running(task);
         if (leaf is null)
@@ -64,7 +68,7 @@ internal sealed class AwaitChain(PlainWalker walker)
         int count = 0;
         for (Frame? frame = leaf; frame is not null && ++count < DeepestChain; frame = frame.Caller)
         {
-            if (frame is Sentinel || frame.IsTransparent)
+            if (frame.IsTransparent)
             {
                 continue;
             }
@@ -128,6 +132,12 @@ internal sealed class AwaitChain(PlainWalker walker)
             Frames.Add(s_more);
         }
 
+        int called = Frames.FindIndex(static frame => !frame.IsInfrastructure);
+        if (called > 0 && Foreign is not ManagedTask)
+        {
+            ForeignMethod = $"{Frames[called - 1].Type}.{Frames[called - 1].Method} ({ForeignNames.Of(Foreign, PlainCodeRuns)})";
+        }
+
         _plain.Clear(); // it holds tasks
     }
 
@@ -149,7 +159,7 @@ internal sealed class AwaitChain(PlainWalker walker)
         for (int i = 0; i < _plain.Count; i++)
         {
             (object owner, KnownType type, int state) = _plain[i];
-            if (type.Reader!.State(owner) != state)
+            if (type.Reader!.State(owner) != state || PlainWalker.HasEnded(owner)) // in this order: one that has ended has no state any more
             {
                 return false;
             }

@@ -1,3 +1,5 @@
+using Moirai.Sites;
+
 namespace Moirai.Stories;
 
 /// <summary>Calls the platform's own awaited objects what people call them. By their types: no code of theirs runs.</summary>
@@ -11,6 +13,11 @@ internal static class ForeignNames
         if (awaited is null)
         {
             return codeRuns ? "plain code that runs" : "a foreign awaitable";
+        }
+
+        if (PlainWalker.HasEnded(awaited))
+        {
+            return "a Task that has just ended";
         }
 
         Type type = awaited.GetType();

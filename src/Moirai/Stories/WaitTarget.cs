@@ -25,10 +25,9 @@ internal sealed class WaitTarget(WaitKind kind, string what)
 
     /// <summary>What tells this target from others: an object, or words.</summary>
     /// <param name="leaf">The frame that waits.</param>
-    /// <param name="foreign">What it waits for when that is not Moirai's; see <see cref="AwaitChain.Foreign"/>.</param>
-    /// <param name="codeRuns">Plain code runs for the task.</param>
+    /// <param name="chain">The chain of the task, as it was read last.</param>
     /// <param name="aspect">Tells waits of different kinds on one object apart.</param>
-    internal static object KeyOf(Frame leaf, object? foreign, bool codeRuns, out int aspect)
+    internal static object KeyOf(Frame leaf, AwaitChain chain, out int aspect)
     {
         aspect = 0;
         switch (leaf.Queue)
@@ -48,7 +47,7 @@ internal sealed class WaitTarget(WaitKind kind, string what)
             case IWaitQueue queue:
                 return queue;
             default:
-                return foreign as ManagedTask as object ?? ForeignNames.Of(foreign, codeRuns);
+                return chain.Foreign as ManagedTask as object ?? chain.ForeignMethod ?? ForeignNames.Of(chain.Foreign, chain.PlainCodeRuns);
         }
     }
 
