@@ -89,6 +89,9 @@ internal abstract class Frame : WaitNode
     /// <param name="stands">Asked about what is no task and no method: whether it is what is awaited. Null for the first thing that is found.</param>
     internal virtual object? FindAwaited(Func<object, bool>? stands = null) => null;
 
+    /// <summary>The stretch of the task's life whose end is this frame's entry in the timer queue; null for frames that time nothing.</summary>
+    internal virtual CancelRegion? TimedBy => null;
+
     /// <summary>Spawns this cold frame as a task of its own, for plain code that awaits it.</summary>
     internal ManagedTask SpawnDetached() =>
         SpawnInto(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0));
