@@ -18,5 +18,6 @@ internal static class Catalogue
         new Registering(),
         new PingPong(),
         new LeakScanning(),
+        new Accounting(),
     ];
 }
