@@ -166,6 +166,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         {
             Abandoned = totals.Abandoned,
             AbandonedWaits = _engine.Abandoned.Count,
+            Deadlocks = _engine.DeadlocksFound,
         };
     }
 
