@@ -16,6 +16,7 @@ internal sealed class Engine
     private readonly Action<RuntimeEvent> _publish;
     private volatile bool _stopped;
     private long _deadlocksFound;
+    private volatile bool _reported;
 
     internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish, AccountingLevel accounting = AccountingLevel.Polls)
     {
@@ -72,6 +73,13 @@ internal sealed class Engine
     {
         get => _stopped;
         set => _stopped = value;
+    }
+
+    /// <summary>The stop is over and has been reported: nobody waits any more for what is left.</summary>
+    internal bool IsReported
+    {
+        get => _reported;
+        set => _reported = value;
     }
 
     /// <summary>Whether a task of this engine ever waited in a synchronization primitive: only then the census looks for such waits.</summary>
