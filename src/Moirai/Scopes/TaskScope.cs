@@ -120,15 +120,15 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         region.Enter();
         scope.Group.Body = region;
         scope.Heed(token);
-        if (within != Timeout.InfiniteTimeSpan)
-        {
-            scope.CancelAfter(within);
-        }
-
         T result = default!;
         Exception? thrown = null;
         try
         {
+            if (within != Timeout.InfiniteTimeSpan)
+            {
+                scope.CancelAfter(within); // inside: a provider that cannot set its timer must not leave the scope open
+            }
+
             result = await body(state, scope);
         }
         catch (Exception error) // it is thrown again below, together with what else failed
