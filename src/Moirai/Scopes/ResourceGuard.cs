@@ -87,7 +87,7 @@ public sealed class ResourceGuard : IAsyncDisposable
 
     /// <summary>Runs the clean-up, if nobody has. Does not throw what the clean-up throws.</summary>
     public Future DisposeAsync() =>
-        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : Future.Completed());
+        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : Future.Completed(), "clean-up of", Name);
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync()
