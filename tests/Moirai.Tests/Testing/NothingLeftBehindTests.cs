@@ -50,7 +50,7 @@ public sealed class NothingLeftBehindTests
     [InlineData(Kind.Timer, "1 Timers of the process run (Timer.ActiveCount)")]
     [InlineData(Kind.TrackedObject, "tracked object 'the cache' is still reachable")]
     [InlineData(Kind.PlainWait, "waits in * for the end of the tasks of 'joined'")]
-    public async Task B6_twin_WhatIsLeftIsNamed(Kind kind, string line)
+    public async Task B6_S125_twin_WhatIsLeftIsNamed(Kind kind, string line)
     {
         var world = new World();
         var nothing = new NothingLeftBehind(world.Runtime, settle: TimeSpan.Zero);
