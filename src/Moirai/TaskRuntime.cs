@@ -105,7 +105,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, Timeout.InfiniteTimeSpan, body, static (body, scope) => body(scope), cancellationToken));
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, Timeout.InfiniteTimeSpan, body, static (body, scope) => body(scope), cancellationToken), Scope, name);
     }
 
     /// <inheritdoc cref="RunScopeAsync{T}(string, Func{TaskScope, Future{T}}, ScopePolicy, CancellationToken)"/>
@@ -114,7 +114,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(body);
-        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, Timeout.InfiniteTimeSpan, body, RunBody, cancellationToken));
+        return Homed.In(_engine.Root, TaskScope.RunAsync(_engine, name, policy, Timeout.InfiniteTimeSpan, body, RunBody, cancellationToken), Scope, name);
     }
 
     /// <summary>Opens a scope for an object that owns it. Join it to leave in peace; dispose it in any case.</summary>

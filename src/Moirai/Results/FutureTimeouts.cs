@@ -42,14 +42,14 @@ public static class FutureTimeouts
     public static Future WithTimeout(this ManagedTask task, TimeSpan within)
     {
         ArgumentNullException.ThrowIfNull(task);
-        return JoinAsync(task).WithTimeout(within);
+        return new(new TimeoutFrame<bool>(JoinAsync(task).Frame, within, task));
     }
 
     /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
     public static Future<T> WithTimeout<T>(this ManagedTask<T> task, TimeSpan within)
     {
         ArgumentNullException.ThrowIfNull(task);
-        return JoinAsync(task).WithTimeout(within);
+        return new(new TimeoutFrame<T>(JoinAsync(task).Frame, within, task));
     }
 
     /// <summary>Waits for a <see cref="Task"/> that has to end in time. When it does not, it goes on; only this wait ends, and the runtime keeps account of the <see cref="Task"/> until it has ended.</summary>

@@ -60,7 +60,7 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
 /// States: 0 (no timer), armed, over. The move from armed to over is claimed by the timer under the wheel's gate; what the timer then does happens inside the task's region, which cannot be touched any more once
 /// it was left. So a timer that fires while the future ends, or after, harms nothing.
 /// </remarks>
-internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
+internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within, ManagedTask? joined = null) : Frame<T>
 {
     private const int Armed = 1;
     private const int Over = 2;
@@ -78,7 +78,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
     internal override TaskGroup? Home => inner.Home;
 
-    internal override string Method => inner.Method;
+    internal override string Method => joined is null ? inner.Method : $"wait for {joined.Name}";
 
     internal override bool IsTransparent => true;
 
@@ -172,7 +172,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         inner.ReleaseAfterCall(_called);
     }
 
-    private string Operation() => $"{inner.Method} in {Owner!.Title}";
+    private string Operation() => $"{Method} in {Owner!.Title}";
 
     private void Finish(TimeoutRegion region)
     {
@@ -182,7 +182,7 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         bool returned = FutureAwait.TryTakeOutcome(inner, out Exception? error);
         if (region.Cause is { } cause && !Owner.IsAbandoned && TimedOut(region, cause, returned, error))
         {
-            Throw(Timeouts.Tell(Owner!, inner.Method, within, region.WaitedFor, error));
+            Throw(Timeouts.Tell(Owner!, Method, within, region.WaitedFor, error));
         }
         else if (returned)
         {

@@ -67,7 +67,7 @@ public sealed partial class TaskPool : IAsyncDisposable
     /// <summary>Takes no more work, waits until every task has ended, and closes the pool. Those who wait for a slot are refused.</summary>
     /// <remarks>When the task that waits is canceled, or timed (<c>.WithTimeout(…)</c>), the wait ends and the pool goes on draining.</remarks>
     /// <exception cref="InvalidOperationException">A task of the pool itself waits here: it would wait for its own end.</exception>
-    public Future DrainAsync() => Homed.In(_group.Engine.Housekeeping, DrainCoreAsync(TaskIdentity.Task));
+    public Future DrainAsync() => Homed.In(_group.Engine.Housekeeping, DrainCoreAsync(TaskIdentity.Task), "drain of pool", Name);
 
     private async Future DrainCoreAsync(ManagedTask? plainCaller)
     {
@@ -78,7 +78,7 @@ public sealed partial class TaskPool : IAsyncDisposable
 
     /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do, nor after the stop of the runtime, which has reported what did not end and for which nobody waits any more.</summary>
     /// <exception cref="InvalidOperationException">A task of the pool itself disposes it. The pool is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
+    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of pool", Name);
 
     private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {

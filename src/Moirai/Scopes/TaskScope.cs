@@ -83,7 +83,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <remarks>When the task that waits is canceled, it cancels the scope, waits for its end, and then throws.</remarks>
     /// <exception cref="TaskScopeException">More than one task failed; a single failure is thrown as it is.</exception>
     /// <exception cref="InvalidOperationException">A task of the scope itself waits here: it would wait for its own end.</exception>
-    public Future JoinAsync() => Homed.In(Group.Engine.Housekeeping, JoinCoreAsync(TaskIdentity.Task));
+    public Future JoinAsync() => Homed.In(Group.Engine.Housekeeping, JoinCoreAsync(TaskIdentity.Task), "join of scope", Name);
 
     private async Future JoinCoreAsync(ManagedTask? plainCaller)
     {
@@ -98,7 +98,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <remarks>Does not throw the failures of tasks, since it may run while an exception of the body is on its way: <see cref="TaskRuntimeOptions.OnEvent"/> is told of
     /// those that no join has thrown. Disposing again does nothing.</remarks>
     /// <exception cref="InvalidOperationException">A task of the scope itself disposes it: it would wait for its own end. The scope is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(Group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
+    public Future DisposeAsync() => Homed.In(Group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of scope", Name);
 
     private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {
@@ -128,15 +128,15 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         region.Enter();
         scope.Group.Body = region;
         scope.Heed(token);
-        if (within != Timeout.InfiniteTimeSpan)
-        {
-            scope.CancelAfter(within);
-        }
-
         T result = default!;
         Exception? thrown = null;
         try
         {
+            if (within != Timeout.InfiniteTimeSpan)
+            {
+                scope.CancelAfter(within); // inside: a provider that cannot set its timer must not leave the scope open
+            }
+
             result = await body(state, scope);
         }
         catch (Exception error) // it is thrown again below, together with what else failed

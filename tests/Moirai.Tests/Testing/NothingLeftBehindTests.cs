@@ -52,7 +52,7 @@ public sealed class NothingLeftBehindTests
     [InlineData(Kind.TrackedObject, "tracked object 'the cache' is still reachable")]
     [InlineData(Kind.PlainWait, "waits in * for the end of the tasks of 'joined'")]
     [InlineData(Kind.PlainWaitInPrimitive, "plain code waits for *'bell'")]
-    public async Task B6_twin_WhatIsLeftIsNamed(Kind kind, string line)
+    public async Task B6_S125_twin_WhatIsLeftIsNamed(Kind kind, string line)
     {
         var world = new World();
         var nothing = new NothingLeftBehind(world.Runtime, settle: TimeSpan.Zero);
