@@ -18,7 +18,7 @@ public sealed class LeakSearchTests
         world.Advance(50);
         LeakReport report = await world.Runtime.FindLeaksAsync(LeakPolicy.Report);
         report.Leaks.Select(static leak => (leak.Name, leak.Waited.TotalSeconds)).ShouldBe([("early", 120), ("late", 50)]);
-        report.Leaks[0].ToString().ShouldContain("waits since 120 s in WaitAsync for a Task that nobody completes");
+        report.Leaks[0].ToString().ShouldMatch(@"waits since 120 s in LeakSearchTests\.WaitAsync \(LeakSearchTests\.cs:\d+\) for a Task that nobody completes");
     }
 
     [Fact]

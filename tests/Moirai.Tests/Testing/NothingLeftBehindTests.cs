@@ -39,8 +39,8 @@ public sealed class NothingLeftBehindTests
     }
 
     [Theory]
-    [InlineData(Kind.Task, "task #* 'kept' (Blocked), spawned at NothingLeftBehindTests.cs:*, waits in WaitAsync for a foreign awaitable in WaitAsync")]
-    [InlineData(Kind.LeakedTask, "proved: #* 'lost', spawned at NothingLeftBehindTests.cs:*, waits in PlainAsync ← WaitAsync for a Task that nobody completes, and nothing can end that wait any more")]
+    [InlineData(Kind.Task, "task #* 'kept' (Blocked), spawned at NothingLeftBehindTests.cs:*, waits in NothingLeftBehindTests.WaitAsync (NothingLeftBehindTests.cs:*) for a foreign awaitable in WaitAsync")]
+    [InlineData(Kind.LeakedTask, "proved: #* 'lost', spawned at NothingLeftBehindTests.cs:*, waits in NothingLeftBehindTests.PlainAsync (NothingLeftBehindTests.cs:*) ← NothingLeftBehindTests.WaitAsync (NothingLeftBehindTests.cs:*) for a Task that nobody completes, and nothing can end that wait any more")]
     [InlineData(Kind.TimerEntry, "1 entries are in the timer queue")]
     [InlineData(Kind.Waiter, "1 waits for a slot, the end of a scope or a primitive go on")]
     [InlineData(Kind.PoolSlot, "1 slots of pools are held")]
