@@ -64,9 +64,9 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
             TimeSpan? limit = here.Group.BlockedLimit ?? here.Limit;
             foreach (RosterPage page in pages)
             {
-                for (int seat = 0; seat < page.Seats; seat++)
+                for (int seat = 0; seat < page.Size; seat++)
                 {
-                    if (page.SeatAt(seat) is { } task)
+                    if (page[seat] is { } task)
                     {
                         Read(task, limit, facts);
                     }
@@ -223,7 +223,7 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
             TaskSight sight = task.Look();
             _chain.Read(task, sight, all: false);
             string? site = AwaitChain.SiteOf(_chain.Frames) is { } frame ? frame.Site ?? frame.Method : null;
-            string? waitsFor = sight is { State: TaskState.Blocked, Leaf: { } leaf } ? WaitTarget.Of(WaitTarget.KeyOf(leaf, _chain.Foreign, _chain.PlainCodeRuns, out _), leaf).What : null;
+            string? waitsFor = sight is { State: TaskState.Blocked, Leaf: { } leaf } ? WaitsFor(leaf) : null;
             bool isStill = task.IsStill(sight);
             facts.Add(new WaitFact(key, key.Name, key.Label.Site, key.Limit, oldest.Count, task.Id, oldest.Time)
             {
@@ -233,6 +233,12 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
         }
 
         all.Clear(); // it holds tasks
+    }
+
+    private string WaitsFor(Frame leaf)
+    {
+        var target = WaitTarget.Of(WaitTarget.KeyOf(leaf, _chain, out _), leaf);
+        return target.Primitive?.Holder is { } holder ? $"{target.What} held by {holder.Id} '{holder.Name}'" : target.What;
     }
 
     private readonly record struct WaitKey(TaskLabel Label, string Name, TimeSpan Limit);

@@ -26,7 +26,7 @@ public partial class ManagedTask
     }
 
     /// <summary>Name and spawn site.</summary>
-    private TaskLabel Label => _about as TaskLabel ?? Unsafe.As<AccountCell>(_about).Label;
+    internal TaskLabel Label => _about as TaskLabel ?? Unsafe.As<AccountCell>(_about).Label;
 
     /// <summary>What is counted beyond the task's own steps, if anything is.</summary>
     internal AccountCell? Cell => _about as AccountCell;
@@ -67,7 +67,7 @@ public partial class ManagedTask
         get
         {
             _core.Gate.Enter();
-            object? extras = Place is SentinelLink link ? link.Target.Extras : _extras;
+            object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
             long starts = ((extras as TaskExtras)?.Rounds ?? 0) * LifecycleWord.Tickets + Word.Starts;
             _core.Gate.Exit();
             return starts;

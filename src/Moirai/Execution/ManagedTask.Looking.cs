@@ -74,7 +74,7 @@ public partial class ManagedTask
         }
 
         _core.Gate.Enter();
-        object? extras = Place is SentinelLink link ? link.Target.Extras : _extras;
+        object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
         TimeSpan? limit = (extras as TaskExtras)?.BlockedLimit;
         _core.Gate.Exit();
         return limit;

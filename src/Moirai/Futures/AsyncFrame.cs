@@ -117,7 +117,11 @@ internal static class Machines
 internal static class PlainCode<TStateMachine>
 {
     // Set once, by whoever finds out; who reads it late misses an account of times, and nothing else.
-    internal static bool IsCalled = Array.Exists(StateMachineFields<TStateMachine>.All, static field => PlainCode.IsBehind(field));
+    internal static bool IsCalled = Array.Exists(Fields(), static field => PlainCode.IsBehind(field));
+
+    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where a field was trimmed away it is found out by the first await on foreign code.")]
+    private static System.Reflection.FieldInfo[] Fields() => typeof(TStateMachine).GetFields(
+        System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic);
 }
 
 /// <inheritdoc cref="PlainCode{TStateMachine}"/>

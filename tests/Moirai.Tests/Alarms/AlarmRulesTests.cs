@@ -51,8 +51,8 @@ public sealed class AlarmRulesTests
         else
         {
             findings.ShouldHaveSingleItem().Kind.ShouldBe(AlarmKind.WorkerHeld);
-            findings[0].Detail.ShouldStartWith(says);
-            findings[0].Detail.ShouldContain("in Read ← Parse");
+            findings[0].Detail!.ShouldStartWith(says);
+            findings[0].Detail!.ShouldContain("in Read ← Parse");
         }
     }
 
