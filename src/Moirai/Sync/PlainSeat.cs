@@ -48,27 +48,13 @@ internal sealed class PlainSeat : CallbackSeat
         }
 
         _isOver = true;
-        StepContext context = StepContext.Current;
-        WaitNode? outer = context.Delivered;
-        context.Delivered = this;
-        try
-        {
-            base.Execute();
-        }
-        finally
-        {
-            context.Delivered = outer;
-        }
+        Deliver();
     }
 
     /// <summary>By the awaiter, first thing in the continuation.</summary>
     internal WaitSignal End(StepContext? context)
     {
-        if (ReferenceEquals(context?.Delivered, this))
-        {
-            context.Delivered = null;
-        }
-
+        TakeDelivery(context);
         _registration.Unregister();
         return Signal;
     }
