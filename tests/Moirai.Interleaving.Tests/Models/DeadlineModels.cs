@@ -16,6 +16,14 @@ public sealed class DeadlineModels
     public void A4_move_against_fire_twin(string site, Flaw flaw, string? thread) => Proof.Catches<MoveAgainstFire>(site, flaw, thread);
 
     [Fact]
+    public void A6_a_deadline_that_is_set_to_the_past_while_its_time_is_over_cancels_once() => Proof.Holds<SetPastAgainstFire>(atLeast: 200);
+
+    [Theory]
+    [InlineData("GroupDeadline.MoveTo", Flaw.Stale)]
+    [InlineData("GroupDeadline.MoveTo", Flaw.Forgotten)]
+    public void A6_set_past_against_fire_twin(string site, Flaw flaw) => Proof.Catches<SetPastAgainstFire>(site, flaw);
+
+    [Fact]
     public void A4_a_deadline_that_is_withdrawn_has_fired_before_or_can_be_set_again() => Proof.Holds<WithdrawAgainstFire>(atLeast: 200);
 
     [Fact]
@@ -106,6 +114,26 @@ public sealed class DeadlineModels
                 World.Time.Advance(10);
             }
 
+            ShouldHaveBeenCanceled();
+        }
+    }
+
+    /// <summary>The time is over while somebody says that there is none any more.</summary>
+    private sealed class SetPastAgainstFire : Timed
+    {
+        public SetPastAgainstFire()
+        {
+            Thread("mover", () =>
+            {
+                Set(0);
+                Group.Deadline!.WillExpire.ShouldBeFalse();
+            });
+            Thread("timer", () => World.Time.Advance(1));
+        }
+
+        public override void Check()
+        {
+            ReferenceEquals(Group.Deadline!.Cause, Group.Cause).ShouldBeTrue("it was over twice: who waits for the scope would not be told of the deadline");
             ShouldHaveBeenCanceled();
         }
     }
