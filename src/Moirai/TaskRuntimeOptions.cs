@@ -42,7 +42,7 @@ public sealed class TaskRuntimeOptions
         }
     } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long the end of a scope waits for operations that were abandoned in it (<c>WithTimeout(within, abandonAfter)</c>). When that is over the scope ends without them, and they go on under the runtime, which tells of
+    /// <summary>How long the end of a scope waits for operations that were abandoned in it (<c>WithTimeout(within, abandonAfter)</c>), and for foreign <see cref="Task"/>s that were given up in it (<c>WithTimeout(within)</c>). When that is over the scope ends without them, and they go on under the runtime, which tells of
     /// them and reports them when it is stopped. Equally long a stop waits for the clean-up of tasks that it proved to be leaked, and resumed. Not negative; 10 seconds by default; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</summary>
     public TimeSpan AbandonTimeout
     {

@@ -103,3 +103,26 @@ internal readonly struct EmptyWithin(TaskGroup group, long due) : ICriticalNotif
         }
     }
 }
+
+/// <summary>Waits for the end of a foreign <see cref="Task"/>, and no longer than until a deadline. Its failure is not thrown.</summary>
+internal readonly struct EndOfTaskWithin(Task task, long due) : ICriticalNotifyCompletion, IFrameAwaiter
+{
+    private readonly TaskWait _wait = new(task, Timeout.InfiniteTimeSpan, string.Empty);
+
+    public bool IsCompleted => task.IsCompleted;
+
+    public EndOfTaskWithin GetAwaiter() => this;
+
+    /// <summary>Whether it has ended.</summary>
+    public bool GetResult()
+    {
+        _wait.Leave();
+        return task.IsCompleted;
+    }
+
+    public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+    public void UnsafeOnCompleted(Action continuation) => throw new NotSupportedException("Awaited inside futures only.");
+
+    public void Suspend(Frame frame) => _wait.Suspend(frame, due, hears: false);
+}

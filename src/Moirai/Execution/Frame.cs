@@ -75,15 +75,21 @@ internal abstract class Frame : WaitNode
     internal virtual object? FindAwaited() => null;
 
     /// <summary>Spawns this cold frame as a task of its own, for plain code that awaits it.</summary>
-    internal ManagedTask SpawnDetached() =>
-        SpawnInto(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0));
+    /// <param name="caller">Whose plain code waits for it.</param>
+    internal ManagedTask SpawnDetached(ManagedTask? caller = null) =>
+        SpawnInto(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0), caller);
 
     /// <summary>Spawns this cold frame for somebody who waits for its end.</summary>
-    internal ManagedTask SpawnInto(TaskGroup group, TaskLabel label)
+    internal ManagedTask SpawnInto(TaskGroup group, TaskLabel label, ManagedTask? caller = null)
     {
         Spawning.ThrowIfNotCold(this);
         ManagedTask task = MakeTask(group, label);
         task.MarkObserved(); // before it can end: who waits may come to join only after that
+        if (caller is not null)
+        {
+            task.CalledBy(caller);
+        }
+
         Spawning.Launch(task, this, token: null, StepContext.Current);
         return task;
     }

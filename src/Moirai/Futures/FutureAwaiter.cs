@@ -116,8 +116,10 @@ internal static class FutureAwait
     {
         try
         {
-            ManagedTask task = frame.SpawnDetached();
-            if (ManagedTask.Stepped is null && TaskIdentity.Task is { } caller)
+            ManagedTask? stepped = ManagedTask.Stepped;
+            ManagedTask? caller = TaskIdentity.Task;
+            ManagedTask task = frame.SpawnDetached(caller ?? stepped);
+            if (stepped is null && caller is not null)
             {
                 TokenLink.Make(task, caller.Token); // plain code waits in the place of its task, which is canceled by its token
             }
