@@ -51,6 +51,50 @@ public sealed class DeadlineModels
     [Fact]
     public void A4_refusal_of_timed_twin() => Proof.Catches<RefusalOfTimed>("LifecycleWord.TryWake", Flaw.CheckThenStore);
 
+    [Fact]
+    public void C6_a_scopes_end_that_waits_for_a_Task_that_was_given_up_goes_on_once() => Proof.Holds<GivenUpAgainstBudget>(atLeast: 50);
+
+    [Fact]
+    public void C6_given_up_against_budget_twin() => Proof.Catches<GivenUpAgainstBudget>("LifecycleWord.TryWake", Flaw.CheckThenStore);
+
+    /// <summary>A scope's end waits for a foreign Task that was given up. It ends at the moment at which the budget is over.</summary>
+    private sealed class GivenUpAgainstBudget : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly TaskCompletionSource _source = new();
+        private readonly ManagedTask _task;
+
+        public GivenUpAgainstBudget()
+        {
+            _task = _world.Start(() => _world.Runtime.RunScopeAsync("calls", async scope =>
+            {
+                try
+                {
+                    await _source.Task.WithTimeout(TimeSpan.FromMilliseconds(1));
+                }
+                catch (TaskTimeoutException)
+                {
+                    // it goes on
+                }
+            }));
+            _world.Time.Advance(1);
+            _world.Executor.RunReady();
+            _task.State.ShouldBe(TaskState.Blocked, "the scope's end waits");
+            _world.Runtime.Engine.Abandoned.TryFind(_source.Task, out TaskRelay? relay).ShouldBeTrue();
+            Thread("ender", relay!.End); // as the Task's end does, which would hide from the explorer what a continuation throws
+            Thread("timer", () => _world.Time.Advance(10_000));
+        }
+
+        public override void Check()
+        {
+            _world.Executor.RunReady();
+            _task.State.ShouldBe(TaskState.Completed);
+            _world.Runtime.Engine.Timers.Count.ShouldBe(0);
+            _world.Runtime.ListAbandoned().ShouldBeEmpty();
+            _world.ShouldBeEmpty();
+        }
+    }
+
     /// <summary>A group with a deadline in one millisecond, and a task in it that would take an hour.</summary>
     private abstract class Timed : Model
     {

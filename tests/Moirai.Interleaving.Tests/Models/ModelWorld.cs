@@ -49,11 +49,13 @@ internal sealed class ModelWorld
 internal sealed class ModelExecutor : Executor
 {
     private readonly Queue<Frame> _ready = new();
-    private long _steps;
+
+    // All that were stepped, so that a world that is kept keeps what its threads had in hand when their run was broken off.
+    private readonly List<Frame> _stepped = [];
 
     public override int ReadyCount => _ready.Count;
 
-    public override long StepCount => _steps;
+    public override long StepCount => _stepped.Count;
 
     /// <summary>Puts the first that is ready behind the others.</summary>
     public void Requeue() => _ready.Enqueue(_ready.Dequeue());
@@ -102,7 +104,7 @@ internal sealed class ModelExecutor : Executor
     public void StepOne()
     {
         Frame frame = _ready.Dequeue();
-        _steps++;
+        _stepped.Add(frame);
         Stepper.Run(frame, StepContext.Current, ExecutionContext.Capture()!);
     }
 }

@@ -91,10 +91,6 @@ public sealed class MovableWaitTests
         second.Result.Number.ShouldBe(1);
     }
 
-    [Fact]
-    public void Awaitables_that_nothing_has_made_say_so() =>
-        Should.Throw<InvalidOperationException>(static () => default(Interval.TickAwaitable).GetAwaiter()).Message.ShouldContain("Interval.NextAsync");
-
     // Of their own, so that the refusal is thrown into a state machine that goes on as plain code does.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static async Task<IntervalTick> NextAsync(Interval interval) => await interval.NextAsync();
