@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Moirai.Execution;
 
 /// <summary>The foreign <see cref="Task"/>s that were given up in one scope or pool, whose end waits for them with a budget. Held weakly: see <see cref="AbandonedWaits"/>.</summary>
@@ -29,13 +31,15 @@ internal sealed class GivenUpTasks
         }
     }
 
-    /// <summary>One that goes on; null when all have ended, or can never end because nobody can reach them.</summary>
-    internal Task? FirstGoingOn()
+    /// <summary>One that goes on.</summary>
+    /// <returns>False when all have ended, or can never end because nobody can reach them.</returns>
+    internal bool TryGetFirst([NotNullWhen(true)] out Task? goesOn)
     {
         lock (_all)
         {
             SweepLocked();
-            return _all.Count > 0 && _all[0].Task.TryGetTarget(out Task? task) ? task : null;
+            goesOn = null;
+            return _all.Count > 0 && _all[0].Task.TryGetTarget(out goesOn);
         }
     }
 

@@ -136,7 +136,7 @@ internal static class Abandonment
     // Foreign Tasks cannot be stopped and belong to nobody here; they go on all the same when the budget is over, and the runtime lists them until they end.
     private static async Future LeaveGivenUpAsync(TaskGroup group, GivenUpTasks given, long due)
     {
-        while (given.FirstGoingOn() is { } task)
+        while (given.TryGetFirst(out Task? task))
         {
             if (group.Engine.Timers.Now >= due || !await new EndOfTaskWithin(task, due))
             {
