@@ -282,7 +282,7 @@ internal sealed class SnapshotTaker
         IsAbandoned = task.IsAbandoned,
     };
 
-    private IReadOnlyList<string> Holds(ManagedTask task)
+    private List<string> Holds(ManagedTask task)
     {
         _holds.Clear();
         _opened.Clear();
