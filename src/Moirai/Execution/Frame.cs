@@ -79,6 +79,9 @@ internal abstract class Frame : WaitNode
     /// <summary>The group in which the frame runs when plain code awaits it; null: the root of the current engine.</summary>
     internal virtual TaskGroup? Home => null;
 
+    /// <summary>The stretch of the task's life whose end is this frame's entry in the timer queue; null for frames that time nothing.</summary>
+    internal virtual CancelRegion? TimedBy => null;
+
     /// <summary>Whether it only calls another frame that has the same name, and is left out where methods are told.</summary>
     internal virtual bool IsTransparent => false;
 
