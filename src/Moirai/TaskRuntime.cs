@@ -46,7 +46,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.Name,
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
-            what => EventOutlet.Publish(what, onEvent)) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks };
+            what => EventOutlet.Publish(what, onEvent),
+            options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks };
         _engine.Unseen.WithResults = options.ReportUnseenResults;
         _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
         {

@@ -79,6 +79,22 @@ public sealed class TaskRuntimeOptions
     /// <summary>What is done about tasks that wait for each other in a ring: the wait that closes it throws a <see cref="DeadlockException"/> by default. See docs/deadlocks.md for what is seen.</summary>
     public DeadlockPolicy Deadlocks { get; set; }
 
+    /// <summary>How exactly the runtime accounts for the life of each task (<see cref="ManagedTask.TakeAccount"/>): <see cref="AccountingLevel.Polls"/> by default.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such level.</exception>
+    public AccountingLevel Accounting
+    {
+        get;
+        set
+        {
+            if (value is < AccountingLevel.None or > AccountingLevel.Exact)
+            {
+                throw new ArgumentOutOfRangeException(nameof(value), value, "There are three levels of accounting: None, Polls and Exact.");
+            }
+
+            field = value;
+        }
+    } = AccountingLevel.Polls;
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

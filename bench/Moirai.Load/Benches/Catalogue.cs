@@ -19,5 +19,6 @@ internal static class Catalogue
         new PingPong(),
         new LeakScanning(),
         new Snapshots(),
+        new Accounting(),
     ];
 }

@@ -17,8 +17,9 @@ internal sealed class Engine
     private volatile bool _stopped;
     private long _deadlocksFound;
 
-    internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish)
+    internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish, AccountingLevel accounting = AccountingLevel.Polls)
     {
+        Accounting = accounting;
         Name = name;
         Executor = executor;
         Provider = provider;
@@ -36,6 +37,9 @@ internal sealed class Engine
     internal Executor Executor { get; }
 
     internal TimeProvider Provider { get; }
+
+    /// <summary>How exactly the life of a task is accounted for.</summary>
+    internal AccountingLevel Accounting { get; }
 
     internal TimerQueue Timers { get; }
 

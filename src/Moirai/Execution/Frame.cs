@@ -184,7 +184,7 @@ internal abstract class Frame : WaitNode
             task.RestoreBeforeStep();
         }
 
-        task.Word.Move(TaskEvent.Start);
+        task.TakeUp();
         task.Place = context;
         context.Next = this;
     }

@@ -19,6 +19,7 @@ public partial class ManagedTask
     internal WaitNode? Finish(TaskEvent how, Exception? error, out TokenLink? links)
     {
         WaitNode? winners = null;
+        Cell?.End();
         Unseen? unseen = OughtToBeSeen(how, error) ? new Unseen(this, error) : null; // not under the gate: it allocates
         _core.Gate.Enter();
         var first = _tail as WaitNode;
@@ -34,7 +35,7 @@ public partial class ManagedTask
 
         links = (_extras as TaskExtras)?.Links;
         CutWakersLocked();
-        _extras = _extras is TaskExtras { Cause: not null } kept ? kept.CauseOnly() : null;
+        _extras = _extras is TaskExtras { OutlivesEnd: true } kept ? kept.AfterEnd() : null;
         Place = null;
         Word.Move(how);
         if (first is not null)

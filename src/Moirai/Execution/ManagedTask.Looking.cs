@@ -64,7 +64,4 @@ public partial class ManagedTask
         _core.Gate.Exit();
         return (extras as TaskExtras)?.Cause ?? Group.Cause;
     }
-
-    /// <summary>The name and spawn site, shared by the tasks of one place.</summary>
-    internal TaskLabel Label => _label;
 }

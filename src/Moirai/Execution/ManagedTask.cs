@@ -28,8 +28,9 @@ public partial class ManagedTask : IWaitQueue
     // the end null. Written by the owner; while a scan suspects the task, a SuspectPage, written under the gate by who holds the wait.
     internal object? Place;
 
-    // Name and spawn site. Written once, before the task is published.
-    private readonly TaskLabel _label;
+    // The TaskLabel with name and spawn site; an AccountCell with the label in it, for a task that is counted beyond its own steps. Written before the task is published, or by its own
+    // thread when it comes to plain code.
+    private object _about;
 
     // Until the end: the first of the waiting joiners, a ring in which First.Prev is the last. From the end on: the exception, if it failed; an Unseen
     // with the exception, while nobody has looked at it.
@@ -43,7 +44,7 @@ public partial class ManagedTask : IWaitQueue
     {
         Id = id;
         Group = group;
-        _label = label;
+        _about = group.Engine.Accounting == AccountingLevel.Exact ? new AccountCell(label, group.Engine.Provider) : label;
     }
 
     /// <summary>The identity, unique in the process.</summary>
@@ -51,10 +52,10 @@ public partial class ManagedTask : IWaitQueue
 
     /// <summary>The name given at the spawn, else the name of the scope or pool it lives in.</summary>
     /// <remarks>That of an operation which was given up begins with <c>abandoned: </c>.</remarks>
-    public string Name => IsAbandoned ? $"abandoned: {_label.Name ?? Group.Name}" : _label.Name ?? Group.Name;
+    public string Name => IsAbandoned ? $"abandoned: {Label.Name ?? Group.Name}" : Label.Name ?? Group.Name;
 
     /// <summary>Where it was spawned, as <c>file:line</c>.</summary>
-    public string SpawnSite => _label.Site;
+    public string SpawnSite => Label.Site;
 
     /// <summary>Where it is in its life. Read without a lock; the answer may be old when it arrives, except that an end is final.</summary>
     public TaskState State => Word.State;

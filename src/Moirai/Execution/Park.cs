@@ -11,6 +11,9 @@ internal interface IFrameAwaiter
     void Suspend(Frame frame);
 }
 
+/// <summary>An awaiter of ours behind which plain code runs for the task that awaits.</summary>
+internal interface IForeignFrameAwaiter : IFrameAwaiter;
+
 /// <summary>The one door to sleep. Every wait of a managed task passes here, so every wait can be counted, shown, blamed and canceled.</summary>
 internal static class Park
 {
@@ -25,6 +28,7 @@ internal static class Park
         frame.Queue = queue;
         frame.Signal = WaitSignal.Done;
         frame.WaitsSince(context.Seconds);
+        task.Exact?.Wait(queue.GetType());
         task.Place = frame;
         armed = task.Word.Park(interruptible: true);
 
@@ -98,13 +102,16 @@ internal static class Park
     }
 
     /// <summary>Arms a wait on code that is not ours: cancellation does not interrupt it, the task's token does.</summary>
-    internal static int BeginForeign(Frame frame)
+    /// <param name="frame">Who waits.</param>
+    /// <param name="awaiter">The type of what it waits on.</param>
+    internal static int BeginForeign(Frame frame, Type awaiter)
     {
         ManagedTask task = frame.Owner!;
         StepContext context = task.Stepping;
         Holdings.KeepAcrossWait(task, context);
         frame.Signal = WaitSignal.Done;
         frame.WaitsSince(context.Seconds);
+        task.Exact?.Wait(awaiter);
         task.Place = frame;
         return task.Word.Park(interruptible: false);
     }
@@ -123,7 +130,7 @@ internal static class Park
             task.RestoreBeforeStep();
         }
 
-        task.Word.Move(TaskEvent.Start);
+        task.TakeUp();
         task.Place = StepContext.Current;
         return true;
     }
@@ -161,7 +168,7 @@ internal static class ForeignWait
     {
         Action continuation = Continuation(frame);
         ManagedTask task = frame.Owner!;
-        int armed = Park.BeginForeign(frame);
+        int armed = Park.BeginForeign(frame, typeof(TAwaiter));
         try
         {
             awaiter.UnsafeOnCompleted(continuation);
@@ -182,7 +189,7 @@ internal static class ForeignWait
     {
         Action continuation = Continuation(frame);
         ManagedTask task = frame.Owner!;
-        int armed = Park.BeginForeign(frame);
+        int armed = Park.BeginForeign(frame, typeof(TAwaiter));
         try
         {
             awaiter.OnCompleted(continuation);

@@ -1,4 +1,3 @@
-using Moirai.Lifecycle;
 using Moirai.Wakers;
 
 namespace Moirai.Execution;
@@ -34,7 +33,7 @@ internal static class Stepper
             task.RestoreBeforeStep();
         }
 
-        task.Word.Move(TaskEvent.Start);
+        task.TakeUp();
         task.Place = context;
 
         // A step can run inside another one: a body may drive a local executor.
@@ -44,6 +43,7 @@ internal static class Stepper
         if (outerTask is not null)
         {
             Holdings.KeepAcrossWait(outerTask, context); // what the thread keeps is of one task only
+            outerTask.Exact?.Lend();
         }
 
         context.Task = task;
@@ -93,5 +93,7 @@ internal static class Stepper
             context.Error = null;
             Ending.End(task, frame, error, context);
         }
+
+        outerTask?.Exact?.TakeBack();
     }
 }

@@ -97,7 +97,13 @@ internal sealed class TaskExtras
     // The task that called this one as an operation, and waits for it. Cleared when it gives it up.
     internal ManagedTask? Caller;
 
+    // How often the ticket of the task has begun again at zero.
+    internal int Rounds;
+
+    /// <summary>Whether anything of this is asked for after the end.</summary>
+    internal bool OutlivesEnd => Cause is not null || Rounds != 0;
+
     /// <summary>What is left of this after the end.</summary>
-    internal TaskExtras CauseOnly() =>
-        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null ? this : new TaskExtras { Cause = Cause };
+    internal TaskExtras AfterEnd() =>
+        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null ? this : new TaskExtras { Cause = Cause, Rounds = Rounds };
 }

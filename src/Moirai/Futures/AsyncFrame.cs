@@ -15,7 +15,15 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
 
     internal override string Method => s_method;
 
-    internal override void MoveNext() => StateMachine.MoveNext();
+    internal override void MoveNext()
+    {
+        if (Owner!.Engine.Accounting != AccountingLevel.None && PlainCode<TStateMachine>.IsCalled)
+        {
+            AccountFlow.Begin(this);
+        }
+
+        StateMachine.MoveNext();
+    }
 
     internal override void Release() => StateMachine = default!;
 
@@ -35,7 +43,15 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
 
     internal override string Method => s_method;
 
-    internal override void MoveNext() => StateMachine.MoveNext();
+    internal override void MoveNext()
+    {
+        if (Owner!.Engine.Accounting != AccountingLevel.None && PlainCode<TStateMachine>.IsCalled)
+        {
+            AccountFlow.Begin(this);
+        }
+
+        StateMachine.MoveNext();
+    }
 
     internal override void Release()
     {
@@ -51,7 +67,7 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
 /// <summary>What the builders do at an await that has to wait.</summary>
 internal static class Suspension
 {
-    internal static void Await<TAwaiter>(ref TAwaiter awaiter, Frame frame)
+    internal static void Await<TAwaiter, TStateMachine>(ref TAwaiter awaiter, Frame frame)
         where TAwaiter : ICriticalNotifyCompletion
     {
         frame.Context = ExecutionContext.Capture();
@@ -63,11 +79,12 @@ internal static class Suspension
         }
         else
         {
+            PlainCode<TStateMachine>.IsCalled = true;
             ForeignWait.Suspend(frame, ref awaiter);
         }
     }
 
-    internal static void AwaitSafe<TAwaiter>(ref TAwaiter awaiter, Frame frame)
+    internal static void AwaitSafe<TAwaiter, TStateMachine>(ref TAwaiter awaiter, Frame frame)
         where TAwaiter : INotifyCompletion
     {
         frame.Context = ExecutionContext.Capture();
@@ -77,6 +94,7 @@ internal static class Suspension
         }
         else
         {
+            PlainCode<TStateMachine>.IsCalled = true;
             ForeignWait.SuspendSafe(frame, ref awaiter);
         }
     }
@@ -92,4 +110,29 @@ internal static class Machines
     /// <inheritdoc cref="Frame.FindAwaited"/>
     internal static object? AwaitedBy(Frame frame, Func<object, bool>? stands) =>
         MachineReader.Of(frame.GetType()) is { } reader ? PlainWalker.Platform.Awaited(reader, frame, stands) : null;
+}
+
+/// <summary>Whether a method of futures calls plain <c>async</c> code that goes on while it waits: only then its tasks pay for an execution context of their own.</summary>
+/// <remarks>Told by the fields of its state machine, before it runs first: an awaiter that is not ours, or a task. Where these were trimmed away, by its first such await.</remarks>
+internal static class PlainCode<TStateMachine>
+{
+    // Set once, by whoever finds out; who reads it late misses an account of times, and nothing else.
+    internal static bool IsCalled = Array.Exists(StateMachineFields<TStateMachine>.All, static field => PlainCode.IsBehind(field));
+}
+
+/// <inheritdoc cref="PlainCode{TStateMachine}"/>
+internal static class PlainCode
+{
+    private const string AwaiterPrefix = "<>u__";
+
+    internal static bool IsBehind(System.Reflection.FieldInfo field)
+    {
+        Type type = field.FieldType;
+        if (field.Name.StartsWith(AwaiterPrefix, StringComparison.Ordinal))
+        {
+            return !type.IsAssignableTo(typeof(IFrameAwaiter)) || type.IsAssignableTo(typeof(IForeignFrameAwaiter));
+        }
+
+        return type.IsAssignableTo(typeof(Task)) || type == typeof(ValueTask) || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ValueTask<>));
+    }
 }

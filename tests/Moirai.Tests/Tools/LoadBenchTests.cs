@@ -47,6 +47,12 @@ public sealed class LoadBenchTests
     [InlineData("snapshot", "chains", "suspend,snapshots,drain")]
     [InlineData("snapshot", "plain", "suspend,snapshots,drain")]
     [InlineData("snapshot", "load", "suspend,snapshots,drain")]
+    [InlineData("accounting", "future-none", "run")]
+    [InlineData("accounting", "future-polls", "run")]
+    [InlineData("accounting", "future-exact", "run")]
+    [InlineData("accounting", "plain-none", "run")]
+    [InlineData("accounting", "plain-polls", "run")]
+    [InlineData("accounting", "plain-exact", "run")]
     public async Task Each_load_prints_one_line_of_json_and_leaves_a_balanced_census(string name, string variant, string phases)
     {
         JsonElement run = (await Bench.RunAsync([name, "--variant", variant, "--n", "500", .. Hold(name)])).OnlyLineOfJson();
