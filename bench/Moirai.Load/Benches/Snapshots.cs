@@ -66,6 +66,7 @@ internal sealed class Snapshots() : Workload(
         RuntimeSnapshot snapshot = pass.Runtime.TakeSnapshot(OptionsOf(pass));
         pass.Mark();
         long before = GC.GetTotalAllocatedBytes(precise: true);
+        double cpu = Meters.Read().CpuSeconds;
         for (int i = 0; i < Rounds; i++)
         {
             long began = Stopwatch.GetTimestamp();
@@ -73,6 +74,7 @@ internal sealed class Snapshots() : Workload(
             times.Add(Stopwatch.GetElapsedTime(began).TotalMilliseconds);
         }
 
+        cpu = Meters.Read().CpuSeconds - cpu;
         long bytes = (GC.GetTotalAllocatedBytes(precise: true) - before) / Rounds;
         pass.Phase("snapshots");
         Pass.Check(snapshot.States.Blocked >= pass.N, $"{snapshot.States.Blocked} of {pass.N} tasks were told as blocked");
@@ -81,6 +83,7 @@ internal sealed class Snapshots() : Workload(
         times.Sort();
         pass.Extra("median_ms", times[Rounds / 2]);
         pass.Extra("slowest_ms", times[^1]);
+        pass.Extra("cpu_ms", cpu * 1_000 / Rounds);
         pass.Extra("bytes_per_task", (double)bytes / pass.N);
         long mark = Stopwatch.GetTimestamp();
         _ = snapshot.ToString();

@@ -265,24 +265,33 @@ internal sealed class SnapshotTaker
         return _chains.Of(_one);
     }
 
-    private TaskSnapshot Tell(ManagedTask task, in SeenTask seen, WaitSnapshot? wait, int? scope) => new()
+    private TaskSnapshot Tell(ManagedTask task, in SeenTask seen, WaitSnapshot? wait, int? scope)
     {
-        Id = seen.Id,
-        Name = seen.Name,
-        Scope = scope,
-        State = seen.State,
-        SpawnSite = task.SpawnSite,
-        Chain = seen.Chain.Frames,
-        AwaitSite = seen.Chain.Site,
-        Wait = wait,
-        Waited = seen.Waited,
-        Holds = Holds(task),
-        CancelCause = Words(task.LookAtCause()),
-        IsResident = task.IsResident,
-        IsAbandoned = task.IsAbandoned,
-    };
+        TaskAccount account = task.TakeAccount(withAwait: false);
+        return new TaskSnapshot
+        {
+            Id = seen.Id,
+            Name = seen.Name,
+            Scope = scope,
+            State = seen.State,
+            SpawnSite = task.SpawnSite,
+            Chain = seen.Chain.Frames,
+            AwaitSite = seen.Chain.Site,
+            Wait = wait,
+            Waited = seen.Waited,
+            Polls = account.Polls,
+            Busy = account.Busy,
+            Ready = account.Ready,
+            Blocked = account.Blocked,
+            Age = account.Age,
+            Holds = Holds(task),
+            CancelCause = Words(task.LookAtCause()),
+            IsResident = task.IsResident,
+            IsAbandoned = task.IsAbandoned,
+        };
+    }
 
-    private IReadOnlyList<string> Holds(ManagedTask task)
+    private List<string> Holds(ManagedTask task)
     {
         _holds.Clear();
         _opened.Clear();

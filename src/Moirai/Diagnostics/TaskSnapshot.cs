@@ -35,6 +35,21 @@ public sealed record TaskSnapshot
     /// <summary>How long it has waited, to the second; null when it does not wait.</summary>
     public TimeSpan? Waited { get; init; }
 
+    /// <summary>How often a thread has taken it up; null when its runtime does not count that. See <see cref="TaskAccount.Polls"/>.</summary>
+    public long? Polls { get; init; }
+
+    /// <summary>How long threads were busy with it; null when its runtime does not account exactly, as for the three that follow. See <see cref="TaskAccount.Busy"/>.</summary>
+    public TimeSpan? Busy { get; init; }
+
+    /// <summary>How long it was ready and had no thread, in all its life.</summary>
+    public TimeSpan? Ready { get; init; }
+
+    /// <summary>How long it has waited, in all its life.</summary>
+    public TimeSpan? Blocked { get; init; }
+
+    /// <summary>How long ago it was spawned.</summary>
+    public TimeSpan? Age { get; init; }
+
     /// <summary>What it holds that nobody else gets, as of its last wait: slots, locks, scopes it has opened.</summary>
     public IReadOnlyList<string> Holds { get; init; } = [];
 

@@ -1,5 +1,3 @@
-using Moirai.Ground;
-
 namespace Moirai.Execution;
 
 /// <content>Being looked at, by who stops nothing and changes nothing.</content>

@@ -66,6 +66,7 @@ internal sealed class MachineReader
     /// <param name="type">The type of the objects that are read.</param>
     /// <param name="field">How the field with the state machine is called.</param>
     [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = Trimmed)]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Trimmed)]
     internal static MachineReader? Make(Type type, string field)
     {
         if (type.IsValueType || type.IsArray || type == typeof(Task) || type == typeof(string))
