@@ -76,7 +76,7 @@ public sealed class TaskRuntimeOptions
         }
     } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How exactly the runtime accounts for the life of each task (<see cref="ManagedTask.TakeAccount"/>): <see cref="AccountingLevel.Polls"/> by default.</summary>
+    /// <summary>How exactly the runtime accounts for the life of each task (<see cref="ManagedTask.TakeAccount()"/>): <see cref="AccountingLevel.Polls"/> by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such level.</exception>
     public AccountingLevel Accounting
     {

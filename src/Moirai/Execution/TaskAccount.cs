@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Moirai;
 
-/// <summary>What a task has done with its time. See <see cref="ManagedTask.TakeAccount"/>.</summary>
+/// <summary>What a task has done with its time. See <see cref="ManagedTask.TakeAccount()"/>.</summary>
 /// <remarks>What the <see cref="Level"/> does not tell is null.</remarks>
 public readonly record struct TaskAccount
 {
