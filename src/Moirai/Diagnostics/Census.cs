@@ -37,6 +37,9 @@ public sealed record Census(
     /// <summary>Foreign <see cref="Task"/>s that tasks of this runtime gave up waiting for and that go on. They are not Moirai's and do not count as something left.</summary>
     public long AbandonedWaits { get; init; }
 
+    /// <summary>Rings of tasks that waited for each other, found so far; each was told as <see cref="RuntimeEventKind.Deadlock"/>.</summary>
+    public long Deadlocks { get; init; }
+
     /// <summary>Tasks that have ended, whichever way.</summary>
     public long Ended => Completed + Failed + Canceled;
 
@@ -47,7 +50,8 @@ public sealed record Census(
     public bool IsEmpty => IsBalanced && Live == 0 && SlotsInUse == 0 && TimerEntries == 0 && Waiters == 0 && Ready == 0;
 
     /// <summary>One line of numbers.</summary>
-    public override string ToString() => Line() + (Abandoned + AbandonedWaits == 0 ? string.Empty : FormattableString.Invariant($", abandoned {Abandoned} (and {AbandonedWaits} foreign)"));
+    public override string ToString() => Line() + (Abandoned + AbandonedWaits == 0 ? string.Empty : FormattableString.Invariant($", abandoned {Abandoned} (and {AbandonedWaits} foreign)"))
+        + (Deadlocks == 0 ? string.Empty : FormattableString.Invariant($", deadlocks {Deadlocks}"));
 
     internal static Census Of(Engine engine)
     {
@@ -69,6 +73,7 @@ public sealed record Census(
         {
             Abandoned = totals.Abandoned,
             AbandonedWaits = engine.Abandoned.Count,
+            Deadlocks = engine.DeadlocksFound,
         };
     }
 

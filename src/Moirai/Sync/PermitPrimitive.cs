@@ -317,9 +317,9 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
         if (_leases.IsExclusive(ticket))
         {
             Atomics.Write(ref _isTakenAlone, false);
-            Atomics.Write(ref _onlyHolder, null);
         }
-        else if (HasOnePermit)
+
+        if (HasOnePermit || _leases.IsExclusive(ticket))
         {
             Atomics.Write(ref _onlyHolder, null);
         }

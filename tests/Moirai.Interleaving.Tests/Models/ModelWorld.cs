@@ -8,9 +8,10 @@ namespace Moirai.Interleaving.Models;
 /// <summary>A runtime for a model: the real one, on an executor and a clock that are turned by the threads of the model.</summary>
 internal sealed class ModelWorld
 {
-    public ModelWorld()
+    // Rings are looked for in the models of rings; in all others the looks would only make more interleavings.
+    public ModelWorld(DeadlockPolicy deadlocks = DeadlockPolicy.Off)
     {
-        Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "model", Executor = Executor, TimeProvider = Time, OnEvent = _ => { } });
+        Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "model", Executor = Executor, TimeProvider = Time, OnEvent = _ => { }, Deadlocks = deadlocks });
         (Runtime.Engine.Watch as IDisposable)?.Dispose(); // thousands of these worlds are dropped as they are; nobody is to clean up after them
     }
 
