@@ -54,6 +54,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             Watch = options.LeakWatch is { } policy ? new LeakWatch(_engine, policy, options.LeakWatchPause) : null,
         };
         _engine.Watch = _lost;
+        MakeKnown(_engine);
     }
 
     private TaskRuntime(Engine engine)
@@ -231,6 +232,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     private static TaskRuntime MakeDefault()
     {
         Engine.DefaultPublish = static what => EventOutlet.Publish(what, onEvent: null);
+        MakeKnown(Engine.Default);
         return new TaskRuntime(Engine.Default);
     }
 

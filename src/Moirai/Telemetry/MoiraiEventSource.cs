@@ -2,14 +2,29 @@ using System.Diagnostics.Tracing;
 
 namespace Moirai.Telemetry;
 
-/// <summary>The event source <c>Moirai</c>. Costs a flag test when nobody listens.</summary>
+/// <summary>The event source <c>Moirai</c>: what an operator should know, and the answers to what a tool outside asks. Costs a flag test when nobody listens.</summary>
 [EventSource(Name = "Moirai")]
 internal sealed class MoiraiEventSource : EventSource
 {
     internal static readonly MoiraiEventSource Log = new();
 
+    // Set by the roof with the first runtime. Interlocked.
+    private static InquiryDesk? s_desk;
+
     private MoiraiEventSource()
     {
+    }
+
+    /// <summary>Whether anybody still listens for answers.</summary>
+    internal bool HasAskers => IsEnabled(EventLevel.Informational, Keywords.Answers);
+
+    /// <summary>Says who answers questions. The first who says it has said it.</summary>
+    internal static void OpenDesk(Func<Inquiry, string> answer)
+    {
+        if (Volatile.Read(ref s_desk) is null)
+        {
+            Interlocked.CompareExchange(ref s_desk, new InquiryDesk(Log, answer), null);
+        }
     }
 
     /// <summary>Something that an operator should know; <paramref name="kind"/> is a <see cref="RuntimeEventKind"/>. Name and spawn site are those of the task, where the event is about one; else empty.</summary>
@@ -25,21 +40,38 @@ internal sealed class MoiraiEventSource : EventSource
     /// <summary>The callback for events threw.</summary>
     [Event(2, Level = EventLevel.Error, Message = "The OnEvent callback threw: {0}")]
     public void OutletFailed(string error) => WriteEvent(2, error);
-}
 
-/// <summary>Where events leave the house.</summary>
-internal static class EventOutlet
-{
-    internal static void Publish(RuntimeEvent what, Action<RuntimeEvent>? onEvent)
+    /// <summary>A part of the answer to a question.</summary>
+    /// <param name="request">The number that the asker gave.</param>
+    /// <param name="part">Which part, from 0.</param>
+    /// <param name="parts">How many there are.</param>
+    /// <param name="text">The part.</param>
+    [Event(3, Level = EventLevel.Informational, Keywords = Keywords.Answers)]
+    public void Answer(long request, long part, long parts, string text) => WriteEvent(3, request, part, parts, text);
+
+    /// <summary>A question that is not answered, and why.</summary>
+    [Event(4, Level = EventLevel.Informational, Keywords = Keywords.Answers, Message = "{1}")]
+    public void Refused(long request, string reason) => WriteEvent(4, request, reason);
+
+    /// <summary>Nothing; carries what was written before to its reader.</summary>
+    [Event(5, Level = EventLevel.Informational, Keywords = Keywords.Answers)]
+    public void Beat() => WriteEvent(5);
+
+    /// <inheritdoc/>
+    /// <remarks>Called on the thread that opens the session, under a lock of the whole process, and what it throws ends the session: so it only reads and passes on.</remarks>
+    protected override void OnEventCommand(EventCommandEventArgs command)
     {
-        MoiraiEventSource.Log.RuntimeEvent((long)what.Kind, what.Task.Value, what.Message, what.TaskName ?? string.Empty, what.SpawnSite ?? string.Empty);
-        try
+        if (command.Command is EventCommand.Enable or EventCommand.Update
+            && Inquiry.Read(command.Arguments) is { } inquiry)
         {
-            onEvent?.Invoke(what);
+            Volatile.Read(ref s_desk)?.Post(inquiry);
         }
-        catch (Exception error) // a watcher's fault must not reach the task it watches
-        {
-            MoiraiEventSource.Log.OutletFailed(error.ToString());
-        }
+    }
+
+    /// <summary>Which events a session wants.</summary>
+    public static class Keywords
+    {
+        /// <summary>Answers to questions.</summary>
+        public const EventKeywords Answers = (EventKeywords)1;
     }
 }

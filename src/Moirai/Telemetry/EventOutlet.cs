@@ -1,0 +1,18 @@
+namespace Moirai.Telemetry;
+
+/// <summary>Where events leave the house.</summary>
+internal static class EventOutlet
+{
+    internal static void Publish(RuntimeEvent what, Action<RuntimeEvent>? onEvent)
+    {
+        MoiraiEventSource.Log.RuntimeEvent((long)what.Kind, what.Task.Value, what.Message, what.TaskName ?? string.Empty, what.SpawnSite ?? string.Empty);
+        try
+        {
+            onEvent?.Invoke(what);
+        }
+        catch (Exception error) // a watcher's fault must not reach the task it watches
+        {
+            MoiraiEventSource.Log.OutletFailed(error.ToString());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+using System.Globalization;
+
+namespace Moirai.Telemetry;
+
+/// <summary>A question that a tool outside asks this process, as it came with the arguments of a session on the event source <c>Moirai</c>.</summary>
+/// <remarks>The arguments are <c>ask</c> (what), <c>request</c> (a number that the asker chose, which every answer carries), <c>every</c> (milliseconds between answers, for a question that is
+/// answered again and again), and whatever else the question needs.</remarks>
+/// <param name="Request">The asker's number.</param>
+/// <param name="Ask">What is asked.</param>
+/// <param name="Every">Milliseconds from answer to answer; 0 for a question that is answered once.</param>
+/// <param name="Options">All arguments.</param>
+internal sealed record Inquiry(long Request, string Ask, int Every, IDictionary<string, string?> Options)
+{
+    /// <summary>Nobody reads faster; and a question that is asked too often would cost the process.</summary>
+    internal const int ShortestPause = 50;
+
+    internal const int LongestPause = 60_000;
+
+    /// <summary>Reads the arguments of a session. Null when they ask nothing of us: a session that only listens.</summary>
+    internal static Inquiry? Read(IDictionary<string, string?>? arguments)
+    {
+        if (arguments is null || !arguments.TryGetValue("ask", out string? ask) || string.IsNullOrEmpty(ask)
+            || !Number(arguments, "request", out long request))
+        {
+            return null;
+        }
+
+        bool again = Number(arguments, "every", out long every) && every > 0;
+        return new Inquiry(request, ask, again ? (int)Math.Clamp(every, ShortestPause, LongestPause) : 0, arguments);
+    }
+
+    internal string? Option(string name) => Options.TryGetValue(name, out string? value) && !string.IsNullOrEmpty(value) ? value : null;
+
+    /// <summary>A whole number among the arguments; <paramref name="otherwise"/> when there is none.</summary>
+    internal int Option(string name, int otherwise) =>
+        Number(Options, name, out long value) ? (int)Math.Clamp(value, 0, int.MaxValue) : otherwise;
+
+    private static bool Number(IDictionary<string, string?> arguments, string name, out long value)
+    {
+        value = 0;
+        return arguments.TryGetValue(name, out string? text) && long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out value);
+    }
+}
