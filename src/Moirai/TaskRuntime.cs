@@ -161,7 +161,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <summary>What every task is doing: where it stands, what it waits for, since when, and who holds that. Taken while everything goes on.</summary>
     /// <remarks>
     /// From any thread, at any time. Nothing is stopped and no state is changed; each task is told as it was at one moment. Of tasks in plain <c>async</c> code the chain is followed through their state machines where the platform is
-    /// one that the walker knows, which it tests once; with the PDB beside an assembly, or in it, places are told as <c>file:line</c>. A tenth of a second for 100,000 tasks, a few for a million: see docs/performance.md.
+    /// one that the walker knows, which it tests once; with the PDB beside an assembly, or in it, places are told as <c>file:line</c>. Some tenths of a second for 100,000 tasks with their chains, and under a second for a million without: see docs/performance.md.
     /// <para>No code of the user's runs (neither <c>ToString</c> nor <c>Equals</c>), and the snapshot keeps nothing of the program alive. While it is being taken it holds what it looks at, so a search for leaks
     /// at the same moment may find something only the next time.</para>
     /// </remarks>

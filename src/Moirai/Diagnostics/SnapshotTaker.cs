@@ -267,7 +267,7 @@ internal sealed class SnapshotTaker
 
     private TaskSnapshot Tell(ManagedTask task, in SeenTask seen, WaitSnapshot? wait, int? scope)
     {
-        TaskAccount account = task.TakeAccount(withAwait: false);
+        TaskAccount account = task.Account(withAwait: false);
         return new TaskSnapshot
         {
             Id = seen.Id,

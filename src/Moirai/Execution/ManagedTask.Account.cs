@@ -10,11 +10,11 @@ public partial class ManagedTask
     /// <summary>What the task has done with its time so far, as exactly as <see cref="TaskRuntimeOptions.Accounting"/> asks for. Of a task that has ended: with its whole life.</summary>
     /// <remarks>Safe at any moment and from any thread; the task is not kept from running, no code of the user runs, and nothing changes. The times of one answer belong together: <see cref="TaskAccount.Busy"/>,
     /// <see cref="TaskAccount.Ready"/> and <see cref="TaskAccount.Blocked"/> add up to <see cref="TaskAccount.Age"/>.</remarks>
-    public TaskAccount TakeAccount() => TakeAccount(withAwait: true);
+    public TaskAccount TakeAccount() => Account(withAwait: true);
 
-    /// <inheritdoc cref="TakeAccount()"/>
+    /// <inheritdoc cref="TakeAccount"/>
     /// <param name="withAwait">Whether to tell what the task waits for.</param>
-    internal TaskAccount TakeAccount(bool withAwait)
+    internal TaskAccount Account(bool withAwait)
     {
         AccountingLevel level = Engine.Accounting;
         AccountCell? cell = Cell;

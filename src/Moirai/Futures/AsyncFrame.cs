@@ -140,3 +140,13 @@ internal static class PlainCode
         return type.IsAssignableTo(typeof(Task)) || type == typeof(ValueTask) || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ValueTask<>));
     }
 }
+
+/// <summary>The fields of a state machine, looked up once.</summary>
+internal static class StateMachineFields<TStateMachine>
+{
+    internal static readonly System.Reflection.FieldInfo[] All = Find();
+
+    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where a field was trimmed away, the first such await tells.")]
+    private static System.Reflection.FieldInfo[] Find() => typeof(TStateMachine).GetFields(
+        System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic);
+}
