@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Moirai.Lifecycle;
 using Moirai.Wakers;
 
@@ -36,11 +38,17 @@ internal abstract class Frame : WaitNode
     // The task in which the frame runs. Null while the frame is cold.
     internal ManagedTask? Owner;
 
-    // The frame that awaits this one, in the same task. Null for a task's root.
-    internal Frame? Caller;
+    // The frame that awaits this one, in the same task. Null for a task's root; while the task is suspected, its root has the sentinel here.
+    private object? _caller;
 
     // The execution context in which the next step runs. Null is the empty one.
     internal ExecutionContext? Context;
+
+    /// <inheritdoc cref="_caller"/>
+    internal Frame? Caller => _caller as Frame;
+
+    /// <summary>Whether it was spawned, and not awaited by another frame. Asked by its own task.</summary>
+    internal bool IsRoot => _caller is null;
 
     /// <summary>Runs to the next suspension or to the end. Never throws: what the body throws goes to <see cref="Throw"/>.</summary>
     internal abstract void MoveNext();
@@ -107,9 +115,9 @@ internal abstract class Frame : WaitNode
     {
         Phase = FramePhase.Returned;
         StepContext context = Owner!.Stepping;
-        if (Caller is { } caller)
+        if (_caller is { } caller)
         {
-            context.Next = caller;
+            context.Next = Unsafe.As<Frame>(caller); // a task that runs is not suspected
         }
         else
         {
@@ -123,9 +131,9 @@ internal abstract class Frame : WaitNode
         Phase = FramePhase.Threw;
         StepContext context = StepContext.Current;
         context.Error = error;
-        if (Caller is { } caller)
+        if (_caller is { } caller)
         {
-            context.Next = caller;
+            context.Next = Unsafe.As<Frame>(caller); // a task that runs is not suspected
         }
         else
         {
@@ -137,7 +145,7 @@ internal abstract class Frame : WaitNode
     internal void StartUnder(Frame caller)
     {
         Owner = caller.Owner;
-        Caller = caller;
+        _caller = caller;
         Context = caller.Context;
         Phase = FramePhase.Started;
         Owner!.Stepping.Next = this;
@@ -180,6 +188,31 @@ internal abstract class Frame : WaitNode
         if (ReferenceEquals(task.Leaf, this) && task.Word.TryWakeForeign(armed))
         {
             task.Engine.Executor.Enqueue(this);
+        }
+    }
+
+    /// <summary>Puts the sentinel of a suspect above its root. On the innermost frame, while the wait is held.</summary>
+    internal void Seat(Sentinel sentinel) => Root._caller = sentinel;
+
+    /// <summary>Undoes <see cref="Seat"/>.</summary>
+    internal void Unseat(Sentinel sentinel)
+    {
+        Frame root = Root;
+        Debug.Assert(ReferenceEquals(root._caller, sentinel), "The root of a suspect has another sentinel.");
+        root._caller = null;
+    }
+
+    private Frame Root
+    {
+        get
+        {
+            Frame root = this;
+            while (root.Caller is { } caller)
+            {
+                root = caller;
+            }
+
+            return root;
         }
     }
 

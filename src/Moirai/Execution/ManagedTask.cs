@@ -25,7 +25,7 @@ public partial class ManagedTask : IWaitQueue
     internal RosterPage? Page;
 
     // Where the task is: while it runs the context of the thread that steps it, while it is ready or blocked the frame that goes on, after
-    // the end null. Written by the owner; while a scan suspects the task, a SentinelLink, written under the gate by who holds the wait.
+    // the end null. Written by the owner; while a scan suspects the task, a SuspectPage, written under the gate by who holds the wait.
     internal object? Place;
 
     // Name and spawn site. Written once, before the task is published.

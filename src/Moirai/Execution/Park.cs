@@ -109,7 +109,7 @@ internal static class Park
             return false;
         }
 
-        if (Atomics.Read(ref task.Place) is SentinelLink)
+        if (Atomics.Read(ref task.Place) is SuspectPage)
         {
             task.RestoreBeforeStep();
         }

@@ -44,7 +44,7 @@ public readonly struct FutureAwaiter<T> : ICriticalNotifyCompletion, IFrameAwait
     {
         T result = _frame.Result; // taking the outcome releases it
         FutureAwait.TakeOutcome(_frame);
-        return _frame.Caller is null ? ((ManagedTask<T>)_frame.Owner!).ResultUnchecked : result;
+        return _frame.IsRoot ? ((ManagedTask<T>)_frame.Owner!).ResultUnchecked : result;
     }
 
     /// <inheritdoc/>
@@ -69,7 +69,7 @@ internal static class FutureAwait
 
     internal static void TakeOutcome(Frame frame)
     {
-        if (frame.Caller is null)
+        if (frame.IsRoot)
         {
             if (frame.Owner is not { } task)
             {

@@ -28,10 +28,7 @@ internal static class TaskStory
 
             for (Frame? frame = leaf; frame is not null && frames.Count < MostFrames; frame = frame.Caller)
             {
-                if (frame is not Sentinel)
-                {
-                    frames.Add(frame.Method);
-                }
+                frames.Add(frame.Method);
             }
         }
 
