@@ -23,9 +23,10 @@ public partial class ManagedTask
     /// <summary>Lets go of the frames of a waiting task: from here on it is held by what can wake it, and by nothing else of ours.</summary>
     /// <param name="page">Where its sentinel stands.</param>
     /// <param name="group">What it has in common with the other suspects of its group.</param>
+    /// <param name="onlyIfDeaf">Somebody will cancel what its group does: it is a suspect only when that will not reach it. It was canceled before, and waits in foreign code that did not heed it or under a shield.</param>
     /// <returns>False when the task does not wait now.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)] // no frame may linger in a caller's stack
-    internal bool TrySuspect(SuspectPage page, SuspectGroup group)
+    internal bool TrySuspect(SuspectPage page, SuspectGroup group, bool onlyIfDeaf = false)
     {
         // Made before the wait is held: whoever wakes the task must not wait for an allocation.
         var sentinel = new Sentinel(group);
@@ -33,8 +34,13 @@ public partial class ManagedTask
         _core.Gate.Enter();
         if ((_core.Flags & TaskFlags.Suspected) == 0 && Word.TryHold())
         {
-            if (Place is Frame leaf)
+            if (Place is Frame leaf && (!onlyIfDeaf || IsDeafLocked(leaf)))
             {
+                if (IsCancelRequested)
+                {
+                    SilenceLocked(isForeign: leaf.Queue is not Wakers.IWaitQueue);
+                }
+
                 sentinel.Leaf = leaf;
                 sentinel.Tail = _tail;
                 sentinel.Extras = _extras;
@@ -181,6 +187,24 @@ public partial class ManagedTask
         return leaf;
     }
 
+    // It was canceled, and no other cancellation from outside can reach its wait.
+    private bool IsDeafLocked(Frame leaf) => IsCancelRequested && (leaf.Queue is not Wakers.IWaitQueue || Extras is { Shields: > 0 });
+
+    // The wheel holds what is timed; in vain, where the end of the time reaches nobody.
+    private void SilenceLocked(bool isForeign)
+    {
+        bool reaches = !isForeign;
+        for (CancelRegion? region = Extras?.Regions; region is not null; region = region.Outer)
+        {
+            if (!reaches)
+            {
+                region.Silence();
+            }
+
+            reaches &= !region.IsShield;
+        }
+    }
+
     private void RestoreLocked()
     {
         var page = (SuspectPage)Place!;
@@ -192,6 +216,10 @@ public partial class ManagedTask
         if (_extras is TaskExtras extras)
         {
             extras.Links?.HoldAll(null);
+            for (CancelRegion? region = extras.Regions; region is not null; region = region.Outer)
+            {
+                region.Unsilence();
+            }
         }
 
         WakingIn(_extras)?.LetGo(this);

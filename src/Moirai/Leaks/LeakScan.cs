@@ -204,7 +204,7 @@ internal sealed class LeakScan : ISuspicion
             }
 
             _live++;
-            bool suspected = !isTimed && !task.IsResident && !IsAsleep(task) && task.TrySuspect(page ??= Page(roster), common);
+            bool suspected = !(isTimed && !task.IsCancelRequested) && !task.IsResident && !IsAsleep(task) && task.TrySuspect(page ??= Page(roster), common, onlyIfDeaf: isTimed);
             all &= suspected || task.HasLeft;
             _examined += suspected ? 1 : 0;
         }

@@ -1,4 +1,5 @@
 using Moirai.Execution;
+using Moirai.Timers;
 using Moirai.Wakers;
 
 namespace Moirai.Results;
@@ -14,6 +15,33 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
         CancelCause cause = Cancellation.Cause(CancelKind.TimedOut, Task.Engine, null, $"the timeout of {operation}");
         WaitedFor = Task.DescribeWait(); // before the expiry, which lets the task go on
         Expire(cause);
+    }
+
+    // Written under the gate.
+    private bool _isSilent;
+
+    internal override void Silence()
+    {
+        if (WillExpire && !HasListeners)
+        {
+            Task.Engine.Timers.Remove(entry);
+            _isSilent = true;
+        }
+    }
+
+    // The region is still there, so its frame has not left the queue yet, and will.
+    internal override void Unsilence()
+    {
+        if (!_isSilent)
+        {
+            return;
+        }
+
+        _isSilent = false;
+        if (Task.Engine.Timers.Link(entry, entry.Due, armed: 0) == Linking.Earlier)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static timers => timers.Plan(), Task.Engine.Timers, preferLocal: false); // not here: a driver is foreign code
+        }
     }
 
     internal override bool WillExpire => Cause is null && entry.IsArmed(0);
@@ -141,8 +169,8 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
     private void Finish(TimeoutRegion region)
     {
+        region.Leave(); // first: a search that puts entries back does so in regions that were not left
         Owner!.Engine.Timers.Remove(this);
-        region.Leave();
         T result = inner is Frame<T> typed ? typed.Result : default!;
         bool returned = FutureAwait.TryTakeOutcome(inner, out Exception? error);
         if (region.Cause is { } cause && !Owner.IsAbandoned && TimedOut(region, cause, returned, error))

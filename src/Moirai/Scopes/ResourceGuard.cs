@@ -83,11 +83,12 @@ public sealed class ResourceGuard : IAsyncDisposable
 
     /// <summary>Gives the resource away: the clean-up will not run.</summary>
     /// <returns>False when it has run, or runs.</returns>
-    public bool Dismiss() => _cleanUp.TryTake();
+    public bool Dismiss() => _cleanUp.TryDismiss();
 
-    /// <summary>Runs the clean-up, if nobody has. Does not throw what the clean-up throws.</summary>
+    /// <summary>Runs the clean-up, if nobody has; waits for it if it runs already. Does not throw what the clean-up throws.</summary>
+    /// <remarks>A call from the clean-up itself returns at once. That the caller is canceled does not end its wait: what it guards is not given back before.</remarks>
     public Future DisposeAsync() =>
-        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : Future.Completed());
+        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : _cleanUp.WhenOverAsync());
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync()
@@ -105,8 +106,16 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
 {
     private readonly ManagedTask? _task = ManagedTask.Stepped;
 
+    private static readonly object s_over = new();
+
     // 1 from the moment in which somebody has decided to run it, or that it will not be run.
     private int _taken;
+
+    // Null; a TaskCompletionSource, once somebody waits for the end of the clean-up; s_over from its end on. Interlocked.
+    private object? _end;
+
+    // The task that runs the user's code. Written by it.
+    private ManagedTask? _runner;
 
     internal string Name => name;
 
@@ -133,6 +142,36 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
         return true;
     }
 
+    /// <summary>Decides that it will not be run.</summary>
+    internal bool TryDismiss()
+    {
+        bool dismissed = TryTake();
+        if (dismissed)
+        {
+            NoteEnd();
+        }
+
+        return dismissed;
+    }
+
+    /// <summary>Waits until whoever has taken it has run it. For the clean-up itself that would be for ever, and it is over at once.</summary>
+    internal async Future WhenOverAsync()
+    {
+        if (ReferenceEquals(Atomics.Read(ref _end), s_over) || (ManagedTask.Current is { } current && ReferenceEquals(Atomics.Read(ref _runner), current)))
+        {
+            return;
+        }
+
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        object? before = Atomics.CompareExchange(ref _end, over, null);
+        if (!ReferenceEquals(before, s_over))
+        {
+            await ((before as TaskCompletionSource) ?? over).Task;
+        }
+    }
+
+    private void NoteEnd() => (Atomics.Exchange(ref _end, s_over) as TaskCompletionSource)?.TrySetResult();
+
     internal sealed override Frame? TakeCleanUp() => Atomics.Exchange(ref _taken, 1) == 0 ? RunAsync().Frame : null;
 
     /// <summary>Runs it, shielded. Never throws.</summary>
@@ -141,7 +180,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
         using CancelShield shield = ManagedTask.Shield();
         try
         {
-            Future cleanUp = Call();
+            Future cleanUp = CallAsync();
             if (within == Timeout.InfiniteTimeSpan)
             {
                 await cleanUp;
@@ -155,6 +194,17 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
         {
             Tell(RuntimeEventKind.CleanUpFailed, $"threw {error.GetType().Name}: {error.Message}", error);
         }
+        finally
+        {
+            NoteEnd();
+        }
+    }
+
+    private async Future CallAsync()
+    {
+        Atomics.Write(ref _runner, ManagedTask.Current);
+        await Call();
+        Atomics.Write(ref _runner, null);
     }
 
     /// <summary>The code that owned the guard was collected. Runs the clean-up where it harms no finalizer.</summary>

@@ -91,9 +91,11 @@ public sealed class StopReportTests
         var held = new TaskCompletionSource();
         LoseWithCleanUp(world, held.Task);
         Task<StopReport> stop = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero, 7 * Second);
-        await UntilAsync(() => world.Time.NextTimerIn == 7 * Second);
+        await UntilAsync(() => world.Time.NextTimerIn == Second / 20);
+        world.Time.Advance(Second / 20); // so long a round is; the next finds that nothing more is lost
+        await UntilAsync(() => world.Time.NextTimerIn == 6.95 * Second);
         stop.IsCompleted.ShouldBeFalse();
-        world.Time.Advance(7 * Second);
+        world.Time.Advance(6.95 * Second);
         StopReport report = await stop;
 
         report.Leaks.ShouldHaveSingleItem().Remedy.ShouldBe(LeakRemedy.Resumed);
@@ -104,6 +106,92 @@ public sealed class StopReportTests
             world.Run();
             return world.Census.Live == 0;
         });
+    }
+
+    public enum Limit
+    {
+        Timeout,
+        TimeoutUnderDeadline,
+        DeadlineOfTheScope,
+        TimeoutOfTheParent,
+    }
+
+    [Theory]
+    [InlineData(Limit.Timeout)]
+    [InlineData(Limit.TimeoutUnderDeadline)]
+    [InlineData(Limit.DeadlineOfTheScope)]
+    [InlineData(Limit.TimeoutOfTheParent)]
+    public async Task B5_ADeafTaskUnderATimeoutOrADeadlineIsHealedAtTheStop(Limit limit)
+    {
+        var world = new World();
+        LoseUnder(world, limit);
+        StopReport report = await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        report.Left.ShouldBeEmpty();
+        report.Leaks.ShouldContain(static leak => leak.Frames.Contains("DeafAsync"), report.ToString());
+        world.Trace.ShouldBe(["cleaned up"]);
+        world.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(Limit.Timeout)]
+    [InlineData(Limit.TimeoutUnderDeadline)]
+    [InlineData(Limit.DeadlineOfTheScope)]
+    [InlineData(Limit.TimeoutOfTheParent)]
+    public async Task B5_twin_ADeafTaskThatSomebodyCanEndIsLeftWithItsTimeout(Limit limit)
+    {
+        var world = new World();
+        var held = new TaskCompletionSource();
+        _ = world.Runtime.SpawnDetached(UnderAsync(world, held.Task, limit), "deaf");
+        world.Run();
+        int timers = world.Timers;
+        StopReport report = await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        report.Leaks.ShouldBeEmpty();
+        report.Left.ShouldNotBeEmpty();
+        world.Timers.ShouldBe(timers, "a search gives back what it takes out");
+        held.SetResult();
+        await UntilAsync(() =>
+        {
+            world.Run();
+            return world.Census.Live == 0;
+        });
+        world.Timers.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Leak_ATimeoutThatListensOrThatCanInterruptIsNoTimeoutInVain()
+    {
+        var world = new World();
+        LoseListening(world);
+        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).IsClean.ShouldBeTrue("the timeout cancels the token that the foreign code heeds, and a wait of ours");
+        world.Advance(5);
+        await UntilAsync(() =>
+        {
+            world.Run();
+            return world.Census.Live == 0;
+        });
+    }
+
+    [Fact]
+    public async Task B5_ACleanUpThatWaitsForSomethingLostAgainIsHealedAgain()
+    {
+        var world = new World();
+        LoseTwice(world);
+        Task<StopReport> stop = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        await UntilAsync(() =>
+        {
+            if (world.Time.NextTimerIn is { } next && next < Second)
+            {
+                world.Time.Advance(next); // a round is over
+            }
+
+            return stop.IsCompleted;
+        });
+        StopReport report = await stop;
+        report.Left.ShouldBeEmpty();
+        report.Leaks.ShouldHaveSingleItem().Name.ShouldBe("twice");
+        world.Trace.ShouldBe(["first", "second", "third"]);
+        world.ShouldBeEmpty();
+        world.Time.ActiveTimers.ShouldBe(0);
     }
 
     private static async Task HealsAtTheStopAsync(Action<TaskRuntimeOptions> configure)
@@ -140,6 +228,100 @@ public sealed class StopReportTests
         _ = world.Runtime.SpawnDetached(HangingAsync(new TaskCompletionSource().Task, cleanUp), "hanging");
         world.Run();
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoseUnder(World world, Limit limit)
+    {
+        _ = world.Runtime.SpawnDetached(UnderAsync(world, new TaskCompletionSource().Task, limit), "deaf");
+        world.Run();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoseListening(World world)
+    {
+        _ = world.Runtime.SpawnDetached(ShieldedAsync(HearAsync()), "listens");
+        _ = world.Runtime.SpawnDetached(ShieldedAsync(new Notify().WaitAsync().AsFuture()), "waits");
+        world.Run();
+        foreach (ManagedTask task in world.Runtime.Engine.Root.CollectTasks())
+        {
+            task.Cancel();
+        }
+
+        static async Future HearAsync()
+        {
+            var heard = new TaskCompletionSource();
+            using CancellationTokenRegistration token = ManagedTask.CurrentToken.UnsafeRegister(static heard => ((TaskCompletionSource)heard!).TrySetResult(), heard);
+            await heard.Task;
+        }
+
+        static async Future ShieldedAsync(Future what)
+        {
+            using CancelShield shield = ManagedTask.Shield();
+            try
+            {
+                await what.WithTimeout(5 * Second);
+            }
+            catch (TaskTimeoutException)
+            {
+                // that is what it is for
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoseTwice(World world)
+    {
+        _ = world.Runtime.SpawnDetached(TwiceAsync(world), "twice");
+        world.Run();
+    }
+
+    private static async Future TwiceAsync(World world)
+    {
+        try
+        {
+            await new TaskCompletionSource().Task;
+        }
+        finally
+        {
+            world.Log("first");
+            try
+            {
+                await new TaskCompletionSource().Task;
+            }
+            finally
+            {
+                world.Log("second");
+                try
+                {
+                    await new TaskCompletionSource().Task;
+                }
+                finally
+                {
+                    world.Log("third");
+                }
+            }
+        }
+    }
+
+    private static Future UnderAsync(World world, Task what, Limit limit) => limit switch
+    {
+        Limit.Timeout => DeafAsync(world, what).WithTimeout(Second),
+        Limit.TimeoutUnderDeadline => ScopeAsync(world, DeafAsync(world, what).WithTimeout(Second), 2 * Second),
+        Limit.DeadlineOfTheScope => ScopeAsync(world, DeafAsync(world, what), Second),
+        _ => ScopeAsync(world, DeafAsync(world, what), Timeout.InfiniteTimeSpan).WithTimeout(Second),
+    };
+
+    private static async Future ScopeAsync(World world, Future inside, TimeSpan deadline) => await world.Runtime.RunScopeAsync(
+        "scope",
+        async scope =>
+        {
+            if (deadline != Timeout.InfiniteTimeSpan)
+            {
+                scope.CancelAfter(deadline);
+            }
+
+            _ = scope.Spawn(inside, "inside");
+        });
 
     private static async Future DeafAsync(World world, Task lost)
     {
