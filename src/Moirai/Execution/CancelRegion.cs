@@ -43,7 +43,8 @@ internal abstract class CancelRegion
     }
 
     /// <summary>Undoes <see cref="Silence"/>. Under the gate.</summary>
-    internal virtual void Unsilence()
+    /// <param name="leaf">The innermost of the task's frames.</param>
+    internal virtual void Unsilence(Frame leaf)
     {
     }
 

@@ -79,6 +79,9 @@ internal abstract class Frame : WaitNode
     /// <summary>The group in which the frame runs when plain code awaits it; null: the root of the current engine.</summary>
     internal virtual TaskGroup? Home => null;
 
+    /// <summary>The stretch of the task's life whose end is this frame's entry in the timer queue; null for frames that time nothing.</summary>
+    internal virtual CancelRegion? TimedBy => null;
+
     /// <summary>What foreign code a suspended frame awaits: a task, or the source behind a value task. Null when it cannot be found. For who mends a wait that can never end.</summary>
     internal virtual object? FindAwaited() => null;
 

@@ -218,7 +218,7 @@ public partial class ManagedTask
             extras.Links?.HoldAll(null);
             for (CancelRegion? region = extras.Regions; region is not null; region = region.Outer)
             {
-                region.Unsilence();
+                region.Unsilence(sentinel.Leaf);
             }
         }
 

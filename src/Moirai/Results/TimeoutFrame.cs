@@ -7,6 +7,9 @@ namespace Moirai.Results;
 /// <summary>The stretch of a task's life that has to be over in time. Its timer entry is the frame that times it.</summary>
 internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRegion(task, isShield: false)
 {
+    // Null while the region is silenced: it is known to more than the frames of its task. Written under the gate.
+    private WaitNode? _entry = entry;
+
     /// <summary>What the task was waiting for when the time was over.</summary>
     internal string WaitedFor { get; private set; } = "nothing";
 
@@ -17,38 +20,38 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
         Expire(cause);
     }
 
-    // Written under the gate.
-    private bool _isSilent;
-
     internal override void Silence()
     {
-        if (WillExpire && !HasListeners)
+        if (_entry is { } timed && WillExpire && !HasListeners)
         {
-            Task.Engine.Timers.Remove(entry);
-            _isSilent = true;
+            Task.Engine.Timers.Remove(timed);
+            _entry = null;
         }
     }
 
-    // The region is still there, so its frame has not left the queue yet, and will.
-    internal override void Unsilence()
+    // The region is still there, so its frame is one of those of the task, has not left the queue yet, and will.
+    internal override void Unsilence(Frame leaf)
     {
-        if (!_isSilent)
+        for (Frame? frame = leaf; _entry is null && frame is not null; frame = frame.Caller)
         {
-            return;
-        }
+            if (!ReferenceEquals(frame.TimedBy, this))
+            {
+                continue;
+            }
 
-        _isSilent = false;
-        if (Task.Engine.Timers.Link(entry, entry.Due, armed: 0) == Linking.Earlier)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static timers => timers.Plan(), Task.Engine.Timers, preferLocal: false); // not here: a driver is foreign code
+            _entry = frame;
+            if (Task.Engine.Timers.Link(frame, frame.Due, armed: 0) == Linking.Earlier)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(static timers => timers.Plan(), Task.Engine.Timers, preferLocal: false); // not here: a driver is foreign code
+            }
         }
     }
 
-    internal override bool WillExpire => Cause is null && entry.IsArmed(0);
+    internal override bool WillExpire => Cause is null && _entry?.IsArmed(0) != false;
 
-    internal override long Due => entry.Due;
+    internal override long Due => _entry!.Due;
 
-    internal override void Abandon() => Task.Engine.Timers.Remove(entry);
+    internal override void Abandon() => Task.Engine.Timers.Remove(_entry!);
 }
 
 /// <summary>Runs one future under a timeout, inside the task that awaits it.</summary>
@@ -76,6 +79,8 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
     internal override TaskGroup? Home => inner.Home;
 
     internal override string Method => inner.Method;
+
+    internal override CancelRegion? TimedBy => _region;
 
     internal override void MoveNext()
     {
