@@ -13,6 +13,9 @@ internal sealed class DeadlineSeat(long due) : WaitNode
     private Frame? _frame;
     private int _armed;
 
+    /// <summary>Whose wait it limits; null before it is taken.</summary>
+    internal ManagedTask? Owner => _frame?.Owner;
+
     /// <summary>Takes the seat for an armed wait. Before the frame is handed to its queue.</summary>
     internal void Take(Frame frame, int armed)
     {

@@ -26,6 +26,9 @@ internal sealed class GroupDeadline(TaskGroup group) : WaitNode
     private long _time = TimerWheel.Never;
     private long _since;
 
+    /// <summary>Whose it is.</summary>
+    internal TaskGroup Group => group;
+
     /// <summary>When it is, as the timer queue counts.</summary>
     internal long Time => Atomics.Read(ref _time);
 
