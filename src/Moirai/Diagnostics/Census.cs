@@ -12,8 +12,8 @@ namespace Moirai;
 /// <param name="TimerEntries">Entries in the timer queue: one for each delay and each timeout that goes on.</param>
 /// <param name="Ready">Tasks that wait for a thread.</param>
 /// <param name="Steps">Steps run so far: each takes a task from ready to its next wait or its end.</param>
-/// <param name="Unobserved">Failed tasks at whose failure nobody has looked yet, although somebody still could.</param>
-/// <param name="Zombies">Failed tasks at whose failure nobody has ever looked, and nobody can any more: each was told as <see cref="RuntimeEventKind.UnobservedFailure"/>.</param>
+/// <param name="Unobserved">Outcomes at which nobody has looked yet, although somebody still could: failures, and results where <see cref="TaskRuntimeOptions.ReportUnseenResults"/> says so.</param>
+/// <param name="Zombies">Outcomes at which nobody has ever looked, and nobody can any more: each was told, as <see cref="RuntimeEventKind.UnobservedFailure"/> or <see cref="RuntimeEventKind.UnobservedResult"/>.</param>
 public sealed record Census(
     long Created,
     long Live,

@@ -157,6 +157,8 @@ public partial class ManagedTask : IWaitQueue
     public ManagedTaskAwaiter GetAwaiter() => new(this);
 
     /// <summary>A <see cref="Task"/> that ends as this task ends, for code that wants one. Each call makes a new one.</summary>
+    /// <remarks>A failure is passed on to it, and it is there that somebody has to look from then on: when nobody does, neither there nor at the handle, the failure is told as <see cref="RuntimeEventKind.UnobservedFailure"/>
+    /// after the platform has raised <see cref="TaskScheduler.UnobservedTaskException"/> for it, and not when the runtime stops.</remarks>
     public Task AsTask() => JoinAsTaskAsync(this);
 
     /// <summary>Id, name and state: <c>#17 'reconcile' (Blocked)</c>.</summary>
@@ -195,7 +197,21 @@ public partial class ManagedTask : IWaitQueue
     {
     }
 
+    /// <summary>Somebody has looked at the outcome, or will.</summary>
     internal void MarkObserved()
+    {
+        MarkPassedOn();
+        if (Word.State == TaskState.Failed && !IsLookedAt)
+        {
+            SetFlag(TaskFlags.LookedAt);
+        }
+    }
+
+    /// <summary>Whether somebody has looked at the failure itself.</summary>
+    internal bool IsLookedAt => (_core.Flags & TaskFlags.LookedAt) != 0;
+
+    /// <summary>The outcome is known to somebody who passes it on: it is not the handle any more at which somebody ought to look.</summary>
+    internal void MarkPassedOn()
     {
         if ((_core.Flags & TaskFlags.Observed) == 0)
         {
@@ -326,7 +342,7 @@ public partial class ManagedTask : IWaitQueue
     private static async Task JoinAsTaskAsync(ManagedTask task)
     {
         await new EndAwaitable(task); // wherever the caller is: nobody else's thread is needed for the task to end
-        Joining.TakeOutcome(task);
+        Joining.PassOnOutcome(task);
     }
 }
 
@@ -383,7 +399,7 @@ public sealed class ManagedTask<T> : ManagedTask
     private static async Task<T> JoinAsTaskAsync(ManagedTask<T> task)
     {
         await new EndAwaitable(task);
-        Joining.TakeOutcome(task);
+        Joining.PassOnOutcome(task);
         return task._result;
     }
 }

@@ -26,8 +26,12 @@ internal enum TaskFlags : byte
 
     /// <summary>It may wait for ever, and nobody is to find that odd.</summary>
     Resident = 32,
+
     /// <summary>It is an operation that whoever called it has given up. Never cleared.</summary>
     Abandoned = 64,
+
+    /// <summary>It has failed, and somebody has looked at that, not only passed it on into a <see cref="Task"/>.</summary>
+    LookedAt = 128,
 }
 
 /// <summary>The small fields of a task, packed: as fields of their own each would take eight bytes.</summary>

@@ -46,4 +46,11 @@ public enum RuntimeEventKind
 /// <param name="Message">The whole story in a sentence or two, for a human.</param>
 /// <param name="Task">The task concerned; 0 when there is none.</param>
 /// <param name="Error">The exception concerned, if there is one.</param>
-public sealed record RuntimeEvent(RuntimeEventKind Kind, string Message, TaskId Task, Exception? Error = null);
+public sealed record RuntimeEvent(RuntimeEventKind Kind, string Message, TaskId Task, Exception? Error = null)
+{
+    /// <summary>The name of the task concerned, where the event is about the task itself (<see cref="RuntimeEventKind.UnobservedFailure"/> and <see cref="RuntimeEventKind.UnobservedResult"/> of a task, <see cref="RuntimeEventKind.Leaked"/>); else null.</summary>
+    public string? TaskName { get; init; }
+
+    /// <summary>Where that task was spawned, as <c>file:line</c>; null where <see cref="TaskName"/> is.</summary>
+    public string? SpawnSite { get; init; }
+}
