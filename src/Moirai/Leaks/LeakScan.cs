@@ -98,11 +98,33 @@ internal sealed class LeakScan : ISuspicion
         {
             if (told?.Add(leak.Id) ?? true)
             {
-                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id));
+                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite });
             }
         }
 
+        FollowUp(engine, top, policy, graph.AwaitedByHeldBack, [.. leaks.Select(static leak => leak.Id)]);
         return new LeakReport(engine.Name, leaks, _examined, _live, engine.Provider.GetElapsedTime(began)) { Collecting = _collecting };
+    }
+
+    // Some were held back until others have ended, whose clean-up may wake them. If it does not, they have leaked still: another search finds out. A stop goes on searching by itself.
+    private static void FollowUp(Engine engine, TaskGroup top, LeakPolicy policy, HashSet<ManagedTask> awaited, HashSet<TaskId> told)
+    {
+        int left = awaited.Count;
+        foreach (ManagedTask task in awaited)
+        {
+            task.Join(
+                new CallbackNode(
+                    () =>
+                    {
+                        if (Interlocked.Decrement(ref left) == 0 && !engine.IsStopped)
+                        {
+                            _ = RunAsync(engine, top, policy, told);
+                        }
+                    },
+                    flowContext: false,
+                    captureSynchronization: false),
+                armed: 0);
+        }
     }
 
     private List<ManagedTask> Prove(Engine engine, TaskGroup top)
