@@ -43,24 +43,26 @@ public sealed class ResourceGuard : IAsyncDisposable
     /// <param name="cleanUp">Called once, with <paramref name="resource"/>.</param>
     /// <param name="name">What messages call it.</param>
     /// <param name="within">How long the clean-up may take; without end by default.</param>
+    /// <param name="file">Filled in by the compiler: where the guard was made.</param>
+    /// <param name="line">Filled in by the compiler: where the guard was made.</param>
     /// <typeparam name="T">The type of the resource.</typeparam>
     /// <exception cref="ArgumentOutOfRangeException">The time is negative or zero.</exception>
     [OverloadResolutionPriority(1)]
-    public static ResourceGuard Protect<T>(T resource, Func<T, Future> cleanUp, string name = "a resource", TimeSpan? within = null)
+    public static ResourceGuard Protect<T>(T resource, Func<T, Future> cleanUp, string name = "a resource", TimeSpan? within = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
-        return new ResourceGuard(new CleanUp<T>(resource, cleanUp, Check(name, within), within ?? Timeout.InfiniteTimeSpan));
+        return new ResourceGuard(new CleanUp<T>(resource, cleanUp, Check(name, within), within ?? Timeout.InfiniteTimeSpan, file, line));
     }
 
-    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?)"/>
-    public static ResourceGuard Protect<T>(T resource, Func<T, ValueTask> cleanUp, string name = "a resource", TimeSpan? within = null)
+    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?, string, int)"/>
+    public static ResourceGuard Protect<T>(T resource, Func<T, ValueTask> cleanUp, string name = "a resource", TimeSpan? within = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
-        return Protect((resource, cleanUp), static async pair => await pair.cleanUp(pair.resource).ConfigureAwait(false), name, within);
+        return Protect((resource, cleanUp), static async pair => await pair.cleanUp(pair.resource).ConfigureAwait(false), name, within, file, line);
     }
 
-    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?)"/>
-    public static ResourceGuard Protect<T>(T resource, Action<T> cleanUp, string name = "a resource")
+    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?, string, int)"/>
+    public static ResourceGuard Protect<T>(T resource, Action<T> cleanUp, string name = "a resource", [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
         return Protect(
@@ -70,7 +72,10 @@ public sealed class ResourceGuard : IAsyncDisposable
                 pair.cleanUp(pair.resource);
                 return Future.Completed();
             },
-            name);
+            name,
+            within: null,
+            file,
+            line);
     }
 
     private static string Check(string name, TimeSpan? within)
@@ -102,7 +107,7 @@ public sealed class ResourceGuard : IAsyncDisposable
 }
 
 /// <summary>One clean-up. States: armed, taken. The move is interlocked, so it runs once.</summary>
-internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
+internal abstract class CleanUp(string name, TimeSpan within, string file, int line) : TaskGuard
 {
     private readonly ManagedTask? _task = ManagedTask.Stepped;
 
@@ -187,7 +192,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
             }
             else
             {
-                await InTimeAsync(cleanUp.AsTask()).ConfigureAwait(false); // a task of its own: it may have to be let go
+                await InTimeAsync(SpawnCleanUp(cleanUp).AsTask()).ConfigureAwait(false); // a task of its own: it may have to be let go
             }
         }
         catch (Exception error) // told, so that it does not hide how the body ended
@@ -220,6 +225,10 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
     /// <summary>Calls the user's code.</summary>
     private protected abstract Future Call();
 
+    // Not at the root, whose tasks a stop cancels, those also that begin later.
+    private ManagedTask SpawnCleanUp(Future cleanUp) =>
+        cleanUp.Frame.SpawnInto(Engine.Housekeeping, TaskLabel.Of($"clean-up of {name}", nameof(ResourceGuard), null, file, line));
+
     private async Task InTimeAsync(Task running)
     {
         try
@@ -243,7 +252,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
 }
 
 /// <inheritdoc/>
-internal sealed class CleanUp<T>(T resource, Func<T, Future> cleanUp, string name, TimeSpan within) : CleanUp(name, within)
+internal sealed class CleanUp<T>(T resource, Func<T, Future> cleanUp, string name, TimeSpan within, string file, int line) : CleanUp(name, within, file, line)
 {
     private protected override Future Call() => cleanUp(resource);
 }

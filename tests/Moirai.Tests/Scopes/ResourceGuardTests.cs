@@ -78,6 +78,25 @@ public sealed class ResourceGuardTests
         _world.ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task C12_ACleanUpWithALimitHasANameAndASiteAndRunsAlsoAtTheStop()
+    {
+        var gate = new TaskCompletionSource();
+        ManagedTask task = _world.Start(async _ =>
+        {
+            ResourceGuard.Protect(gate.Task, static async gate => await gate.ConfigureAwait(false), "the gate", TimeSpan.FromSeconds(10));
+            await Future.Delay(TimeSpan.FromHours(1));
+        });
+        (await _world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero)).Left.ShouldHaveSingleItem().Id.ShouldBe(task.Id);
+        ManagedTask cleanUp = _world.Runtime.Engine.Housekeeping.CollectTasks().ShouldHaveSingleItem("the clean-up has begun");
+        cleanUp.Name.ShouldBe("clean-up of the gate");
+        cleanUp.SpawnSite.ShouldStartWith("ResourceGuardTests.cs:");
+        gate.SetResult();
+        _world.Executor.RunUntil(task);
+        cleanUp.State.ShouldBe(TaskState.Completed);
+        _world.Events.ShouldNotContain(static e => e.Kind == RuntimeEventKind.CleanUpFailed);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
