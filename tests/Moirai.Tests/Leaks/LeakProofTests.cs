@@ -61,6 +61,28 @@ public sealed class LeakProofTests
         (kept as LeakCorpus.ThreadHolder)?.Dispose();
     }
 
+    /// <summary>As often as <c>MOIRAI_CORPUS_RUNS</c> says, one after the other in one process.</summary>
+    [Fact]
+    public async Task Leak_TheCorpusIsExactRunAfterRun()
+    {
+        int runs = int.TryParse(Environment.GetEnvironmentVariable("MOIRAI_CORPUS_RUNS"), out int asked) ? asked : 1;
+        for (int run = 1; run <= runs; run++)
+        {
+            foreach (LeakProgram program in LeakCorpus.All)
+            {
+                try
+                {
+                    await Leak_TheVerdictIsExact(program);
+                    await Leak_HealingEndsTheLeakedAndNobodyElse(program);
+                }
+                catch (Exception error)
+                {
+                    throw new InvalidOperationException($"Run {run} of {runs}, '{program.Name}': {error.Message}", error);
+                }
+            }
+        }
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static object? SetUp(LeakProgram program, World world)
     {

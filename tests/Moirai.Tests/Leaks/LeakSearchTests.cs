@@ -22,6 +22,14 @@ public sealed class LeakSearchTests
     }
 
     [Fact]
+    public async Task Leak_ASlotThatATaskHasTakenIsAmongWhatItHoldsUntilItIsGivenBack()
+    {
+        var world = new World();
+        _ = LoseWithSlots(world);
+        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).Leaks.ShouldHaveSingleItem().Holds.ShouldBe(["a slot of 'seats'"]);
+    }
+
+    [Fact]
     public async Task Leak_ASearchAllocatesLittleForEachWhomItSuspects()
     {
         const int Tasks = 20_000;
@@ -175,6 +183,22 @@ public sealed class LeakSearchTests
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ManagedTask LoseWithSlots(World world)
+    {
+        var slots = new TaskSlotManager(3, "seats");
+        return world.Start(async _ =>
+        {
+            using (await slots.AcquireAsync())
+            {
+                await Future.Yield();
+            }
+
+            using SlotLease held = await slots.AcquireAsync();
+            await new TaskCompletionSource().Task;
+        });
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
