@@ -171,7 +171,7 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
         object? before = Atomics.CompareExchange(ref _end, over, null);
         if (!ReferenceEquals(before, s_over))
         {
-            await ((before as TaskCompletionSource) ?? over).Task;
+            await ((before as TaskCompletionSource) ?? over).Task.ConfigureAwait(false);
         }
     }
 
