@@ -95,7 +95,7 @@ internal sealed partial class MoiraiLifecycle(
         // What is left was told by the runtime itself: StopIncomplete.
         if (report.IsComplete)
         {
-            StopIsComplete(_logger, report.ToString());
+            StopIsComplete(_logger, report);
         }
     }
 
@@ -159,5 +159,5 @@ internal sealed partial class MoiraiLifecycle(
     private static partial void DrainEnds(ILogger logger, string runtime, long live, TimeSpan cancelTimeout);
 
     [LoggerMessage(EventId = 103, Level = LogLevel.Information, Message = "{Report}")]
-    private static partial void StopIsComplete(ILogger logger, string report);
+    private static partial void StopIsComplete(ILogger logger, StopReport report);
 }

@@ -198,37 +198,6 @@ public partial class ManagedTask : IWaitQueue
     {
     }
 
-    /// <summary>Somebody has looked at the outcome, or will.</summary>
-    internal void MarkObserved()
-    {
-        MarkPassedOn();
-        if (Word.State == TaskState.Failed && !IsLookedAt)
-        {
-            SetFlag(TaskFlags.LookedAt);
-        }
-    }
-
-    /// <summary>Whether somebody has looked at the failure itself.</summary>
-    internal bool IsLookedAt => (_core.Flags & TaskFlags.LookedAt) != 0;
-
-    /// <summary>The outcome is known to somebody who passes it on: it is not the handle any more at which somebody ought to look.</summary>
-    internal void MarkPassedOn()
-    {
-        if ((_core.Flags & TaskFlags.Observed) == 0)
-        {
-            _core.Gate.Enter();
-            _core.Flags |= TaskFlags.Observed;
-            var unseen = IsEnded ? _tail as Unseen : null;
-            if (unseen is not null)
-            {
-                _tail = unseen.Error;
-            }
-
-            _core.Gate.Exit();
-            unseen?.Seen();
-        }
-    }
-
     internal void SetFlag(TaskFlags flag)
     {
         _core.Gate.Enter();

@@ -84,8 +84,6 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within, ManagedTask?
 
     internal override CancelRegion? TimedBy => _region;
 
-    internal override CancelRegion? TimedBy => _region;
-
     internal override void MoveNext()
     {
         if (_region is { } region)

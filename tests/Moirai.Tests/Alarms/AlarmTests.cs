@@ -1,5 +1,3 @@
-using Moirai.Testing;
-
 namespace Moirai.Tests.Alarms;
 
 /// <summary>Alarms of real tasks, on one thread under a clock that the test turns; each with a twin that differs in what the alarm is about.</summary>

@@ -51,35 +51,6 @@ public sealed class LeakSearchTests
     }
 
     [Fact]
-    public async Task Leak_ASlotThatATaskHasTakenIsAmongWhatItHoldsUntilItIsGivenBack()
-    {
-        var world = new World();
-        _ = LoseWithSlots(world);
-        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).Leaks.ShouldHaveSingleItem().Holds.ShouldBe(["a slot of 'seats'"]);
-    }
-
-    [Fact]
-    public async Task Leak_ASearchAllocatesLittleForEachWhomItSuspects()
-    {
-        const int Tasks = 20_000;
-        var world = new World();
-        var held = new TaskCompletionSource();
-        for (int i = 0; i < Tasks; i++)
-        {
-            _ = world.Runtime.SpawnDetached(WaitAsync(held.Task));
-        }
-
-        world.Run();
-        (await world.Runtime.FindLeaksAsync()).Examined.ShouldBe(Tasks); // what is made once is made
-        long before = GC.GetTotalAllocatedBytes(precise: true);
-        LeakReport report = await world.Runtime.FindLeaksAsync();
-        long allocated = GC.GetTotalAllocatedBytes(precise: true) - before;
-        report.Examined.ShouldBe(Tasks);
-        (allocated / (double)Tasks).ShouldBeLessThan(70, "a witness of 48 bytes each, and a seat for it: more brings on a collection of the young while the search prepares its own");
-        held.SetResult();
-    }
-
-    [Fact]
     public async Task Leak_ASearchInAScopeLooksThereAndNowhereElse()
     {
         var world = new World();
