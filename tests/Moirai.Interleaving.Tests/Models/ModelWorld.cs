@@ -75,9 +75,9 @@ internal sealed class ModelExecutor : Executor
         }
     }
 
-    internal override void Enqueue(Frame frame, StepContext? context) => Add(frame);
+    private protected override void Take(Frame frame, StepContext? context) => Add(frame);
 
-    internal override void EnqueueChain(WaitNode head, int count)
+    private protected override void TakeChain(WaitNode head, int count)
     {
         for (WaitNode? node = head; node is not null;)
         {
