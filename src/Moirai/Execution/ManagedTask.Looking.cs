@@ -1,4 +1,5 @@
 using Moirai.Execution;
+using Moirai.Wakers;
 
 namespace Moirai;
 
@@ -79,4 +80,26 @@ public partial class ManagedTask
         _core.Gate.Exit();
         return limit;
     }
+
+    /// <summary>What the task waits for now, for messages.</summary>
+    internal string DescribeWait()
+    {
+        TaskState state = Word.State;
+        if (state != TaskState.Blocked)
+        {
+            return state switch
+            {
+                TaskState.Ready => "a thread",
+                TaskState.Running => "nothing (it is running)",
+                TaskState.Created => "its start",
+                _ => "nothing (it has ended)",
+            };
+        }
+
+        return Leaf is { } leaf ? DescribeWait(leaf) : "something that has just arrived";
+    }
+
+    internal static string DescribeWait(Frame leaf) => leaf.Queue is IWaitQueue queue
+        ? queue.DescribeWait(leaf)
+        : $"a foreign awaitable in {leaf.Method}";
 }

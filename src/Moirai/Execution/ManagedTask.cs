@@ -168,28 +168,6 @@ public partial class ManagedTask : IWaitQueue
     /// <summary>Id and name, for messages.</summary>
     internal string Title => $"{Id} '{Name}'";
 
-    /// <summary>What the task waits for now, for messages.</summary>
-    internal string DescribeWait()
-    {
-        TaskState state = Word.State;
-        if (state != TaskState.Blocked)
-        {
-            return state switch
-            {
-                TaskState.Ready => "a thread",
-                TaskState.Running => "nothing (it is running)",
-                TaskState.Created => "its start",
-                _ => "nothing (it has ended)",
-            };
-        }
-
-        return Leaf is { } leaf ? DescribeWait(leaf) : "something that has just arrived";
-    }
-
-    internal static string DescribeWait(Frame leaf) => leaf.Queue is IWaitQueue queue
-        ? queue.DescribeWait(leaf)
-        : $"a foreign awaitable in {leaf.Method}";
-
     /// <summary>Whether its body gives a value.</summary>
     internal virtual bool HasResult => false;
 

@@ -81,7 +81,7 @@ public sealed class AwaitSiteTests
         Task other = _never.Task;
         var bodies = new Dictionary<string, Func<CancellationToken, Task>>
         {
-#pragma warning disable RS0030 // nobody waits for it: it is what is told of
+#pragma warning disable RS0030 // nobody waits for it to be over: how the wait is called is what is asked
             ["Task.Delay"] = _ => Task.Delay(TimeSpan.FromHours(1), TimeProvider.System, stop.Token),
 #pragma warning restore RS0030
             ["SemaphoreSlim.WaitUntilCountOrTimeoutAsync (Task.WaitAsync)"] = async _ => await semaphore.WaitAsync(stop.Token),
