@@ -4,8 +4,11 @@ namespace Moirai.Testing;
 public sealed class LeftBehindException : Exception
 {
     /// <summary>For the assertion; a test may make one too.</summary>
-    public LeftBehindException(string runtime, IReadOnlyList<string> left)
-        : base($"{left?.Count} things were left behind (runtime '{runtime}'):{string.Concat((left ?? []).Select(static line => $"\n  {line}"))}")
+    /// <param name="runtime">The runtime that was looked at.</param>
+    /// <param name="left">A line for each thing that was left.</param>
+    /// <param name="thrownBefore">What was thrown last in what the assertion was around, if it is still alive: probably why things were left.</param>
+    public LeftBehindException(string runtime, IReadOnlyList<string> left, Exception? thrownBefore = null)
+        : base($"{left?.Count} things were left behind (runtime '{runtime}'):{string.Concat((left ?? []).Select(static line => $"\n  {line}"))}{Cause(thrownBefore)}", thrownBefore)
     {
         Runtime = runtime;
         Left = left ?? [];
@@ -16,4 +19,8 @@ public sealed class LeftBehindException : Exception
 
     /// <summary>A line for each thing that was left.</summary>
     public IReadOnlyList<string> Left { get; }
+
+    private static string Cause(Exception? thrownBefore) => thrownBefore is null
+        ? string.Empty
+        : $"\nBefore that {thrownBefore.GetType().Name} was thrown there: {thrownBefore.Message}\nIf that is how the test failed, begin with it; it is the inner exception.";
 }

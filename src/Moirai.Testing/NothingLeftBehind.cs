@@ -1,5 +1,8 @@
+using System.Runtime.CompilerServices;
 using Moirai.Execution;
-using Moirai.Leaks;
+using Moirai.Stories;
+using Moirai.Sync;
+using Moirai.Wakers;
 
 namespace Moirai.Testing;
 
@@ -8,8 +11,11 @@ namespace Moirai.Testing;
 /// <c>await using var nothing = new NothingLeftBehind(runtime);</c> as the first line of a test; or a field of a test class that its <c>DisposeAsync</c> disposes last.
 /// <para>What was there before does not count. What is just about to end is given <c>settle</c>; on a <see cref="LocalExecutor"/> that nobody drives it is driven for that. A failure names each task with its spawn site, the chain of methods it waits in and what it waits
 /// for, and says of which of them the garbage collector has proved that they can never go on.</para>
-/// <para>One-shots count when they are made in the execution context in which this was made, or in one that came from it. <see cref="Timer.ActiveCount"/> is the process's own: where tests run side by side, switch that look off
-/// (<see cref="CountsTimers"/>) or let them run one after the other.</para>
+/// <para>One-shots, and waits of plain code in a primitive, belong to no runtime. They count when a task of the runtime makes them, or code in the execution context in which this was made or in one that came from it. Where that context
+/// was lost by the time of the look (this was made inside an <c>async InitializeAsync</c>), all count that belong to no other runtime's task and to no other such assertion.</para>
+/// <para><see cref="Timer.ActiveCount"/> is the process's own, and only a number: where tests run side by side, switch that look off (<see cref="CountsTimers"/>) or let them run one after the other; a timer that was there before and ends meanwhile
+/// hides a new one.</para>
+/// <para>An exception of a <c>DisposeAsync</c> takes the place of one that was on its way. So that nobody looks in the wrong place, the failure names the exception that was thrown last in the same context, and has it as its inner exception.</para>
 /// Not safe for use by several threads at a time.
 /// </remarks>
 public sealed class NothingLeftBehind : IAsyncDisposable
@@ -18,17 +24,37 @@ public sealed class NothingLeftBehind : IAsyncDisposable
     private static readonly AsyncLocal<NothingLeftBehind?> s_current = new();
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(5);
 
+    // Those that have not looked yet. Under its own lock.
+    private static readonly List<NothingLeftBehind> s_active = [];
+
     private readonly TaskRuntime _runtime;
     private readonly TimeSpan _settle;
+
+    // The assertion in whose context this one was made.
+#pragma warning disable CA2213 // whoever made it disposes it
+    private readonly NothingLeftBehind? _outer = s_current.Value;
+#pragma warning restore CA2213
     private readonly HashSet<TaskId> _tasksBefore;
     private readonly HashSet<TaskGroup> _scopesBefore;
     private readonly Census _before;
+    private readonly long _waitsBefore; // without those of tasks
     private readonly long _timersBefore = Timer.ActiveCount;
     private readonly List<(string Name, WeakReference Target)> _tracked = [];
     private readonly List<(TaskSlotManager Slots, int Before)> _slots = [];
 
-    // Written by whoever makes a one-shot, under its lock.
-    private readonly List<WeakReference<IPromise>> _promises = [];
+    // Entries of the timer queue, by node and deadline; holds none of them.
+    private readonly Dictionary<(int Node, long Due), int> _entriesBefore = [];
+
+    // What says, once it is asked, whether it was left. Written by whoever makes a one-shot or waits, under the lock of the first.
+    private readonly List<Func<string?>> _made = [];
+    private readonly List<Func<string?>> _strays = [];
+
+    // Written by whoever throws.
+    private volatile WeakReference<Exception>? _thrown;
+
+    // Written by the one who looks.
+    private bool _ended;
+    private bool _lostContext;
 
     /// <summary>Begins.</summary>
     /// <param name="runtime">The runtime that is looked at; <see cref="TaskRuntime.Default"/> by default.</param>
@@ -40,7 +66,25 @@ public sealed class NothingLeftBehind : IAsyncDisposable
         _tasksBefore = [.. Live().Select(static task => task.Id)];
         _scopesBefore = [.. _runtime.Engine.Root.SelfAndInside()];
         _before = _runtime.TakeCensus();
-        OneShot.Made = static promise => s_current.Value?.Note(promise);
+        _waitsBefore = _before.Waiters - Live().Count(WaitsInCensus);
+        foreach ((WaitNode node, long due) in _runtime.Engine.Timers.ListEntries())
+        {
+            (int, long) key = (RuntimeHelpers.GetHashCode(node), due);
+            _entriesBefore[key] = _entriesBefore.GetValueOrDefault(key) + 1;
+        }
+
+        OneShot.Made = static promise => Tell(promise, Left);
+        PlainSeat.Begun = static seat => Tell(seat, Left);
+        lock (s_active)
+        {
+            if (s_active.Count == 0)
+            {
+                AppDomain.CurrentDomain.FirstChanceException += NoteThrown;
+            }
+
+            s_active.Add(this);
+        }
+
         s_current.Value = this;
     }
 
@@ -70,13 +114,35 @@ public sealed class NothingLeftBehind : IAsyncDisposable
 
     /// <summary>Looks.</summary>
     /// <exception cref="LeftBehindException">Something was left.</exception>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        if (ReferenceEquals(s_current.Value, this))
+        if (_ended)
         {
-            s_current.Value = null;
+            return default;
         }
 
+        // Not in an async method, whose changes of the context end with it.
+        _ended = true;
+        _lostContext = !IsAround(s_current.Value);
+        if (ReferenceEquals(s_current.Value, this))
+        {
+            s_current.Value = _outer;
+        }
+
+        lock (s_active)
+        {
+            s_active.Remove(this);
+            if (s_active.Count == 0)
+            {
+                AppDomain.CurrentDomain.FirstChanceException -= NoteThrown;
+            }
+        }
+
+        return new ValueTask(LookAsync());
+    }
+
+    private async Task LookAsync()
+    {
         long began = TimeProvider.System.GetTimestamp();
         List<string> left = Look();
         while (left.Count > 0 && TimeProvider.System.GetElapsedTime(began) < _settle)
@@ -87,8 +153,10 @@ public sealed class NothingLeftBehind : IAsyncDisposable
 
         if (left.Count > 0)
         {
+            Exception? thrown = null;
+            _thrown?.TryGetTarget(out thrown);
             await AddVerdictAsync(left).ConfigureAwait(false);
-            throw new LeftBehindException(_runtime.Name, left);
+            throw new LeftBehindException(_runtime.Name, left, thrown);
         }
     }
 
@@ -107,8 +175,8 @@ public sealed class NothingLeftBehind : IAsyncDisposable
         AddScopes(left);
         Census census = _runtime.TakeCensus();
         AddMore(left, "slots of pools are held", census.SlotsInUse, _before.SlotsInUse);
-        AddMore(left, "waits for a slot, the end of a scope or a primitive go on", census.Waiters, _before.Waiters);
-        AddMore(left, "entries are in the timer queue", census.TimerEntries, _before.TimerEntries);
+        AddMore(left, "waits for a slot, the end of a scope or a primitive go on", census.Waiters - Live().Count(task => _tasksBefore.Contains(task.Id) && WaitsInCensus(task)), _waitsBefore);
+        AddMore(left, "entries are in the timer queue", CountNewEntries(), 0);
         foreach ((TaskSlotManager slots, int before) in _slots)
         {
             AddMore(left, $"slots of '{slots.Name}' are held or waited for", slots.InUse + slots.Waiting, before);
@@ -120,7 +188,7 @@ public sealed class NothingLeftBehind : IAsyncDisposable
         }
 
         AddTracked(left);
-        AddPromises(left);
+        AddMade(left);
         return left;
     }
 
@@ -187,25 +255,115 @@ public sealed class NothingLeftBehind : IAsyncDisposable
         }
     }
 
-    private void AddPromises(List<string> left)
+    private void AddMade(List<string> left)
     {
-        lock (_promises)
+        lock (_made)
         {
-            foreach (WeakReference<IPromise> promise in _promises)
+            left.AddRange(_made.Concat(_lostContext ? _strays : []).Select(static made => made()).OfType<string>());
+        }
+    }
+
+    // Waits of tasks that the census counts.
+    private static bool WaitsInCensus(ManagedTask task) => task.State == TaskState.Blocked && task.Leaf?.Queue is IPrimitiveQueue or TaskGroup;
+
+    // Those of tasks and scopes that were there before are theirs, also when they were made since.
+    private int CountNewEntries()
+    {
+        var before = new Dictionary<(int, long), int>(_entriesBefore);
+        int count = 0;
+        foreach ((WaitNode node, long due) in _runtime.Engine.Timers.ListEntries())
+        {
+            (int, long) key = (RuntimeHelpers.GetHashCode(node), due);
+            if (before.TryGetValue(key, out int known) && known > 0)
             {
-                if (promise.TryGetTarget(out IPromise? made) && made.IsUnresolved)
+                before[key] = known - 1;
+                continue;
+            }
+
+            bool excused = node switch
+            {
+                Frame { Owner: { } owner } => _tasksBefore.Contains(owner.Id),
+                DeadlineSeat { Owner: { } owner } => _tasksBefore.Contains(owner.Id),
+                GroupDeadline deadline => _scopesBefore.Contains(deadline.Group),
+                _ => false,
+            };
+            count += excused ? 0 : 1;
+        }
+
+        return count;
+    }
+
+    // Whether the context of another is that of this, or came from it.
+    private bool IsAround(NothingLeftBehind? inner)
+    {
+        while (inner is not null && !ReferenceEquals(inner, this))
+        {
+            inner = inner._outer;
+        }
+
+        return inner is not null;
+    }
+
+    private static Func<string?> Left(IPromise promise)
+    {
+        var made = new WeakReference<IPromise>(promise);
+        return () => made.TryGetTarget(out IPromise? one) && one.IsUnresolved ? one.Describe() : null;
+    }
+
+    private static Func<string?> Left(PlainSeat seat)
+    {
+        var begun = new WeakReference<PlainSeat>(seat);
+        return () => begun.TryGetTarget(out PlainSeat? one) && one.IsWaiting ? $"plain code waits for {one.DescribeWait()}" : null;
+    }
+
+    private static void Tell<T>(T what, Func<T, Func<string?>> left)
+    {
+        if (s_active.Count == 0)
+        {
+            return; // a look without the lock: who begins an assertion in this moment on another thread means nothing that we do
+        }
+
+        Func<string?> made = left(what);
+        NothingLeftBehind? here = s_current.Value;
+        Engine? engine = ManagedTask.Current?.Engine;
+        lock (s_active)
+        {
+            foreach (NothingLeftBehind one in s_active)
+            {
+                if (one.IsAround(here) || ReferenceEquals(engine, one._runtime.Engine))
                 {
-                    left.Add(made.Describe());
+                    one.Note(one._made, made);
+                }
+                else if (here is null or { _ended: true } && engine is null)
+                {
+                    one.Note(one._strays, made);
                 }
             }
         }
     }
 
-    private void Note(IPromise promise)
+    private void Note(List<Func<string?>> list, Func<string?> made)
     {
-        lock (_promises)
+        lock (_made)
         {
-            _promises.Add(new WeakReference<IPromise>(promise));
+            if (list.Count == list.Capacity)
+            {
+                list.RemoveAll(static one => one() is null); // a test may make millions; the rest doubles before the next look
+                list.EnsureCapacity(Math.Max(16, 2 * list.Count));
+            }
+
+            list.Add(made);
+        }
+    }
+
+    private static void NoteThrown(object? sender, System.Runtime.ExceptionServices.FirstChanceExceptionEventArgs thrown)
+    {
+        for (NothingLeftBehind? one = s_current.Value; one is not null; one = one._outer)
+        {
+            if (!one._ended)
+            {
+                one._thrown = new WeakReference<Exception>(thrown.Exception);
+            }
         }
     }
 

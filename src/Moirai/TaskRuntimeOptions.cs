@@ -42,7 +42,7 @@ public sealed class TaskRuntimeOptions
         }
     } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long the end of a scope waits for operations that were abandoned in it (<c>WithTimeout(within, abandonAfter)</c>). When that is over the scope ends without them, and they go on under the runtime, which tells of
+    /// <summary>How long the end of a scope waits for operations that were abandoned in it (<c>WithTimeout(within, abandonAfter)</c>), and for foreign <see cref="Task"/>s that were given up in it (<c>WithTimeout(within)</c>). When that is over the scope ends without them, and they go on under the runtime, which tells of
     /// them and reports them when it is stopped. Equally long a stop waits for the clean-up of tasks that it proved to be leaked, and resumed. Not negative; 10 seconds by default; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</summary>
     public TimeSpan AbandonTimeout
     {
@@ -75,6 +75,28 @@ public sealed class TaskRuntimeOptions
             field = value;
         }
     } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How exactly the runtime accounts for the life of each task (<see cref="ManagedTask.TakeAccount()"/>): <see cref="AccountingLevel.Polls"/> by default.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such level.</exception>
+    public AccountingLevel Accounting
+    {
+        get;
+        set
+        {
+            if (value is < AccountingLevel.None or > AccountingLevel.Exact)
+            {
+                throw new ArgumentOutOfRangeException(nameof(value), value, "There are three levels of accounting: None, Polls and Exact.");
+            }
+
+            field = value;
+        }
+    } = AccountingLevel.Polls;
+
+    /// <summary>What may go on for how long before an <see cref="Alarm"/> is raised; null, and no alarms, by default.</summary>
+    public AlarmLimits? Alarms { get; set; }
+
+    /// <summary>What is done about tasks that wait for each other in a ring: the wait that closes it throws a <see cref="DeadlockException"/> by default. See docs/deadlocks.md for what is seen.</summary>
+    public DeadlockPolicy Deadlocks { get; set; }
 
     internal void Validate()
     {

@@ -1,5 +1,6 @@
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Moirai.Architecture.Tests;
 
@@ -15,6 +16,8 @@ internal static class Compiler
         global using System.Threading;
         global using System.Threading.Tasks;
         """;
+
+    private const string JsonContext = "JsonSerializerContext";
 
     // "Preview", because the compiler package may be older than the language of the build.
     private static readonly CSharpParseOptions Parsing = new(LanguageVersion.Preview, DocumentationMode.None);
@@ -38,7 +41,10 @@ internal static class Compiler
         Func<string, bool>? withoutReference = null) =>
         CSharpCompilation.Create(
             assemblyName,
-            files.Append(new SourceFile("(implicit usings)", ImplicitUsings + Environment.NewLine + extraUsings)).Select(Parse),
+            [
+                .. files.Append(new SourceFile("(implicit usings)", ImplicitUsings + Environment.NewLine + extraUsings)).Select(Parse),
+                .. files.Where(static file => file.Text.Contains(JsonContext, StringComparison.Ordinal)).SelectMany(static file => StandInsOf(Parse(file))),
+            ],
             References.Where(reference => withoutReference?.Invoke(Path.GetFileNameWithoutExtension(reference.FilePath!)) != true),
             new CSharpCompilationOptions(kind, nullableContextOptions: NullableContextOptions.Enable));
 
@@ -55,6 +61,28 @@ internal static class Compiler
         var span = location.GetLineSpan();
         return $"{span.Path}:{span.StartLinePosition.Line + 1}";
     }
+
+    // No source generator runs here: for a context of System.Text.Json's this is what the rest of the code sees of what its generator would write.
+    private static IEnumerable<SyntaxTree> StandInsOf(SyntaxTree tree) =>
+        from context in tree.GetRoot().DescendantNodes().OfType<ClassDeclarationSyntax>()
+        where context.BaseList?.Types.Any(static type => type.ToString() == JsonContext) == true
+        let space = context.Ancestors().OfType<BaseNamespaceDeclarationSyntax>().First().Name
+        let usings = string.Join('\n', tree.GetCompilationUnitRoot().Usings)
+        let types = context.AttributeLists.SelectMany(static list => list.Attributes).Where(static attribute => attribute.Name.ToString() == "JsonSerializable")
+            .Select(static attribute => ((TypeOfExpressionSyntax)attribute.ArgumentList!.Arguments[0].Expression).Type.ToString())
+        select Parse(new SourceFile($"(generated for {context.Identifier})", $$"""
+            {{usings}}
+            namespace {{space}}
+            {
+                partial class {{context.Identifier}}() : JsonSerializerContext(null)
+                {
+                    public static {{context.Identifier}} Default => throw null!;
+                    protected override JsonSerializerOptions? GeneratedSerializerOptions => null;
+                    public override System.Text.Json.Serialization.Metadata.JsonTypeInfo? GetTypeInfo(Type type) => null;
+                    {{string.Join('\n', types.Select(static type => $"public System.Text.Json.Serialization.Metadata.JsonTypeInfo<{type}> {type} => throw null!;"))}}
+                }
+            }
+            """));
 
     // No source generator runs here: a partial member without a body is one that a generator would write.
     private static bool ComesFromGenerators(Diagnostic diagnostic) => diagnostic.Id is "CS8795" or "CS9248";

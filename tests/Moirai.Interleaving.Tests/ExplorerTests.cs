@@ -1,5 +1,6 @@
 using Moirai.Ground;
 using Moirai.Interleaving.Exploring;
+using Moirai.Lifecycle;
 
 namespace Moirai.Interleaving;
 
@@ -32,6 +33,22 @@ public sealed class ExplorerTests
         int runs = Walk(() => new Pieces(seen, 4, 3), s_everything with { Budget = preemptions });
         runs.ShouldBe(Merges(5, 4, preemptions));
         seen.Count.ShouldBe(runs);
+    }
+
+    [Fact]
+    public void A_gate_and_a_wait_that_a_broken_off_run_has_left_locked_keep_no_finalizer_spinning()
+    {
+        var gate = default(SpinGate);
+        gate.Enter();
+        gate.Enter(); // on a thread of no run, as finalizers are
+        gate.Exit();
+
+        var word = default(LifecycleWord);
+        word.Move(TaskEvent.Enqueue);
+        word.Move(TaskEvent.Start);
+        int armed = word.Park(interruptible: true);
+        word.TryHold().ShouldBeTrue();
+        word.TryWake(armed).ShouldBeTrue();
     }
 
     [Fact]

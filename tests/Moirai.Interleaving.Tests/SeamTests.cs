@@ -17,7 +17,7 @@ public sealed class SeamTests
         ["Unseen.cs"] = "counters, and who sends for a thread that tells; what is told is decided by a concurrent dictionary",
         ["IAtomics.cs"] = "the seam itself",
         ["LeakScan.cs"] = "set once by a finalizer; the scan reads it after it has waited for the finalizers",
-        ["Engine.cs"] = "the default engine is made once, under a lock; the flag of a stopped engine is set once and only refuses new work",
+        ["Engine.cs"] = "a count of rings found; the default engine is made once, under a lock; the flag of a stopped engine is set once and only refuses new work",
         ["Executor.cs"] = "an executor is attached once; the loser is told",
         ["TaskLabel.cs"] = "a cache of immutable labels: who overwrites another's entry loses nothing",
         ["StepContext.cs"] = "a counter that gives out blocks of ids, and nothing else",

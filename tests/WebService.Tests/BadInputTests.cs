@@ -17,12 +17,13 @@ public sealed class BadInputTests
     [InlineData("""{ "article": "bread", "quantity": 1 }""", 400, "'customer' is needed")]
     [InlineData("""{ "customer": " ", "article": "bread", "quantity": 1 }""", 400, "'customer' is needed")]
     [InlineData("""{ "customer": "me", "quantity": 1 }""", 400, "'article' is needed")]
-    [InlineData("""{ "customer": "me", "article": "bread" }""", 400, "not missing")]
-    [InlineData("""{ "customer": "me", "article": "bread", "quantity": 0 }""", 400, "not 0")]
+    [InlineData("""{ "customer": "me", "article": "bread" }""", 400, "'quantity' is needed, a whole number above zero")]
+    [InlineData("""{ "customer": "me", "article": "bread", "quantity": 0 }""", 400, "'quantity' is a whole number above zero, not 0")]
     [InlineData("""{ "customer": "me", "article": "bread", "quantity": -5 }""", 400, "not -5")]
     [InlineData("""{ "customer": "me", "article": "bread", "quantity": 1.5 }""", 400, "$.quantity")]
     [InlineData("""{ "customer": "me", "article": "bread", "quantity": 99999999999 }""", 400, "$.quantity")]
     [InlineData("""{ "customer": "me", "article": "unicorn", "quantity": 1 }""", 404, "There is no article 'unicorn'")]
+    [InlineData("""{ "customer": "me", "article": "a🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞", "quantity": 1 }""", 404, "There is no article 'a🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞🍞…'")]
     [InlineData("""{ "customer": "me", "article": "bread", "quantity": 2147483647 }""", 409, "10 are free")]
     public async Task A_bad_order_is_refused_with_a_reason(string body, int status, string reason)
     {
@@ -98,6 +99,27 @@ public sealed class BadInputTests
         (await house.OrderAsync()).StatusCode.ShouldBe(HttpStatusCode.OK);
         await house.ComesToRest();
         (await house.AuditAsync("bread")).EverReserved.ShouldBe(2); // by the order that followed, and by nothing else
+    }
+
+    [Fact]
+    public async Task C13_a_client_that_stops_speaking_in_the_middle_of_its_order_is_survived_and_alarms_nobody()
+    {
+        const string Half = "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 70\r\n\r\n{ \"customer\": \"me\", \"art";
+        await using var process = new ServiceProcess("--port", "0");
+        Uri address = (await process.ConnectAsync()).BaseAddress!;
+
+        using (var socket = new TcpClient())
+        {
+            await socket.ConnectAsync(address.Host, address.Port);
+            using var reader = new StreamReader(socket.GetStream());
+            await reader.BaseStream.WriteAsync(Encoding.ASCII.GetBytes(Half));
+            socket.Client.Shutdown(SocketShutdown.Send);
+            (await Eventually.Ends(reader.ReadToEndAsync())).ShouldBeEmpty("the server takes the end of what it reads for the end of the client");
+        }
+
+        await process.TerminateAsync();
+        (await process.ExitAsync()).ShouldBe(0, process.Output);
+        process.Output.ShouldNotContain("warn:");
     }
 
     private static async Task<ProblemDetails> ProblemOf(HttpResponseMessage answer, int status)

@@ -18,5 +18,7 @@ internal static class Catalogue
         new Registering(),
         new PingPong(),
         new LeakScanning(),
+        new Snapshots(),
+        new Accounting(),
     ];
 }

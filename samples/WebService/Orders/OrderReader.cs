@@ -30,6 +30,7 @@ internal sealed class OrderReader(Warehouse warehouse, ServiceSettings settings)
         }
         catch (BadHttpRequestException error)
         {
+            context.Response.Headers.Connection = "close"; // what is left of the connection is no request any more, and the server would complain to the operator
             throw OrderRefusedException.Malformed(error.Message);
         }
         catch (InvalidOperationException)
@@ -57,11 +58,16 @@ internal sealed class OrderReader(Warehouse warehouse, ServiceSettings settings)
             throw OrderRefusedException.Malformed("'article' is needed.");
         }
 
-        if (request.Quantity is not > 0)
+        if (request.Quantity is not { } quantity)
         {
-            throw OrderRefusedException.Malformed($"'quantity' is a whole number above zero, not {request.Quantity?.ToString() ?? "missing"}.");
+            throw OrderRefusedException.Malformed("'quantity' is needed, a whole number above zero.");
         }
 
-        return new Order(request.Customer, warehouse.Get(request.Article), request.Quantity.Value);
+        if (quantity <= 0)
+        {
+            throw OrderRefusedException.Malformed(FormattableString.Invariant($"'quantity' is a whole number above zero, not {quantity}."));
+        }
+
+        return new Order(request.Customer, warehouse.Get(request.Article), quantity);
     }
 }

@@ -3,6 +3,8 @@ namespace WebService.Orders;
 /// <summary>An order that cannot be filled, with the answer that its customer gets.</summary>
 internal sealed class OrderRefusedException : Exception
 {
+    private const int LongestEcho = 40;
+
     public OrderRefusedException(int status, string title, string detail)
         : base(detail)
     {
@@ -42,6 +44,6 @@ internal sealed class OrderRefusedException : Exception
         new(StatusCodes.Status503ServiceUnavailable, "The service is stopping", "Nothing was ordered; please try again elsewhere or later.")
         { RetryAfter = retryAfter };
 
-    // An answer never repeats a long text that somebody sent.
-    private static string Shorten(string text) => text.Length <= 40 ? text : $"{text.AsSpan(0, 40)}…";
+    // An answer never repeats a long text that somebody sent, and never cuts a character in two.
+    private static string Shorten(string text) => text.Length <= LongestEcho ? text : $"{text.AsSpan(0, char.IsHighSurrogate(text[LongestEcho - 1]) ? LongestEcho - 1 : LongestEcho)}…";
 }

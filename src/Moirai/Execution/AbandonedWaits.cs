@@ -6,12 +6,13 @@ namespace Moirai.Execution;
 
 /// <summary>A foreign <see cref="Task"/> that somebody has given up waiting for and that goes on: what is known of it until it ends.</summary>
 /// <remarks>Words only. It keeps neither the <see cref="Task"/> nor the waiter alive.</remarks>
-internal sealed class AbandonedWait(string operation, string waiter, string group)
+internal sealed class AbandonedWait(string operation, string waiter, string group) : ILinked<AbandonedWait>
 {
-    // Neighbours in the register; whether it is there. Written under the register's gate.
-    internal AbandonedWait? Next;
-    internal AbandonedWait? Prev;
-    internal bool IsListed;
+    /// <inheritdoc/>
+    public AbandonedWait? Next { get; set; }
+
+    /// <inheritdoc/>
+    public AbandonedWait? Previous { get; set; }
 
     /// <summary>What was timed, as the code says it: <c>FetchAsync(url)</c>.</summary>
     internal string Operation => operation;
@@ -21,6 +22,9 @@ internal sealed class AbandonedWait(string operation, string waiter, string grou
 
     /// <summary>The scope or pool in which that task lived.</summary>
     internal string Group => group;
+
+    /// <summary>Whether the register has it: the first entry of its <see cref="Task"/>, which goes on. Written under the register's gate.</summary>
+    internal bool IsListed { get; set; }
 }
 
 /// <summary>The register of foreign <see cref="Task"/>s that were given up and go on. One for each runtime.</summary>
@@ -36,7 +40,7 @@ internal sealed class AbandonedWaits(Engine engine)
 
     // Under it: the list and its count.
     private SpinGate _gate;
-    private AbandonedWait? _first;
+    private IntrusiveList<AbandonedWait> _entries;
     private int _count;
 
     /// <summary>How many are listed. Read by anyone.</summary>
@@ -63,13 +67,7 @@ internal sealed class AbandonedWaits(Engine engine)
 
         _gate.Enter();
         entry.IsListed = true;
-        entry.Next = _first;
-        if (_first is not null)
-        {
-            _first.Prev = entry;
-        }
-
-        _first = entry;
+        _entries.Push(entry);
         _count++;
         _gate.Exit();
         return true;
@@ -81,22 +79,8 @@ internal sealed class AbandonedWaits(Engine engine)
         _gate.Enter();
         if (entry.IsListed)
         {
-            if (entry.Prev is null)
-            {
-                _first = entry.Next;
-            }
-            else
-            {
-                entry.Prev.Next = entry.Next;
-            }
-
-            if (entry.Next is not null)
-            {
-                entry.Next.Prev = entry.Prev;
-            }
-
+            _entries.Remove(entry);
             entry.IsListed = false;
-            entry.Next = entry.Prev = null;
             _count--;
         }
 
@@ -107,7 +91,7 @@ internal sealed class AbandonedWaits(Engine engine)
     {
         List<AbandonedWait> all = [];
         _gate.Enter();
-        for (AbandonedWait? entry = _first; entry is not null; entry = entry.Next)
+        for (AbandonedWait? entry = _entries.First; entry is not null; entry = entry.Next)
         {
             all.Add(entry);
         }

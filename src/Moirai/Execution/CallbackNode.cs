@@ -37,7 +37,9 @@ internal abstract class CallbackSeat : WaitNode, IThreadPoolWorkItem
     internal sealed override void GoOn() => Post();
 
     /// <summary>Called by the thread pool or the synchronization context.</summary>
-    public virtual void Execute()
+    public virtual void Execute() => ExecuteContinuation();
+
+    private void ExecuteContinuation()
     {
         if (_execution is null)
         {
@@ -46,6 +48,31 @@ internal abstract class CallbackSeat : WaitNode, IThreadPoolWorkItem
         else
         {
             ExecutionContext.Run(_execution, static state => ((Action)state!)(), _continuation);
+        }
+    }
+
+    /// <summary>Runs the continuation with the seat at hand for its awaiter, which may not know it: see <see cref="TakeDelivery"/>.</summary>
+    private protected void Deliver()
+    {
+        StepContext context = StepContext.Current;
+        WaitNode? outer = context.Delivered;
+        context.Delivered = this;
+        try
+        {
+            ExecuteContinuation();
+        }
+        finally
+        {
+            context.Delivered = outer;
+        }
+    }
+
+    /// <summary>The awaiter has found the seat.</summary>
+    private protected void TakeDelivery(StepContext? context)
+    {
+        if (ReferenceEquals(context?.Delivered, this))
+        {
+            context.Delivered = null;
         }
     }
 

@@ -37,6 +37,20 @@ internal abstract class CancelRegion
     /// <summary>Whether a timer that runs now will make it expire. Asked under the gate.</summary>
     internal virtual bool WillExpire => false;
 
+    /// <summary>For the time of a search: takes out of the timer queue what makes the region expire, if nobody would notice that it does. Under the gate of a task that was canceled and whose wait the expiry cannot end.</summary>
+    internal virtual void Silence()
+    {
+    }
+
+    /// <summary>Undoes <see cref="Silence"/>. Under the gate.</summary>
+    /// <param name="leaf">The innermost of the task's frames.</param>
+    internal virtual void Unsilence(Frame leaf)
+    {
+    }
+
+    /// <summary>Whether code inside has asked for the region's token, and the token was not canceled yet. Asked under the gate.</summary>
+    private protected bool HasListeners => _source is { IsCancellationRequested: false };
+
     /// <summary>Why it expired; null while it has not. Written under the gate, once.</summary>
     internal CancelCause? Cause { get; private set; }
 

@@ -13,6 +13,9 @@ internal sealed class DeadlineSeat(long due) : WaitNode
     private Frame? _frame;
     private int _armed;
 
+    /// <summary>Whose wait it limits; null before it is taken.</summary>
+    internal ManagedTask? Owner => _frame?.Owner;
+
     /// <summary>Takes the seat for an armed wait. Before the frame is handed to its queue.</summary>
     internal void Take(Frame frame, int armed)
     {
@@ -70,6 +73,7 @@ internal readonly struct EndWithin(ManagedTask task, long due) : ICriticalNotify
 
     public void Suspend(Frame frame)
     {
+        frame.Due = WaitEdge.Firm;
         if (Park.Begin(frame, task, out int armed))
         {
             _seat.Take(frame, armed);
@@ -96,10 +100,34 @@ internal readonly struct EmptyWithin(TaskGroup group, long due) : ICriticalNotif
 
     public void Suspend(Frame frame)
     {
+        frame.Due = WaitEdge.Firm;
         if (Park.Begin(frame, group, out int armed))
         {
             _seat.Take(frame, armed);
             group.JoinEmpty(frame, armed);
         }
     }
+}
+
+/// <summary>Waits for the end of a foreign <see cref="Task"/>, and no longer than until a deadline. Its failure is not thrown.</summary>
+internal readonly struct EndOfTaskWithin(Task task, long due) : ICriticalNotifyCompletion, IFrameAwaiter
+{
+    private readonly TaskWait _wait = new(task, Timeout.InfiniteTimeSpan, string.Empty);
+
+    public bool IsCompleted => task.IsCompleted;
+
+    public EndOfTaskWithin GetAwaiter() => this;
+
+    /// <summary>Whether it has ended.</summary>
+    public bool GetResult()
+    {
+        _wait.Leave();
+        return task.IsCompleted;
+    }
+
+    public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+    public void UnsafeOnCompleted(Action continuation) => throw new NotSupportedException("Awaited inside futures only.");
+
+    public void Suspend(Frame frame) => _wait.Suspend(frame, due, hears: false);
 }

@@ -1,3 +1,4 @@
+using Moirai.Ground;
 using Moirai.Timers;
 
 namespace Moirai.Execution;
@@ -9,11 +10,17 @@ internal sealed class Engine
     private static readonly Lock s_defaultGate = new();
     private static Engine? s_default;
 
+    // Held by who breaks a ring of which the oldest task is of this engine. The outermost of all gates.
+    internal SpinGate DeadlockGate;
+
     private readonly Action<RuntimeEvent> _publish;
     private volatile bool _stopped;
+    private long _deadlocksFound;
+    private volatile bool _reported;
 
-    internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish)
+    internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish, AccountingLevel accounting = AccountingLevel.Polls)
     {
+        Accounting = accounting;
         Name = name;
         Executor = executor;
         Provider = provider;
@@ -32,6 +39,9 @@ internal sealed class Engine
 
     internal TimeProvider Provider { get; }
 
+    /// <summary>How exactly the life of a task is accounted for.</summary>
+    internal AccountingLevel Accounting { get; }
+
     internal TimerQueue Timers { get; }
 
     /// <summary>The foreign tasks that were given up and go on.</summary>
@@ -45,6 +55,13 @@ internal sealed class Engine
 
     /// <summary>How long the end of a scope waits for operations that were abandoned in it. Written once, by the roof.</summary>
     internal TimeSpan AbandonTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>What is done about rings of waiting tasks. Written once, by the roof.</summary>
+    internal DeadlockPolicy Deadlocks { get; init; }
+
+    /// <summary>How many rings were found.</summary>
+    internal long DeadlocksFound => Interlocked.Read(ref _deadlocksFound);
+
     /// <summary>Outcomes at which nobody has looked.</summary>
     internal UnseenLedger Unseen { get; }
 
@@ -56,6 +73,13 @@ internal sealed class Engine
     {
         get => _stopped;
         set => _stopped = value;
+    }
+
+    /// <summary>The stop is over and has been reported: nobody waits any more for what is left.</summary>
+    internal bool IsReported
+    {
+        get => _reported;
+        set => _reported = value;
     }
 
     /// <summary>Whether a task of this engine ever waited in a synchronization primitive: only then the census looks for such waits.</summary>
@@ -91,6 +115,16 @@ internal sealed class Engine
 
     /// <summary>The engine of the current task, else the default one.</summary>
     internal static Engine Ambient => ManagedTask.Current?.Engine ?? Default;
+
+    /// <summary>Tells of a ring, and counts it.</summary>
+    /// <param name="error">The ring.</param>
+    /// <param name="isBroken">Whether a wait of it throws.</param>
+    internal void TellDeadlock(DeadlockException error, bool isBroken)
+    {
+        Interlocked.Increment(ref _deadlocksFound);
+        string ends = isBroken ? "One of these waits throws, so that the others go on." : "Nobody breaks the ring: cancel one of these tasks.";
+        Publish(new RuntimeEvent(RuntimeEventKind.Deadlock, $"{error.Message}{Environment.NewLine}{ends}", error.Task, error));
+    }
 
     /// <summary>Tells the operator. Never throws.</summary>
     internal void Publish(RuntimeEvent what) => _publish(what);

@@ -9,6 +9,9 @@ public abstract class Executor : IReadySink
 {
     private Engine? _engine;
 
+    // Whether the moment is noted at which a task becomes ready. Written once, when the executor is attached.
+    private bool _noted;
+
     private protected Executor()
     {
     }
@@ -30,19 +33,51 @@ public abstract class Executor : IReadySink
         {
             throw new InvalidOperationException($"This executor already serves runtime '{other.Name}'. Make one executor for each runtime.");
         }
+
+        _noted = engine.Accounting == AccountingLevel.Exact;
     }
 
     /// <summary>Takes a ready frame. The caller gives the task up with this.</summary>
     internal void Enqueue(Frame frame) => Enqueue(frame, StepContext.Existing);
 
     /// <summary>Takes a ready frame from a thread whose context is at hand.</summary>
-    internal abstract void Enqueue(Frame frame, StepContext? context);
+    internal void Enqueue(Frame frame, StepContext? context)
+    {
+        if (_noted)
+        {
+            frame.Owner!.Exact?.BecomeReady();
+        }
+
+        Take(frame, context);
+    }
 
     /// <summary>Takes a ready frame from a thread of the pool that has nothing else to do: the caller's work item ends with this call.</summary>
-    internal virtual void EnqueueAndServe(Frame frame, StepContext context) => Enqueue(frame, context);
+    internal void EnqueueAndServe(Frame frame, StepContext context)
+    {
+        if (_noted)
+        {
+            frame.Owner!.Exact?.BecomeReady();
+        }
 
-    /// <summary>Takes a chain of ready frames.</summary>
-    internal abstract void EnqueueChain(WaitNode head, int count);
+        TakeAndServe(frame, context);
+    }
 
-    void IReadySink.EnqueueChain(WaitNode head, int count) => EnqueueChain(head, count);
+    void IReadySink.EnqueueChain(WaitNode head, int count)
+    {
+        if (_noted)
+        {
+            for (WaitNode? node = head; node is not null; node = node.Next)
+            {
+                ((Frame)node).Owner!.Exact?.BecomeReady();
+            }
+        }
+
+        TakeChain(head, count);
+    }
+
+    private protected abstract void Take(Frame frame, StepContext? context);
+
+    private protected virtual void TakeAndServe(Frame frame, StepContext context) => Take(frame, context);
+
+    private protected abstract void TakeChain(WaitNode head, int count);
 }

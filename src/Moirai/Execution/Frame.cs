@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Moirai.Lifecycle;
 using Moirai.Wakers;
 
@@ -36,11 +38,17 @@ internal abstract class Frame : WaitNode
     // The task in which the frame runs. Null while the frame is cold.
     internal ManagedTask? Owner;
 
-    // The frame that awaits this one, in the same task. Null for a task's root.
-    internal Frame? Caller;
+    // The frame that awaits this one, in the same task. Null for a task's root; while the task is suspected, its root has the sentinel here.
+    private object? _caller;
 
     // The execution context in which the next step runs. Null is the empty one.
     internal ExecutionContext? Context;
+
+    /// <inheritdoc cref="_caller"/>
+    internal Frame? Caller => _caller as Frame;
+
+    /// <summary>Whether it was spawned, and not awaited by another frame. Asked by its own task.</summary>
+    internal bool IsRoot => _caller is null;
 
     /// <summary>Runs to the next suspension or to the end. Never throws: what the body throws goes to <see cref="Throw"/>.</summary>
     internal abstract void MoveNext();
@@ -71,19 +79,35 @@ internal abstract class Frame : WaitNode
     /// <summary>The group in which the frame runs when plain code awaits it; null: the root of the current engine.</summary>
     internal virtual TaskGroup? Home => null;
 
-    /// <summary>What foreign code a suspended frame awaits: a task, or the source behind a value task. Null when it cannot be found. For who mends a wait that can never end.</summary>
-    internal virtual object? FindAwaited() => null;
+    /// <summary>Whether it only calls another frame that has the same name, and is left out where methods are told.</summary>
+    internal virtual bool IsTransparent => false;
+
+    /// <summary>The method and, where a PDB tells it, the <c>file:line</c> of the await at which the frame stands. For messages; of a frame that moves meanwhile it may be where it was.</summary>
+    internal virtual string Place => Method;
+
+    /// <summary>What foreign code a suspended frame awaits: a task, or the source behind a value task. Null when it cannot be found.</summary>
+    /// <param name="stands">Asked about what is no task and no method: whether it is what is awaited. Null for the first thing that is found.</param>
+    internal virtual object? FindAwaited(Func<object, bool>? stands = null) => null;
+
+    /// <summary>The stretch of the task's life whose end is this frame's entry in the timer queue; null for frames that time nothing.</summary>
+    internal virtual CancelRegion? TimedBy => null;
 
     /// <summary>Spawns this cold frame as a task of its own, for plain code that awaits it.</summary>
-    internal ManagedTask SpawnDetached() =>
-        SpawnInto(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0));
+    /// <param name="caller">Whose plain code waits for it.</param>
+    internal ManagedTask SpawnDetached(ManagedTask? caller = null) =>
+        SpawnInto(Home ?? Engine.Ambient.Root, TaskLabel.Of(null, Method, null, string.Empty, 0), caller);
 
     /// <summary>Spawns this cold frame for somebody who waits for its end.</summary>
-    internal ManagedTask SpawnInto(TaskGroup group, TaskLabel label)
+    internal ManagedTask SpawnInto(TaskGroup group, TaskLabel label, ManagedTask? caller = null)
     {
         Spawning.ThrowIfNotCold(this);
         ManagedTask task = MakeTask(group, label);
         task.MarkObserved(); // before it can end: who waits may come to join only after that
+        if (caller is not null)
+        {
+            task.CalledBy(caller);
+        }
+
         Spawning.Launch(task, this, token: null, StepContext.Current);
         return task;
     }
@@ -107,9 +131,9 @@ internal abstract class Frame : WaitNode
     {
         Phase = FramePhase.Returned;
         StepContext context = Owner!.Stepping;
-        if (Caller is { } caller)
+        if (_caller is { } caller)
         {
-            context.Next = caller;
+            context.Next = Unsafe.As<Frame>(caller); // a task that runs is not suspected
         }
         else
         {
@@ -123,10 +147,10 @@ internal abstract class Frame : WaitNode
         Phase = FramePhase.Threw;
         StepContext context = StepContext.Current;
         context.Error = error;
-        Frame? caller = error is ManagedTaskCanceledException canceled && canceled.Task == Owner!.Id ? PassOver() : Caller;
+        object? caller = error is ManagedTaskCanceledException canceled && canceled.Task == Owner!.Id ? PassOver() : _caller;
         if (caller is not null)
         {
-            context.Next = caller;
+            context.Next = Unsafe.As<Frame>(caller); // a task that runs is not suspected
         }
         else
         {
@@ -135,14 +159,14 @@ internal abstract class Frame : WaitNode
     }
 
     /// <summary>Whether a cancellation of the task may pass over this frame: nothing in its method could notice.</summary>
-    internal virtual bool IsTransparent => false;
+    internal virtual bool MayBePassedOver => false;
 
     /// <summary>This frame has ended with the cancellation of its task; ends those callers with it that could not notice.</summary>
     /// <returns>The first caller who could, and has to see it; null when there is none, and the task has ended.</returns>
     internal Frame? PassOver()
     {
         Frame ended = this;
-        while (ended.Caller is { IsTransparent: true } caller)
+        while (ended.Caller is { MayBePassedOver: true } caller)
         {
             ended.Phase = FramePhase.Taken;
             ended.Release();
@@ -158,7 +182,7 @@ internal abstract class Frame : WaitNode
     internal void StartUnder(Frame caller)
     {
         Owner = caller.Owner;
-        Caller = caller;
+        _caller = caller;
         Context = caller.Context;
         Phase = FramePhase.Started;
         Owner!.Stepping.Next = this;
@@ -187,7 +211,7 @@ internal abstract class Frame : WaitNode
             task.RestoreBeforeStep();
         }
 
-        task.Word.Move(TaskEvent.Start);
+        task.TakeUp();
         task.Place = context;
         context.Next = this;
     }
@@ -201,6 +225,31 @@ internal abstract class Frame : WaitNode
         if (ReferenceEquals(task.Leaf, this) && task.Word.TryWakeForeign(armed))
         {
             task.Engine.Executor.Enqueue(this);
+        }
+    }
+
+    /// <summary>Puts the sentinel of a suspect above its root. On the innermost frame, while the wait is held.</summary>
+    internal void Seat(Sentinel sentinel) => Root._caller = sentinel;
+
+    /// <summary>Undoes <see cref="Seat"/>.</summary>
+    internal void Unseat(Sentinel sentinel)
+    {
+        Frame root = Root;
+        Debug.Assert(ReferenceEquals(root._caller, sentinel), "The root of a suspect has another sentinel.");
+        root._caller = null;
+    }
+
+    private Frame Root
+    {
+        get
+        {
+            Frame root = this;
+            while (root.Caller is { } caller)
+            {
+                root = caller;
+            }
+
+            return root;
         }
     }
 

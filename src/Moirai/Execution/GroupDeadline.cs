@@ -6,7 +6,7 @@ namespace Moirai.Execution;
 
 /// <summary>The time by which all in a group has to have ended. Its entry in the timer queue is this object, one for each group that ever had a deadline.</summary>
 /// <remarks>
-/// Moved, withdrawn and ended under its own gate, which is taken before the wheel's; fired by the timer, which claims it under the wheel's gate. So a deadline that is moved has either fired before or fires at its new time,
+/// Moved, withdrawn and ended under its own gate, which is taken before the wheel's; fired by the timer, which claims it under the wheel's gate, or, where it is set to a time that has come, at once by who sets it. So a deadline that is moved has either fired before or fires at its new time,
 /// and one whose group has closed holds no entry and cancels nobody.
 /// </remarks>
 internal sealed class GroupDeadline(TaskGroup group) : WaitNode
@@ -19,12 +19,15 @@ internal sealed class GroupDeadline(TaskGroup group) : WaitNode
 
     private SpinGate _gate;
 
-    // From Armed to Over: by the timer, interlocked. Else under the gate.
+    // From Armed to Over: by the timer, interlocked, while it is in the wheel. Else under the gate.
     private int _state;
 
     // Written under the gate; read by anyone. When it is, and when that was said.
     private long _time = TimerWheel.Never;
     private long _since;
+
+    /// <summary>Whose it is.</summary>
+    internal TaskGroup Group => group;
 
     /// <summary>When it is, as the timer queue counts.</summary>
     internal long Time => Atomics.Read(ref _time);
@@ -35,19 +38,20 @@ internal sealed class GroupDeadline(TaskGroup group) : WaitNode
     /// <summary>Whether it will come: it is set, and neither over nor ended.</summary>
     internal bool WillExpire => Atomics.Read(ref _state) == Armed;
 
-    /// <summary>With what it canceled the group; null while it is not over. Written once, by the timer.</summary>
+    /// <summary>With what it canceled the group; null while it is not over. Written once, by who claimed it.</summary>
     internal CancelCause? Cause { get; private set; }
 
-    /// <summary>What had not ended then; null when all tasks of the group had. Written once, by the timer, before <see cref="Cause"/>.</summary>
+    /// <summary>What had not ended then; null when all tasks of the group had. Written once, by who claimed it, before <see cref="Cause"/>.</summary>
     internal string? CutShort { get; private set; }
 
     private TimerQueue Timers => group.Engine.Timers;
 
-    /// <summary>Moves it. Nothing happens when it is over, or its group has closed.</summary>
+    /// <summary>Moves it; a time that has come is over at once, with no turn of the timers in between. Nothing happens when it is over, or its group has closed.</summary>
     internal void MoveTo(long due)
     {
         long now = Timers.Now;
         Linking done = Linking.TooLate;
+        bool isOver = false;
         _gate.Enter();
         int state = Atomics.Read(ref _state);
         if (state is Idle or Armed)
@@ -58,6 +62,12 @@ internal sealed class GroupDeadline(TaskGroup group) : WaitNode
             {
                 Timers.Remove(this);
                 Atomics.CompareExchange(ref _state, Idle, Armed);
+            }
+            else if (due <= now)
+            {
+                Timers.Remove(this); // from here on the timer cannot claim it, if it has not
+                isOver = Atomics.Read(ref _state) == state;
+                Atomics.Write(ref _state, Over);
             }
             else if (state == Armed)
             {
@@ -71,7 +81,11 @@ internal sealed class GroupDeadline(TaskGroup group) : WaitNode
         }
 
         _gate.Exit();
-        if (done == Linking.Earlier)
+        if (isOver)
+        {
+            CancelGroup();
+        }
+        else if (done == Linking.Earlier)
         {
             Timers.Plan();
         }
@@ -95,7 +109,9 @@ internal sealed class GroupDeadline(TaskGroup group) : WaitNode
 
     internal override void GoOn() => throw new InvalidOperationException("A deadline waits for nothing but its time. Please report this.");
 
-    internal override void Resume(ref WakeBatch batch)
+    internal override void Resume(ref WakeBatch batch) => CancelGroup();
+
+    private void CancelGroup()
     {
         CutShort = Describe(group.OwnTasks());
         CancelCause cause = Cancellation.Cause(CancelKind.TimedOut, group.Engine, null, $"the deadline of '{group.Name}'");

@@ -111,7 +111,7 @@ public sealed class LocalExecutor : Executor
         }
     }
 
-    internal override void Enqueue(Frame frame, StepContext? context)
+    private protected override void Take(Frame frame, StepContext? context)
     {
         if (_queue.Push(frame))
         {
@@ -119,7 +119,7 @@ public sealed class LocalExecutor : Executor
         }
     }
 
-    internal override void EnqueueChain(WaitNode head, int count)
+    private protected override void TakeChain(WaitNode head, int count)
     {
         if (_queue.PushChain(head, count))
         {

@@ -7,6 +7,37 @@ namespace Moirai;
 /// <content>Those who wait for the end, and the end itself.</content>
 public partial class ManagedTask
 {
+    /// <summary>Somebody has looked at the outcome, or will.</summary>
+    internal void MarkObserved()
+    {
+        MarkPassedOn();
+        if (Word.State == TaskState.Failed && !IsLookedAt)
+        {
+            SetFlag(TaskFlags.LookedAt);
+        }
+    }
+
+    /// <summary>Whether somebody has looked at the failure itself.</summary>
+    internal bool IsLookedAt => (_core.Flags & TaskFlags.LookedAt) != 0;
+
+    /// <summary>The outcome is known to somebody who passes it on: it is not the handle any more at which somebody ought to look.</summary>
+    internal void MarkPassedOn()
+    {
+        if ((_core.Flags & TaskFlags.Observed) == 0)
+        {
+            _core.Gate.Enter();
+            _core.Flags |= TaskFlags.Observed;
+            var unseen = IsEnded ? _tail as Unseen : null;
+            if (unseen is not null)
+            {
+                _tail = unseen.Error;
+            }
+
+            _core.Gate.Exit();
+            unseen?.Seen();
+        }
+    }
+
     /// <summary>The task has failed and is about to say so: nobody can cancel it any more, and those who await it count as having seen it.</summary>
     internal void SettleFailure()
     {
@@ -19,6 +50,7 @@ public partial class ManagedTask
     internal WaitNode? Finish(TaskEvent how, Exception? error, out TokenLink? links)
     {
         WaitNode? winners = null;
+        Cell?.End();
         Unseen? unseen = OughtToBeSeen(how, error) ? new Unseen(this, error) : null; // not under the gate: it allocates
         _core.Gate.Enter();
         var first = _tail as WaitNode;
@@ -34,7 +66,7 @@ public partial class ManagedTask
 
         links = (_extras as TaskExtras)?.Links;
         CutWakersLocked();
-        _extras = _extras is TaskExtras { Cause: not null } kept ? kept.CauseOnly() : null;
+        _extras = _extras is TaskExtras { OutlivesEnd: true } kept ? kept.AfterEnd() : null;
         Place = null;
         Word.Move(how);
         if (first is not null)

@@ -42,6 +42,23 @@ public partial class ManagedTask
         }
     }
 
+    /// <summary>The scope or pool that answers for what the task's code leaves behind. Asked by its own thread.</summary>
+    internal TaskGroup GroupOfCalls
+    {
+        get
+        {
+            TaskGroup group = InnermostGroup;
+            if (group.Parent is null && Extras?.Caller is { } caller)
+            {
+                caller.Lock(); // it waits in the place of that one's plain code
+                group = caller.InnermostGroup;
+                caller.Unlock();
+            }
+
+            return group.IsForOperations ? group.Parent! : group;
+        }
+    }
+
     /// <summary>Gives the task up: it goes on alone.</summary>
     /// <returns>False when it is about to end, or has ended.</returns>
     internal bool TryAbandon()

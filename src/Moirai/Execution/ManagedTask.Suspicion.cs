@@ -21,25 +21,24 @@ public partial class ManagedTask
     internal void Unlock() => _core.Gate.Exit();
 
     /// <summary>Lets go of the frames of a waiting task: from here on it is held by what can wake it, and by nothing else of ours.</summary>
-    /// <param name="scan">Is told when nothing can wake it.</param>
-    /// <param name="hold">What the task's group has let go of, for as long as the scan lasts; null when it holds on.</param>
+    /// <param name="page">Where its sentinel stands.</param>
+    /// <param name="group">What it has in common with the other suspects of its group.</param>
+    /// <param name="onlyIfDeaf">Somebody will cancel what its group does: it is a suspect only when that will not reach it. It was canceled before, and waits in foreign code that did not heed it or under a shield.</param>
     /// <returns>False when the task does not wait now.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)] // no frame may linger in a caller's stack
-    internal bool TrySuspect(ISuspicion scan, GroupTies? hold)
+    internal bool TrySuspect(SuspectPage page, SuspectGroup group, bool onlyIfDeaf = false)
     {
         // Made before the wait is held: whoever wakes the task must not wait for an allocation.
-        var sentinel = new Sentinel(scan) { Owner = this, Hold = hold };
-        var link = new SentinelLink(sentinel);
+        var sentinel = new Sentinel(group);
         bool suspected = false;
         _core.Gate.Enter();
         if ((_core.Flags & TaskFlags.Suspected) == 0 && Word.TryHold())
         {
-            if (Place is Frame leaf)
+            if (Place is Frame leaf && (!onlyIfDeaf || IsDeafLocked(leaf)))
             {
-                Frame root = leaf;
-                while (root.Caller is { } caller)
+                if (IsCancelRequested)
                 {
-                    root = caller;
+                    SilenceLocked(isForeign: leaf.Queue is not Wakers.IWaitQueue);
                 }
 
                 sentinel.Leaf = leaf;
@@ -57,8 +56,9 @@ public partial class ManagedTask
 
                 _tail = _extras = null;
                 _core.Flags |= TaskFlags.Suspected;
-                root.Caller = sentinel;
-                Atomics.Write(ref Place, link);
+                leaf.Seat(sentinel);
+                page[_core.Seat] = sentinel;
+                Atomics.Write(ref Place, page);
                 suspected = true;
             }
 
@@ -68,7 +68,6 @@ public partial class ManagedTask
         _core.Gate.Exit();
         if (!suspected)
         {
-            link.Free();
             sentinel.Dispose();
         }
 
@@ -87,7 +86,7 @@ public partial class ManagedTask
     internal bool TryTakeProved(Sentinel sentinel)
     {
         _core.Gate.Enter();
-        bool proved = (_core.Flags & TaskFlags.Suspected) != 0 && Place is SentinelLink link && ReferenceEquals(link.Target, sentinel);
+        bool proved = (_core.Flags & TaskFlags.Suspected) != 0 && Place is SuspectPage page && ReferenceEquals(page[_core.Seat], sentinel);
         if (proved)
         {
             RestoreLocked();
@@ -137,7 +136,7 @@ public partial class ManagedTask
         get
         {
             _core.Gate.Enter();
-            object? extras = Place is SentinelLink link ? link.Target.Extras : _extras;
+            object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
             bool timed = false;
             for (CancelRegion? region = (extras as TaskExtras)?.Regions; region is not null; region = region.Outer)
             {
@@ -162,6 +161,20 @@ public partial class ManagedTask
         }
     }
 
+    /// <summary>How long the task may wait before an alarm is raised (<c>AlarmKind.BlockedTooLong</c>); null: as long as its scope or pool allows, in the end the runtime. It may be changed at any time, by anybody.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
+    public TimeSpan? BlockedLimit
+    {
+        get => LookAtBlockedLimit();
+        set
+        {
+            TimeSpan? limit = Timeouts.Positive(value);
+            Lock();
+            ExtrasLocked().BlockedLimit = limit;
+            Unlock();
+        }
+    }
+
     /// <summary>Called by the first step after a wait in which the task was suspected.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void RestoreBeforeStep()
@@ -176,45 +189,57 @@ public partial class ManagedTask
         get
         {
             object? place = Atomics.Read(ref Place);
-            return place is SentinelLink ? LeafOfSuspect() : place as Frame;
+            return place is SuspectPage ? LeafOfSuspect() : place as Frame;
         }
     }
 
     private Frame? LeafOfSuspect()
     {
         _core.Gate.Enter();
-        Frame? leaf = Place is SentinelLink link ? link.Target.Leaf : Place as Frame;
+        Frame? leaf = Place is SuspectPage page ? page[_core.Seat]!.Leaf : Place as Frame;
         _core.Gate.Exit();
         return leaf;
     }
 
+    // It was canceled, and no other cancellation from outside can reach its wait.
+    private bool IsDeafLocked(Frame leaf) => IsCancelRequested && (leaf.Queue is not Wakers.IWaitQueue || Extras is { Shields: > 0 });
+
+    // The wheel holds what is timed; in vain, where the end of the time reaches nobody.
+    private void SilenceLocked(bool isForeign)
+    {
+        bool reaches = !isForeign;
+        for (CancelRegion? region = Extras?.Regions; region is not null; region = region.Outer)
+        {
+            if (!reaches)
+            {
+                region.Silence();
+            }
+
+            reaches &= !region.IsShield;
+        }
+    }
+
     private void RestoreLocked()
     {
-        var link = (SentinelLink)Place!;
-        Sentinel sentinel = link.Target;
-        Frame root = sentinel.Leaf;
-        while (!ReferenceEquals(root.Caller, sentinel))
-        {
-            root = root.Caller!;
-        }
-
-        root.Caller = null;
+        var page = (SuspectPage)Place!;
+        Sentinel sentinel = page[_core.Seat]!;
+        page[_core.Seat] = null;
+        sentinel.Leaf.Unseat(sentinel);
         _tail = sentinel.Tail;
         _extras = sentinel.Extras;
-        if (_extras is TaskExtras { Links: { } links })
+        if (_extras is TaskExtras extras)
         {
-            links.HoldAll(null);
+            extras.Links?.HoldAll(null);
+            for (CancelRegion? region = extras.Regions; region is not null; region = region.Outer)
+            {
+                region.Unsilence(sentinel.Leaf);
+            }
         }
 
         WakingIn(_extras)?.LetGo(this);
-        if (sentinel.Hold is { } hold)
-        {
-            sentinel.Scan.Keep(hold);
-        }
-
+        sentinel.Keep();
         _core.Flags &= ~TaskFlags.Suspected;
         Atomics.Exchange(ref Place, sentinel.Leaf); // a fence: the owner writes there without any
-        link.Free();
         sentinel.Dispose();
     }
 }

@@ -25,11 +25,12 @@ public partial class ManagedTask : IWaitQueue
     internal RosterPage? Page;
 
     // Where the task is: while it runs the context of the thread that steps it, while it is ready or blocked the frame that goes on, after
-    // the end null. Written by the owner; while a scan suspects the task, a SentinelLink, written under the gate by who holds the wait.
+    // the end null. Written by the owner; while a scan suspects the task, a SuspectPage, written under the gate by who holds the wait.
     internal object? Place;
 
-    // Name and spawn site. Written once, before the task is published.
-    private readonly TaskLabel _label;
+    // The TaskLabel with name and spawn site; an AccountCell with the label in it, for a task that is counted beyond its own steps. Written before the task is published, or by its own
+    // thread when it comes to plain code.
+    private object _about;
 
     // Until the end: the first of the waiting joiners, a ring in which First.Prev is the last. From the end on: the exception, if it failed; an Unseen
     // with the exception, while nobody has looked at it.
@@ -43,7 +44,7 @@ public partial class ManagedTask : IWaitQueue
     {
         Id = id;
         Group = group;
-        _label = label;
+        _about = group.Engine.Accounting == AccountingLevel.Exact ? new AccountCell(label, group.Engine.Provider) : label;
     }
 
     /// <summary>The identity, unique in the process.</summary>
@@ -51,10 +52,10 @@ public partial class ManagedTask : IWaitQueue
 
     /// <summary>The name given at the spawn, else the name of the scope or pool it lives in.</summary>
     /// <remarks>That of an operation which was given up begins with <c>abandoned: </c>.</remarks>
-    public string Name => IsAbandoned ? $"abandoned: {_label.Name ?? Group.Name}" : _label.Name ?? Group.Name;
+    public string Name => IsAbandoned ? $"abandoned: {Label.Name ?? Group.Name}" : Label.Name ?? Group.Name;
 
     /// <summary>Where it was spawned, as <c>file:line</c>.</summary>
-    public string SpawnSite => _label.Site;
+    public string SpawnSite => Label.Site;
 
     /// <summary>Where it is in its life. Read without a lock; the answer may be old when it arrives, except that an end is final.</summary>
     public TaskState State => Word.State;
@@ -157,6 +158,8 @@ public partial class ManagedTask : IWaitQueue
     public ManagedTaskAwaiter GetAwaiter() => new(this);
 
     /// <summary>A <see cref="Task"/> that ends as this task ends, for code that wants one. Each call makes a new one.</summary>
+    /// <remarks>A failure is passed on to it, and it is there that somebody has to look from then on: when nobody does, neither there nor at the handle, the failure is told as <see cref="RuntimeEventKind.UnobservedFailure"/>
+    /// after the platform has raised <see cref="TaskScheduler.UnobservedTaskException"/> for it, and not when the runtime stops.</remarks>
     public Task AsTask() => JoinAsTaskAsync(this);
 
     /// <summary>Id, name and state: <c>#17 'reconcile' (Blocked)</c>.</summary>
@@ -165,51 +168,12 @@ public partial class ManagedTask : IWaitQueue
     /// <summary>Id and name, for messages.</summary>
     internal string Title => $"{Id} '{Name}'";
 
-    /// <summary>What the task waits for now, for messages.</summary>
-    internal string DescribeWait()
-    {
-        TaskState state = Word.State;
-        if (state != TaskState.Blocked)
-        {
-            return state switch
-            {
-                TaskState.Ready => "a thread",
-                TaskState.Running => "nothing (it is running)",
-                TaskState.Created => "its start",
-                _ => "nothing (it has ended)",
-            };
-        }
-
-        return Leaf is { } leaf ? DescribeWait(leaf) : "something that has just arrived";
-    }
-
-    internal static string DescribeWait(Frame leaf) => leaf.Queue is IWaitQueue queue
-        ? queue.DescribeWait(leaf)
-        : $"a foreign awaitable in {leaf.Method}";
-
     /// <summary>Whether its body gives a value.</summary>
     internal virtual bool HasResult => false;
 
     /// <summary>Moves the outcome from the root frame into the handle. Before the end is published.</summary>
     internal virtual void TakeResult(Frame root)
     {
-    }
-
-    internal void MarkObserved()
-    {
-        if ((_core.Flags & TaskFlags.Observed) == 0)
-        {
-            _core.Gate.Enter();
-            _core.Flags |= TaskFlags.Observed;
-            var unseen = IsEnded ? _tail as Unseen : null;
-            if (unseen is not null)
-            {
-                _tail = unseen.Error;
-            }
-
-            _core.Gate.Exit();
-            unseen?.Seen();
-        }
     }
 
     internal void SetFlag(TaskFlags flag)
@@ -326,7 +290,7 @@ public partial class ManagedTask : IWaitQueue
     private static async Task JoinAsTaskAsync(ManagedTask task)
     {
         await new EndAwaitable(task); // wherever the caller is: nobody else's thread is needed for the task to end
-        Joining.TakeOutcome(task);
+        Joining.PassOnOutcome(task);
     }
 }
 
@@ -383,7 +347,7 @@ public sealed class ManagedTask<T> : ManagedTask
     private static async Task<T> JoinAsTaskAsync(ManagedTask<T> task)
     {
         await new EndAwaitable(task);
-        Joining.TakeOutcome(task);
+        Joining.PassOnOutcome(task);
         return task._result;
     }
 }

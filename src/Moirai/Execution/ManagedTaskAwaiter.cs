@@ -98,6 +98,23 @@ internal static class Joining
         Outcomes.ThrowIfNotCompleted(task);
     }
 
+    /// <summary>As <see cref="TakeOutcome"/>, into a <see cref="Task"/> at which somebody may look or not.</summary>
+    internal static void PassOnOutcome(ManagedTask task)
+    {
+        if (task.State == TaskState.Failed && task.Failure is { } error and not LeakedTaskException)
+        {
+            task.MarkPassedOn();
+            if (!task.IsLookedAt)
+            {
+                PassedOn.Note(error, task);
+            }
+
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(error);
+        }
+
+        TakeOutcome(task);
+    }
+
     internal static void Register(ManagedTask task, Action continuation, bool flowContext, bool captureSynchronization = true)
     {
         ArgumentNullException.ThrowIfNull(continuation);
@@ -114,9 +131,12 @@ internal static class Joining
             return;
         }
 
+        frame.Due = 0;
+        ManagedTask waiter = frame.Owner!;
         if (Park.Begin(frame, task, out int armed))
         {
             task.Join(frame, armed);
+            DeadlockCheck.AfterSeat(waiter);
         }
     }
 }

@@ -14,6 +14,9 @@ internal interface IFrameAwaiter
 /// <summary>An awaiter that, when its wait was canceled, or what it called has ended with that, throws it and does nothing else. So nothing is lost when the frame that awaits is dropped.</summary>
 internal interface IPassingAwaiter : IFrameAwaiter;
 
+/// <summary>An awaiter of ours behind which plain code runs for the task that awaits.</summary>
+internal interface IForeignFrameAwaiter : IFrameAwaiter;
+
 /// <summary>The one door to sleep. Every wait of a managed task passes here, so every wait can be counted, shown, blamed and canceled.</summary>
 internal static class Park
 {
@@ -28,6 +31,7 @@ internal static class Park
         frame.Queue = queue;
         frame.Signal = WaitSignal.Done;
         frame.WaitsSince(context.Seconds);
+        task.Exact?.Wait(queue.GetType());
         task.Place = frame;
         armed = task.Word.Park(interruptible: true);
 
@@ -88,17 +92,29 @@ internal static class Park
 
     /// <summary>A frame is about to be stepped that was only invited: it asks for what it waits for, and may have to wait anew.</summary>
     /// <returns>The frame when it goes on, else null.</returns>
-    internal static Frame? Arrive(Frame frame, StepContext context) =>
-        ((IPrimitiveQueue)frame.Queue!).Accept(frame) ? frame : context.Next;
+    internal static Frame? Arrive(Frame frame, StepContext context)
+    {
+        ManagedTask task = frame.Owner!;
+        if (((IPrimitiveQueue)frame.Queue!).Accept(frame))
+        {
+            return frame;
+        }
+
+        DeadlockCheck.AfterSeat(task); // who has it now may be another
+        return context.Next;
+    }
 
     /// <summary>Arms a wait on code that is not ours: cancellation does not interrupt it, the task's token does.</summary>
-    internal static int BeginForeign(Frame frame)
+    /// <param name="frame">Who waits.</param>
+    /// <param name="awaiter">The type of what it waits on.</param>
+    internal static int BeginForeign(Frame frame, Type awaiter)
     {
         ManagedTask task = frame.Owner!;
         StepContext context = task.Stepping;
         Holdings.KeepAcrossWait(task, context);
         frame.Signal = WaitSignal.Done;
         frame.WaitsSince(context.Seconds);
+        task.Exact?.Wait(awaiter);
         task.Place = frame;
         return task.Word.Park(interruptible: false);
     }
@@ -112,12 +128,12 @@ internal static class Park
             return false;
         }
 
-        if (Atomics.Read(ref task.Place) is SentinelLink)
+        if (Atomics.Read(ref task.Place) is SuspectPage)
         {
             task.RestoreBeforeStep();
         }
 
-        task.Word.Move(TaskEvent.Start);
+        task.TakeUp();
         task.Place = StepContext.Current;
         return true;
     }
@@ -163,7 +179,7 @@ internal static class ForeignWait
     {
         Action continuation = Continuation(frame);
         ManagedTask task = frame.Owner!;
-        int armed = Park.BeginForeign(frame);
+        int armed = Park.BeginForeign(frame, typeof(TAwaiter));
         try
         {
             awaiter.UnsafeOnCompleted(continuation);
@@ -184,7 +200,7 @@ internal static class ForeignWait
     {
         Action continuation = Continuation(frame);
         ManagedTask task = frame.Owner!;
-        int armed = Park.BeginForeign(frame);
+        int armed = Park.BeginForeign(frame, typeof(TAwaiter));
         try
         {
             awaiter.OnCompleted(continuation);

@@ -35,6 +35,8 @@ internal sealed class RosterPage : ILinked<RosterPage>
     /// <inheritdoc cref="Next"/>
     public RosterPage? Previous { get; set; }
 
+    internal int Size => _seats.Length;
+
     internal bool IsFull => Atomics.Read(ref _entered) == _seats.Length;
 
     /// <summary>Whether all who entered have left.</summary>
@@ -130,4 +132,7 @@ internal sealed class RosterPage : ILinked<RosterPage>
             }
         }
     }
+
+    /// <summary>Who sits there; null when nobody does any more, or has yet.</summary>
+    internal ManagedTask? this[int seat] => Atomics.Read(ref _seats[seat]);
 }

@@ -10,10 +10,16 @@ internal sealed class StepContext
     // As many as keep the cost of giving way, some sixty nanoseconds, out of sight.
     private const int TurnsPerStep = 64;
 
+    private const int MostBeneath = 32;
+
     [ThreadStatic]
     private static StepContext? t_current;
 
     private static long s_nextIds = 1;
+
+    // The thread, and the system's number for it, for who watches how long it is kept. Written once.
+    internal readonly Thread Thread = Thread.CurrentThread;
+    internal readonly int ThreadId = Ground.ThreadProbe.CurrentId();
 
     // The task and the frame whose code runs now; null outside managed tasks.
     internal ManagedTask? Task;
@@ -46,6 +52,10 @@ internal sealed class StepContext
 
     private long _id;
     private long _idsLeft;
+
+    // The plain code that is further up on this thread's stack, in which code of other tasks goes on inline. They lead to no task.
+    private AccountCell[]? _beneath;
+    private int _beneathCount;
 
     internal static StepContext Current => t_current ??= new StepContext();
 
@@ -130,6 +140,26 @@ internal sealed class StepContext
     {
         Array.Clear(_holds, 0, _holdCount);
         _holdCount = 0;
+    }
+
+    /// <summary>The thread goes from plain code of one task straight to that of another.</summary>
+    /// <returns>True when it comes back to what it was in before.</returns>
+    internal bool ComesBack(AccountCell from, AccountCell to)
+    {
+        if (_beneathCount > 0 && ReferenceEquals(_beneath![_beneathCount - 1], to))
+        {
+            _beneath[--_beneathCount] = null!;
+            return true;
+        }
+
+        if (_beneathCount == MostBeneath)
+        {
+            _beneathCount = 0; // nobody nests as deep: somebody has restored contexts by hand
+        }
+
+        _beneath ??= new AccountCell[MostBeneath];
+        _beneath[_beneathCount++] = from;
+        return false;
     }
 
     internal TaskId NextId()

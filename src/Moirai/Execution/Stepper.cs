@@ -1,4 +1,3 @@
-using Moirai.Lifecycle;
 using Moirai.Wakers;
 
 namespace Moirai.Execution;
@@ -34,7 +33,7 @@ internal static class Stepper
             task.RestoreBeforeStep();
         }
 
-        task.Word.Move(TaskEvent.Start);
+        task.TakeUp();
         task.Place = context;
 
         // A step can run inside another one: a body may drive a local executor.
@@ -44,6 +43,7 @@ internal static class Stepper
         if (outerTask is not null)
         {
             Holdings.KeepAcrossWait(outerTask, context); // what the thread keeps is of one task only
+            outerTask.Exact?.Lend();
         }
 
         context.Task = task;
@@ -98,6 +98,8 @@ internal static class Stepper
 
             Ending.End(task, frame, error, context);
         }
+
+        outerTask?.Exact?.TakeBack();
     }
 
     /// <summary>The wait of a frame that is about to be stepped has ended in another way than it should.</summary>
@@ -105,7 +107,7 @@ internal static class Stepper
     private static Frame? Arrive(Frame frame, StepContext context) => frame.Signal switch
     {
         WaitSignal.Invited => Park.Arrive(frame, context),
-        WaitSignal.Canceled when frame.IsTransparent => Cancellation.Drop(frame, context),
+        WaitSignal.Canceled when frame.MayBePassedOver => Cancellation.Drop(frame, context),
         _ => frame,
     };
 }

@@ -26,8 +26,12 @@ internal enum TaskFlags : byte
 
     /// <summary>It may wait for ever, and nobody is to find that odd.</summary>
     Resident = 32,
+
     /// <summary>It is an operation that whoever called it has given up. Never cleared.</summary>
     Abandoned = 64,
+
+    /// <summary>It has failed, and somebody has looked at that, not only passed it on into a <see cref="Task"/>.</summary>
+    LookedAt = 128,
 }
 
 /// <summary>The small fields of a task, packed: as fields of their own each would take eight bytes.</summary>
@@ -78,6 +82,9 @@ internal sealed class TaskExtras
     // What the task's wait throws since it was proved to be one for ever. Taken by the task's next step.
     internal Exception? Leak;
 
+    // How long it may wait before an alarm is raised; null: as long as its scope allows.
+    internal TimeSpan? BlockedLimit;
+
     // Links to tokens from outside.
     internal TokenLink? Links;
 
@@ -87,10 +94,19 @@ internal sealed class TaskExtras
     // What the task has held across a wait; some of it was given back since. See Holdings.
     internal List<Hold>? Holds;
 
+    // The ticket of the wait that was told of as a part of a ring; see WaitEdge.
+    internal int ToldWait;
+
     // The task that called this one as an operation, and waits for it. Cleared when it gives it up.
     internal ManagedTask? Caller;
 
+    // How often the ticket of the task has begun again at zero.
+    internal int Rounds;
+
+    /// <summary>Whether anything of this is asked for after the end.</summary>
+    internal bool OutlivesEnd => Cause is not null || Rounds != 0;
+
     /// <summary>What is left of this after the end.</summary>
-    internal TaskExtras CauseOnly() =>
-        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null ? this : new TaskExtras { Cause = Cause };
+    internal TaskExtras AfterEnd() =>
+        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null ? this : new TaskExtras { Cause = Cause, Rounds = Rounds };
 }

@@ -5,6 +5,9 @@ namespace Moirai.Execution;
 /// under the root, so nobody is forgotten and nobody waits for ever.</remarks>
 internal sealed partial class TaskGroup
 {
+    // Foreign Tasks that were given up here. Written under the gate; null when there were none, or the end of the group has waited for them.
+    private GivenUpTasks? _givenUp;
+
     // The group for operations called from here, made when the first is. Written under the gate.
     private TaskGroup? _operations;
 
@@ -41,6 +44,26 @@ internal sealed partial class TaskGroup
         _gate.Exit();
         return made;
     }
+
+    /// <summary>The foreign <see cref="Task"/>s that were given up here and that the group's end has to wait for.</summary>
+    internal GivenUpTasks? GivenUp => Atomics.Read(ref _givenUp);
+
+    /// <summary>A foreign <see cref="Task"/> was given up here: the group does not close before somebody has waited for it (<see cref="ForgetGivenUp"/>). The root waits for none.</summary>
+    internal void NoteGivenUp(Task task, AbandonedWait entry)
+    {
+        if (Parent is null)
+        {
+            return;
+        }
+
+        _gate.Enter();
+        GivenUpTasks? all = _closed ? null : _givenUp ??= new GivenUpTasks();
+        _gate.Exit();
+        all?.Add(task, entry);
+    }
+
+    /// <summary>All were waited for, with whatever success.</summary>
+    internal void ForgetGivenUp() => Atomics.Write(ref _givenUp, null);
 
     /// <summary>Moves this group of operations, with what is open inside, under the root. Called by who closes the group around it.</summary>
     internal void MoveUnderRoot()

@@ -133,4 +133,16 @@ internal sealed partial class TaskGroup
 
         _gate.Exit();
     }
+
+    /// <summary>Adds the pages of this group's register to a list.</summary>
+    internal void AddPagesTo(List<RosterPage> pages)
+    {
+        _gate.Enter();
+        for (RosterPage? page = _pages.First; page is not null; page = page.Next)
+        {
+            pages.Add(page);
+        }
+
+        _gate.Exit();
+    }
 }

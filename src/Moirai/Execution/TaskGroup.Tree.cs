@@ -43,7 +43,7 @@ internal sealed partial class TaskGroup
     }
 
     /// <summary>Closes the group if nothing lives in it; its account goes to the parent.</summary>
-    /// <returns>Whether it is closed now; otherwise something lives here or in <paramref name="busyChild"/>.</returns>
+    /// <returns>Whether it is closed now; otherwise something lives here or in <paramref name="busyChild"/>, or foreign tasks that were given up here have not been waited for (<see cref="GivenUp"/>).</returns>
     internal bool TryClose(out TaskGroup? busyChild)
     {
         busyChild = null;
@@ -52,7 +52,7 @@ internal sealed partial class TaskGroup
         _gate.Enter();
         bool close = !_closed && IsEmptyLocked();
         busyChild = close ? _children.First : null;
-        close &= busyChild is null;
+        close &= busyChild is null && _givenUp is null;
         if (close)
         {
             _closed = true;

@@ -71,6 +71,16 @@ internal sealed partial class TaskGroup : IWaitQueue, ILinked<TaskGroup>
     // The one before, by which it leaves that list in O(1). Written under that task's gate.
     private TaskGroup? _previousOfOpener;
 
+    /// <summary>How long a task here may wait before an alarm is raised, in ticks; 0: as long as the group around it allows. Written and read by anyone.</summary>
+    private long _blockedLimit;
+
+    /// <inheritdoc cref="_blockedLimit"/>
+    internal TimeSpan? BlockedLimit
+    {
+        get => Volatile.Read(ref _blockedLimit) is var ticks and not 0 ? new TimeSpan(ticks) : null;
+        set => Volatile.Write(ref _blockedLimit, value?.Ticks ?? 0);
+    }
+
     /// <summary>Opened under a shield: a cancellation that comes from outside does not reach it.</summary>
     internal bool IsShielded { get; private set; }
 

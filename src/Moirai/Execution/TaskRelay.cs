@@ -13,7 +13,7 @@ internal sealed class TaskRelay
 
     // Under it: the list of waits, and whether the Task has ended.
     private SpinGate _gate;
-    private RelayedWait? _first;
+    private IntrusiveList<RelayedWait> _waits;
     private bool _ended;
 
     internal TaskRelay(AbandonedWaits register, AbandonedWait entry, Task task)
@@ -37,14 +37,7 @@ internal sealed class TaskRelay
         bool joined = !_ended;
         if (joined)
         {
-            wait.IsListed = true;
-            wait.Next = _first;
-            if (_first is not null)
-            {
-                _first.Prev = wait;
-            }
-
-            _first = wait;
+            _waits.Push(wait);
         }
 
         _gate.Exit();
@@ -55,24 +48,9 @@ internal sealed class TaskRelay
     internal void Leave(RelayedWait wait)
     {
         _gate.Enter();
-        if (wait.IsListed)
+        if (_waits.Contains(wait))
         {
-            if (wait.Prev is null)
-            {
-                _first = wait.Next;
-            }
-            else
-            {
-                wait.Prev.Next = wait.Next;
-            }
-
-            if (wait.Next is not null)
-            {
-                wait.Next.Prev = wait.Prev;
-            }
-
-            wait.IsListed = false;
-            wait.Next = wait.Prev = null;
+            _waits.Remove(wait);
         }
 
         _gate.Exit();
@@ -83,17 +61,20 @@ internal sealed class TaskRelay
     {
         Settle();
         _register.Remove(_entry);
+        RelayedWait? first = null;
+        bool isHeard = false;
         _gate.Enter();
         _ended = true;
-        RelayedWait? first = _first;
-        _first = null;
-        for (RelayedWait? wait = first; wait is not null; wait = wait.Next)
+        while (_waits.First is { } last)
         {
-            wait.IsListed = false;
+            _waits.Remove(last);
+            last.Next = first;
+            first = last; // who came first is first
+            isHeard |= last.Hears;
         }
 
         _gate.Exit();
-        if (first is null && _task is { IsFaulted: true, Exception: { } error })
+        if (!isHeard && _task is { IsFaulted: true, Exception: { } error })
         {
             _register.TellFailure(_entry, error.InnerException ?? error);
         }
@@ -102,19 +83,25 @@ internal sealed class TaskRelay
         {
             RelayedWait wait = first;
             first = wait.Next;
-            wait.Next = wait.Prev = null;
+            wait.Next = null;
             wait.Wake();
         }
     }
 }
 
 /// <summary>A wait on a <see cref="Task"/> that was given up before, by way of what was left behind on it.</summary>
-internal sealed class RelayedWait(Frame frame, TaskRelay relay)
+/// <param name="frame">Who waits.</param>
+/// <param name="relay">What was left behind.</param>
+/// <param name="hears">Whether who waits is thrown the failure of the <see cref="Task"/>.</param>
+internal sealed class RelayedWait(Frame frame, TaskRelay relay, bool hears) : ILinked<RelayedWait>
 {
-    // Neighbours in the relay's list; whether it is there. Written under the relay's gate.
-    internal RelayedWait? Next;
-    internal RelayedWait? Prev;
-    internal bool IsListed;
+    /// <inheritdoc/>
+    public RelayedWait? Next { get; set; }
+
+    /// <inheritdoc/>
+    public RelayedWait? Previous { get; set; }
+
+    internal bool Hears => hears;
 
     private int _armed;
 

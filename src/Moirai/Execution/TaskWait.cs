@@ -51,7 +51,13 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
     internal void Follow(ManagedTask waiter) => _other = waiter;
 
     /// <summary>Seats the frame. The last thing that its thread does.</summary>
-    internal void Suspend(Frame frame)
+    internal void Suspend(Frame frame) => Suspend(frame, frame.Owner!.Engine.Timers.DueIn(within), hears: true);
+
+    /// <summary>As <see cref="Suspend(Frame)"/>.</summary>
+    /// <param name="frame">Who waits.</param>
+    /// <param name="due">How long, as the timer queue counts.</param>
+    /// <param name="hears">Whether it is thrown the failure of the <see cref="Task"/>.</param>
+    internal void Suspend(Frame frame, long due, bool hears)
     {
         if (_begun)
         {
@@ -61,11 +67,10 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
         _begun = true;
         Engine engine = frame.Owner!.Engine;
         TimerQueue timers = engine.Timers;
-        long due = timers.DueIn(within);
         RelayedWait? seat = null;
         if (engine.Abandoned.TryFind(task, out TaskRelay? relay))
         {
-            _other = seat = new RelayedWait(frame, relay);
+            _other = seat = new RelayedWait(frame, relay, hears);
         }
 
         _frame = frame;
@@ -143,6 +148,19 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
         }
     }
 
+    /// <summary>The frame goes on, whatever the <see cref="Task"/> does. By its thread.</summary>
+    internal void Leave()
+    {
+        if (_begun)
+        {
+            Frame frame = StepContext.Existing!.Frame!;
+            frame.Queue = null;
+            Atomics.Write(ref _frame, null);
+            (_other as RelayedWait)?.Leave();
+            Park.TakeSignal();
+        }
+    }
+
     public void Remove(WaitNode node) => Unsafe.As<Frame>(node).Owner!.Engine.Timers.Remove(node);
 
     public string DescribeWait(WaitNode node) => $"a foreign task ({Operation})";
@@ -192,19 +210,18 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
     private void GiveUp(Frame frame)
     {
         Atomics.Write(ref _frame, null);
-        if (_other is RelayedWait seat)
-        {
-            seat.Leave();
-            return;
-        }
-
+        var seat = _other as RelayedWait;
+        seat?.Leave();
         if (task.IsCompleted)
         {
             return;
         }
 
         ManagedTask waiter = frame.Owner!;
-        if (!waiter.Engine.Abandoned.Add(task, new AbandonedWait(Operation, waiter.Title, waiter.InnermostGroup.Name), out TaskRelay relay))
+        TaskGroup group = waiter.GroupOfCalls;
+        var entry = new AbandonedWait(Operation, waiter.Title, group.Name);
+        group.NoteGivenUp(task, entry);
+        if (seat is not null || !waiter.Engine.Abandoned.Add(task, entry, out TaskRelay relay))
         {
             return;
         }

@@ -60,7 +60,7 @@ internal sealed class TaskWakeTarget(ManagedTask task) : WakeTarget(task.Id)
             return;
         }
 
-        ManagedTask live = known as ManagedTask ?? ((Sentinel)known).Owner!;
+        ManagedTask live = known as ManagedTask ?? ((Sentinel)known).Owner;
 
         // The word first: if it can be claimed as it was then, the task has sat in this wait all the time, and the leaf is that of this wait.
         int armed = live.Word.Peek();

@@ -69,13 +69,13 @@ public sealed class ThreadPoolExecutor : Executor
         }
     }
 
-    internal override void Enqueue(Frame frame, StepContext? context)
+    private protected override void Take(Frame frame, StepContext? context)
     {
         Pump pump = PumpOf(context);
         Pushed(pump, pump.Queue.Push(frame));
     }
 
-    internal override void EnqueueChain(WaitNode head, int count)
+    private protected override void TakeChain(WaitNode head, int count)
     {
         Pump pump = PumpOf(StepContext.Existing);
         Pushed(pump, pump.Queue.PushChain(head, count));
@@ -83,7 +83,7 @@ public sealed class ThreadPoolExecutor : Executor
 
     /// <inheritdoc/>
     /// <remarks>Serves the queue itself when nobody does: one trip through the pool less than to send for a pump.</remarks>
-    internal override void EnqueueAndServe(Frame frame, StepContext context)
+    private protected override void TakeAndServe(Frame frame, StepContext context)
     {
         Pump pump = PumpOf(context);
         bool queued = pump.Queue.PushOrServe(frame, out bool serves);

@@ -20,4 +20,16 @@ internal static class Timeouts
             throw new ArgumentOutOfRangeException(name, budget, "A budget of time is not negative. Use TimeSpan.Zero for none, Timeout.InfiniteTimeSpan for no limit.");
         }
     }
+
+    /// <summary>A limit that is positive, or none.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
+    internal static TimeSpan? Positive(TimeSpan? limit, [System.Runtime.CompilerServices.CallerMemberName] string name = "")
+    {
+        if (limit is { } time && time <= TimeSpan.Zero)
+        {
+            throw new ArgumentOutOfRangeException(name, limit, $"The limit {name} of {time} would be over before anything begins. Give a positive time, or null for no limit.");
+        }
+
+        return limit;
+    }
 }

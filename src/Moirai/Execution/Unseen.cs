@@ -40,16 +40,23 @@ internal sealed class Unseen : IDisposable
     /// <summary>Tells of it now, unless it was told or looked at.</summary>
     internal void Tell(string why) => _ledger.Tell(this, why);
 
-    internal RuntimeEvent Story(string why) => Error is { } error
-        ? new RuntimeEvent(
-            RuntimeEventKind.UnobservedFailure,
-            $"{_task.Title}, spawned at {_task.SpawnSite} into '{_task.Group.Name}', failed, and nobody has looked at it {why}: {error.GetType().Name}: {error.Message}",
-            Id,
-            error)
-        : new RuntimeEvent(
-            RuntimeEventKind.UnobservedResult,
-            $"{_task.Title}, spawned at {_task.SpawnSite} into '{_task.Group.Name}', has a result, and nobody has looked at it {why}. Await the task, or let its body return nothing",
-            Id);
+    internal RuntimeEvent Story(string why) => Story(_task, Error, why);
+
+    internal static RuntimeEvent Story(ManagedTask task, Exception? error, string why)
+    {
+        string whose = $"{task.Title}, spawned at {task.SpawnSite} into '{task.Group.Name}'";
+        return error is not null
+            ? new RuntimeEvent(RuntimeEventKind.UnobservedFailure, $"{whose}, failed, and nobody has looked at it {why}: {error.GetType().Name}: {error.Message}", task.Id, error)
+            {
+                TaskName = task.Name,
+                SpawnSite = task.SpawnSite,
+            }
+            : new RuntimeEvent(RuntimeEventKind.UnobservedResult, $"{whose}, has a result, and nobody has looked at it {why}. Await the task, or let its body return nothing", task.Id)
+            {
+                TaskName = task.Name,
+                SpawnSite = task.SpawnSite,
+            };
+    }
 }
 
 /// <summary>The account of outcomes at which nobody has looked. Knows them without keeping them.</summary>
@@ -88,6 +95,13 @@ internal sealed class UnseenLedger(Action<RuntimeEvent> publish)
             Interlocked.Increment(ref _told);
             publish(unseen.Story(why));
         }
+    }
+
+    /// <summary>A failure was passed on into a <see cref="Task"/> at which nobody can look any more.</summary>
+    internal void TellPassedOn(ManagedTask task, Exception error)
+    {
+        Interlocked.Increment(ref _told);
+        publish(Unseen.Story(task, error, "at the Task into which AsTask passed it on"));
     }
 
     /// <summary>Nobody can look at it any more. Called by the finalizer's thread.</summary>

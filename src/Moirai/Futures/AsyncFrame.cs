@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Sites;
 
 namespace Moirai.Futures;
 
@@ -14,13 +15,23 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
 
     internal override string Method => s_method;
 
-    internal override bool IsTransparent => Transparency<TStateMachine>.Is;
+    internal override bool MayBePassedOver => Passing<TStateMachine>.Is;
 
-    internal override void MoveNext() => StateMachine.MoveNext();
+    internal override void MoveNext()
+    {
+        if (Owner!.Engine.Accounting != AccountingLevel.None && PlainCode<TStateMachine>.IsCalled)
+        {
+            AccountFlow.Begin(this);
+        }
+
+        StateMachine.MoveNext();
+    }
 
     internal override void Release() => StateMachine = default!;
 
-    internal override object? FindAwaited() => ForeignHealing.AwaitedBy(StateMachine, StateMachineFields<TStateMachine>.All);
+    internal override string Place => Machines.PlaceOf(this, s_method, typeof(TStateMachine));
+
+    internal override object? FindAwaited(Func<object, bool>? stands = null) => Machines.AwaitedBy(this, stands);
 }
 
 /// <summary>The frame of an <c>async Future&lt;T&gt;</c> method.</summary>
@@ -34,9 +45,17 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
 
     internal override string Method => s_method;
 
-    internal override bool IsTransparent => Transparency<TStateMachine>.Is;
+    internal override bool MayBePassedOver => Passing<TStateMachine>.Is;
 
-    internal override void MoveNext() => StateMachine.MoveNext();
+    internal override void MoveNext()
+    {
+        if (Owner!.Engine.Accounting != AccountingLevel.None && PlainCode<TStateMachine>.IsCalled)
+        {
+            AccountFlow.Begin(this);
+        }
+
+        StateMachine.MoveNext();
+    }
 
     internal override void Release()
     {
@@ -44,13 +63,15 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
         Result = default!;
     }
 
-    internal override object? FindAwaited() => ForeignHealing.AwaitedBy(StateMachine, StateMachineFields<TStateMachine>.All);
+    internal override string Place => Machines.PlaceOf(this, s_method, typeof(TStateMachine));
+
+    internal override object? FindAwaited(Func<object, bool>? stands = null) => Machines.AwaitedBy(this, stands);
 }
 
 /// <summary>What the builders do at an await that has to wait.</summary>
 internal static class Suspension
 {
-    internal static void Await<TAwaiter>(ref TAwaiter awaiter, Frame frame)
+    internal static void Await<TAwaiter, TStateMachine>(ref TAwaiter awaiter, Frame frame)
         where TAwaiter : ICriticalNotifyCompletion
     {
         frame.Context = ExecutionContext.Capture();
@@ -62,11 +83,12 @@ internal static class Suspension
         }
         else
         {
+            PlainCode<TStateMachine>.IsCalled = true;
             ForeignWait.Suspend(frame, ref awaiter);
         }
     }
 
-    internal static void AwaitSafe<TAwaiter>(ref TAwaiter awaiter, Frame frame)
+    internal static void AwaitSafe<TAwaiter, TStateMachine>(ref TAwaiter awaiter, Frame frame)
         where TAwaiter : INotifyCompletion
     {
         frame.Context = ExecutionContext.Capture();
@@ -76,8 +98,46 @@ internal static class Suspension
         }
         else
         {
+            PlainCode<TStateMachine>.IsCalled = true;
             ForeignWait.SuspendSafe(frame, ref awaiter);
         }
+    }
+}
+
+/// <summary>What can be read of the state machine in a frame.</summary>
+internal static class Machines
+{
+    /// <inheritdoc cref="Frame.Place"/>
+    internal static string PlaceOf(Frame frame, string method, Type machine) =>
+        MachineReader.Of(frame.GetType()) is { } reader && MethodSites.Of(machine).At(reader.State(frame)) is { } site ? $"{method} ({site})" : method;
+
+    /// <inheritdoc cref="Frame.FindAwaited"/>
+    internal static object? AwaitedBy(Frame frame, Func<object, bool>? stands) =>
+        MachineReader.Of(frame.GetType()) is { } reader ? PlainWalker.Platform.Awaited(reader, frame, stands) : null;
+}
+
+/// <summary>Whether a method of futures calls plain <c>async</c> code that goes on while it waits: only then its tasks pay for an execution context of their own.</summary>
+/// <remarks>Told by the fields of its state machine, before it runs first: an awaiter that is not ours, or a task. Where these were trimmed away, by its first such await.</remarks>
+internal static class PlainCode<TStateMachine>
+{
+    // Set once, by whoever finds out; who reads it late misses an account of times, and nothing else.
+    internal static bool IsCalled = Array.Exists(StateMachineFields<TStateMachine>.All, static field => PlainCode.IsBehind(field));
+}
+
+/// <inheritdoc cref="PlainCode{TStateMachine}"/>
+internal static class PlainCode
+{
+    private const string AwaiterPrefix = "<>u__";
+
+    internal static bool IsBehind(System.Reflection.FieldInfo field)
+    {
+        Type type = field.FieldType;
+        if (field.Name.StartsWith(AwaiterPrefix, StringComparison.Ordinal))
+        {
+            return !type.IsAssignableTo(typeof(IFrameAwaiter)) || type.IsAssignableTo(typeof(IForeignFrameAwaiter));
+        }
+
+        return type.IsAssignableTo(typeof(Task)) || type == typeof(ValueTask) || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ValueTask<>));
     }
 }
 
@@ -86,7 +146,7 @@ internal static class StateMachineFields<TStateMachine>
 {
     internal static readonly System.Reflection.FieldInfo[] All = Find();
 
-    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where a field was trimmed away nothing is found, and the report says that the task could not be resumed.")]
+    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where a field was trimmed away, the first such await tells.")]
     private static System.Reflection.FieldInfo[] Find() => typeof(TStateMachine).GetFields(
         System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic);
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Moirai.Execution;
+using Moirai.Sites;
 
 namespace Moirai.Futures;
 

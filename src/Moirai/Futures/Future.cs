@@ -78,6 +78,12 @@ internal static class FutureErrors
 {
     internal static InvalidOperationException IsDefault() => new(
         "This is default(Future), which no async method has returned: there is nothing to run. Call an async Future method, or Future.Completed().");
+
+    /// <summary>The error of an awaitable that is its type's default value.</summary>
+    /// <param name="type">Its type.</param>
+    /// <param name="maker">What makes such awaitables.</param>
+    internal static InvalidOperationException IsDefault(string type, string maker) => new(
+        $"This is default({type}), which nothing has made: there is nothing to wait for. Call {maker}, and await what it returns.");
 }
 
 /// <summary>A frame whose outcome is known before it runs.</summary>

@@ -44,7 +44,7 @@ public readonly struct FutureAwaiter<T> : ICriticalNotifyCompletion, IPassingAwa
     {
         T result = _frame.Result; // taking the outcome releases it
         FutureAwait.TakeOutcome(_frame);
-        return _frame.Caller is null ? ((ManagedTask<T>)_frame.Owner!).ResultUnchecked : result;
+        return _frame.IsRoot ? ((ManagedTask<T>)_frame.Owner!).ResultUnchecked : result;
     }
 
     /// <inheritdoc/>
@@ -69,7 +69,7 @@ internal static class FutureAwait
 
     internal static void TakeOutcome(Frame frame)
     {
-        if (frame.Caller is null)
+        if (frame.IsRoot)
         {
             if (frame.Owner is not { } task)
             {
@@ -116,8 +116,10 @@ internal static class FutureAwait
     {
         try
         {
-            ManagedTask task = frame.SpawnDetached();
-            if (ManagedTask.Stepped is null && TaskIdentity.Task is { } caller)
+            ManagedTask? stepped = ManagedTask.Stepped;
+            ManagedTask? caller = TaskIdentity.Task;
+            ManagedTask task = frame.SpawnDetached(caller ?? stepped);
+            if (stepped is null && caller is not null)
             {
                 TokenLink.Make(task, caller.Token); // plain code waits in the place of its task, which is canceled by its token
             }

@@ -42,12 +42,12 @@ public struct FutureMethodBuilder
     /// <summary>Called by the compiler.</summary>
     public readonly void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
-        where TStateMachine : IAsyncStateMachine => Suspension.AwaitSafe(ref awaiter, _frame);
+        where TStateMachine : IAsyncStateMachine => Suspension.AwaitSafe<TAwaiter, TStateMachine>(ref awaiter, _frame);
 
     /// <summary>Called by the compiler.</summary>
     public readonly void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
-        where TStateMachine : IAsyncStateMachine => Suspension.Await(ref awaiter, _frame);
+        where TStateMachine : IAsyncStateMachine => Suspension.Await<TAwaiter, TStateMachine>(ref awaiter, _frame);
 }
 
 /// <summary>Builds the futures that <c>async Future&lt;T&gt;</c> methods return. Called by the compiler.</summary>
@@ -91,10 +91,10 @@ public struct FutureMethodBuilder<T>
     /// <summary>Called by the compiler.</summary>
     public readonly void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
-        where TStateMachine : IAsyncStateMachine => Suspension.AwaitSafe(ref awaiter, _frame);
+        where TStateMachine : IAsyncStateMachine => Suspension.AwaitSafe<TAwaiter, TStateMachine>(ref awaiter, _frame);
 
     /// <summary>Called by the compiler.</summary>
     public readonly void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
-        where TStateMachine : IAsyncStateMachine => Suspension.Await(ref awaiter, _frame);
+        where TStateMachine : IAsyncStateMachine => Suspension.Await<TAwaiter, TStateMachine>(ref awaiter, _frame);
 }

@@ -2,12 +2,12 @@ using Moirai.Execution;
 
 namespace Moirai.Futures;
 
-/// <summary>Futures that know in which group they run when plain code awaits them.</summary>
+/// <summary>Futures that know in which group they run when plain code awaits them, and what to call them then: the names of methods of ours would tell a user nothing.</summary>
 internal static class Homed
 {
-    internal static Future In(TaskGroup home, Future inner) => new(new HomedFrame(home, inner.Frame));
+    internal static Future In(TaskGroup home, Future inner, string kind, string name) => new(new HomedFrame(home, inner.Frame, kind, name));
 
-    internal static Future<T> In<T>(TaskGroup home, Future<T> inner) => new(new HomedFrame<T>(home, inner.Frame));
+    internal static Future<T> In<T>(TaskGroup home, Future<T> inner, string kind, string name) => new(new HomedFrame<T>(home, inner.Frame, kind, name));
 
     /// <summary>A step of <paramref name="caller"/>: calls <paramref name="inner"/> at the first, and takes its failure over at the second.</summary>
     /// <returns>True when the inner future has completed: the caller returns what it gave.</returns>
@@ -38,13 +38,15 @@ internal static class Homed
 }
 
 /// <summary>Calls one future and passes its outcome on.</summary>
-internal sealed class HomedFrame(TaskGroup home, Frame inner) : Frame
+internal sealed class HomedFrame(TaskGroup home, Frame inner, string kind, string name) : Frame
 {
     private bool _called;
 
     internal override TaskGroup Home => home;
 
-    internal override string Method => inner.Method;
+    internal override string Method => $"{kind} {name}";
+
+    internal override bool IsTransparent => true;
 
     internal override void MoveNext()
     {
@@ -58,13 +60,15 @@ internal sealed class HomedFrame(TaskGroup home, Frame inner) : Frame
 }
 
 /// <summary>Calls one future and passes its outcome on.</summary>
-internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner) : Frame<T>
+internal sealed class HomedFrame<T>(TaskGroup home, Frame<T> inner, string kind, string name) : Frame<T>
 {
     private bool _called;
 
     internal override TaskGroup Home => home;
 
-    internal override string Method => inner.Method;
+    internal override string Method => $"{kind} {name}";
+
+    internal override bool IsTransparent => true;
 
     internal override void MoveNext()
     {

@@ -93,10 +93,25 @@ public sealed class Interval
 
     private IntervalTick Take()
     {
-        _wait.Finish();
-        long due = _wait.Due;
+        IntervalTick tick;
+        long due;
+        long next;
+        do
+        {
+            due = _wait.Due;
+            tick = TickAt(due, out next);
+        }
+        while (next != due && !_wait.TryMove(due, next)); // else it was reset meanwhile: that counts
+
+        _taken = tick.Number;
+        return tick;
+    }
+
+    private IntervalTick TickAt(long due, out long next)
+    {
+        next = due;
+        long number = _taken + 1;
         long late = _wait.Timers.Now - due;
-        long number = ++_taken;
         if (late < 0)
         {
             return new IntervalTick(number, TimeSpan.Zero, 0); // reset after its time had come and before it was taken: the new rhythm has begun
@@ -104,20 +119,20 @@ public sealed class Interval
 
         long period = Period.Ticks;
         bool missed = late > Math.Min(MostLateness, period - 1);
-        long next = due;
+        long last = due;
         long dropped = 0;
         if (missed && Missed == MissedTicks.Delay)
         {
-            next = due + late;
+            last = due + late;
             dropped = late / period;
         }
         else if (missed && Missed == MissedTicks.Skip)
         {
             dropped = late / period;
-            next = due + (dropped * period);
+            last = due + (dropped * period);
         }
 
-        _wait.MoveTo(next > TimerWheel.Never - period ? TimerWheel.Never : next + period);
+        next = last > TimerWheel.Never - period ? TimerWheel.Never : last + period;
         return new IntervalTick(number, new TimeSpan(late), dropped);
     }
 
@@ -129,7 +144,8 @@ public sealed class Interval
         internal TickAwaitable(Interval interval) => _interval = interval;
 
         /// <summary>Called by the compiler.</summary>
-        public Awaiter GetAwaiter() => new(_interval);
+        /// <exception cref="InvalidOperationException">It was not made by <see cref="NextAsync"/>.</exception>
+        public Awaiter GetAwaiter() => new(_interval ?? throw FutureErrors.IsDefault(nameof(TickAwaitable), "Interval.NextAsync"));
 
         /// <summary>The wait as a future, to be timed or spawned.</summary>
         public Future<IntervalTick> AsFuture() => FutureOf(this);
@@ -157,20 +173,32 @@ public sealed class Interval
     {
         private readonly Interval _interval;
 
-        internal Awaiter(Interval interval) => _interval = interval;
+        // Plain code only.
+        private readonly MovableSeat? _seat;
+
+        internal Awaiter(Interval interval)
+        {
+            _interval = interval;
+            _seat = interval._wait.Prepare();
+        }
 
         /// <summary>Whether the tick's time has come.</summary>
         public bool IsCompleted => _interval._wait.IsDue && StepContext.MayGoOn();
 
         /// <summary>Takes the tick.</summary>
         /// <exception cref="ManagedTaskCanceledException">The waiting task was canceled; no tick was taken.</exception>
-        public IntervalTick GetResult() => _interval.Take();
+        /// <exception cref="InvalidOperationException">Somebody else waits for the tick; none was taken.</exception>
+        public IntervalTick GetResult()
+        {
+            _interval._wait.Finish(_seat);
+            return _interval.Take();
+        }
 
         /// <inheritdoc/>
-        public void OnCompleted(Action continuation) => _interval._wait.Register(continuation, flowContext: true);
+        public void OnCompleted(Action continuation) => _interval._wait.Register(_seat, continuation, flowContext: true);
 
         /// <inheritdoc/>
-        public void UnsafeOnCompleted(Action continuation) => _interval._wait.Register(continuation, flowContext: false);
+        public void UnsafeOnCompleted(Action continuation) => _interval._wait.Register(_seat, continuation, flowContext: false);
 
         void IFrameAwaiter.Suspend(Frame frame) => _interval._wait.Suspend(frame);
     }

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Moirai.Execution;
 using Moirai.Ground;
 using Moirai.Timers;
@@ -13,7 +14,7 @@ internal sealed class MovableWait : IWaitQueue
     private readonly string _name;
     private SpinGate _gate;
 
-    // Written under the gate.
+    // Written under the gate; the time is read by anyone.
     private long _due;
     private WaitNode? _waiter;
 
@@ -26,17 +27,11 @@ internal sealed class MovableWait : IWaitQueue
 
     internal TimerQueue Timers => _timers;
 
+    /// <summary>What it is, for messages.</summary>
+    internal string Name => _name;
+
     /// <summary>The time, in units of 100 ns since the queue began.</summary>
-    internal long Due
-    {
-        get
-        {
-            _gate.Enter();
-            long due = _due;
-            _gate.Exit();
-            return due;
-        }
-    }
+    internal long Due => Atomics.Read(ref _due);
 
     internal bool IsDue => _timers.Now >= Due;
 
@@ -44,8 +39,7 @@ internal sealed class MovableWait : IWaitQueue
     internal void MoveTo(long due)
     {
         _gate.Enter();
-        _due = due;
-        Linking done = _waiter is { } waiter ? _timers.Move(waiter, due) : Linking.TooLate;
+        Linking done = MoveLocked(due);
         _gate.Exit();
         if (done == Linking.Earlier)
         {
@@ -53,34 +47,58 @@ internal sealed class MovableWait : IWaitQueue
         }
     }
 
+    /// <summary>Moves the time, if it is still the one that the caller has seen.</summary>
+    /// <returns>False when somebody has moved it meanwhile: that counts, and nothing was done.</returns>
+    internal bool TryMove(long seen, long due)
+    {
+        _gate.Enter();
+        bool isSame = Atomics.Read(ref _due) == seen;
+        Linking done = isSame ? MoveLocked(due) : Linking.TooLate;
+        _gate.Exit();
+        if (done == Linking.Earlier)
+        {
+            _timers.Plan();
+        }
+
+        return isSame;
+    }
+
+    /// <summary>For the awaiter of plain code, which keeps it: the seat that it will take. Null when there is nothing to wait for, and for futures, whose frames take the seat themselves.</summary>
+    internal MovableSeat? Prepare() => StepContext.Existing?.Frame is null && !IsDue ? new MovableSeat(this) : null;
+
     /// <summary>Seats a frame. The last thing that its thread does.</summary>
     internal void Suspend(Frame frame)
     {
-        ThrowIfAwaited();
         if (IsDue)
         {
             Park.Yield(frame); // the turn of others
         }
-        else if (Park.Begin(frame, this, out int armed) && Seat(frame, armed) == Linking.Disposed && Park.TryTakeBack(frame.Owner!, armed))
+        else if (Park.Begin(frame, this, out int armed) && Seat(frame, armed) is { } refused && Park.TryTakeBack(frame.Owner!, armed))
         {
-            TimerQueue.ThrowDisposed();
+            throw refused;
         }
     }
 
-    /// <summary>Seats a continuation of plain code.</summary>
-    internal void Register(Action continuation, bool flowContext)
+    /// <summary>Seats a continuation of plain code. What is refused is told by <see cref="Finish"/>: thrown from here it would end the process.</summary>
+    /// <param name="seat">What <see cref="Prepare"/> gave. Inside a step plain code cannot be told from a future before, and gets its seat only now.</param>
+    /// <param name="continuation">What goes on.</param>
+    /// <param name="flowContext">Whether in the execution context of now.</param>
+    internal void Register(MovableSeat? seat, Action continuation, bool flowContext)
     {
         ArgumentNullException.ThrowIfNull(continuation);
-        ThrowIfAwaited();
-        if (Seat(new CallbackNode(continuation, flowContext), armed: 0) == Linking.Disposed)
+        seat ??= new MovableSeat(this);
+        seat.Take(continuation, flowContext);
+        if (Seat(seat, armed: 0) is { } refused)
         {
-            TimerQueue.ThrowDisposed();
+            seat.Refuse(refused);
         }
     }
 
     /// <summary>The waiter goes on.</summary>
+    /// <param name="known">What <see cref="Prepare"/> gave.</param>
     /// <exception cref="ManagedTaskCanceledException">It was canceled.</exception>
-    internal void Finish()
+    /// <exception cref="InvalidOperationException">Somebody else waits.</exception>
+    internal void Finish(MovableSeat? known)
     {
         _gate.Enter();
         if (_waiter is { IsLinked: false })
@@ -89,7 +107,15 @@ internal sealed class MovableWait : IWaitQueue
         }
 
         _gate.Exit();
-        Park.TakeSignal();
+        StepContext? context = StepContext.Existing;
+        if ((known ?? context?.Delivered) is MovableSeat seat && seat.IsOf(this))
+        {
+            seat.End(context);
+        }
+        else
+        {
+            Park.TakeSignal();
+        }
     }
 
     public void Remove(WaitNode node)
@@ -106,32 +132,68 @@ internal sealed class MovableWait : IWaitQueue
 
     public string DescribeWait(WaitNode node) => $"{_name}, {_timers.DescribeWait(node)}";
 
-    private Linking Seat(WaitNode node, int armed)
+    // Looks whether somebody waits and takes the seat under one hold of the gate: of two who come at once one is refused.
+    private Exception? Seat(WaitNode node, int armed)
     {
         _gate.Enter();
-        Linking done = _timers.Link(node, _due, armed);
+        bool isAwaited = Atomics.Read(ref _waiter) is { IsLinked: true };
+        Linking done = isAwaited ? Linking.TooLate : _timers.Link(node, _due, armed);
         if (done is Linking.Linked or Linking.Earlier)
         {
-            _waiter = node;
+            Atomics.WriteOwn(ref _waiter, node);
         }
 
         _gate.Exit();
         if (done == Linking.Earlier)
         {
-            _timers.Plan();
+            try
+            {
+                _timers.PlanFor(node);
+            }
+            catch (Exception error) // the provider's, which goes to who waits
+            {
+                return error;
+            }
         }
 
-        return done;
+        return isAwaited ? new InvalidOperationException($"Somebody awaits {_name} already. One waiter at a time: give each task one of its own.")
+            : done == Linking.Disposed ? TimerQueue.DisposedError()
+            : null;
     }
 
-    private void ThrowIfAwaited()
+    private Linking MoveLocked(long due)
     {
-        _gate.Enter();
-        bool awaited = _waiter is { IsLinked: true };
-        _gate.Exit();
-        if (awaited)
+        Atomics.Write(ref _due, due);
+        return _waiter is { } waiter ? _timers.Move(waiter, due) : Linking.TooLate;
+    }
+}
+
+/// <summary>The seat of plain code in a <see cref="MovableWait"/>. It serves one wait.</summary>
+internal sealed class MovableSeat(MovableWait wait) : CallbackSeat(captureSynchronization: true)
+{
+    // Why it was not seated. Written before the continuation runs.
+    private Exception? _refused;
+
+    internal bool IsOf(MovableWait other) => ReferenceEquals(wait, other);
+
+    internal void Take(Action continuation, bool flowContext) => SetContinuation(continuation, flowContext);
+
+    /// <summary>Nobody has seated it: it goes on at once, to be told why.</summary>
+    internal void Refuse(Exception why)
+    {
+        _refused = why;
+        GoOn();
+    }
+
+    public override void Execute() => Deliver();
+
+    /// <summary>By the awaiter, first thing in the continuation.</summary>
+    internal void End(StepContext? context)
+    {
+        TakeDelivery(context);
+        if (_refused is { } refused)
         {
-            throw new InvalidOperationException($"Somebody awaits {_name} already. One waiter at a time: give each task one of its own.");
+            ExceptionDispatchInfo.Throw(refused);
         }
     }
 }

@@ -43,20 +43,28 @@ public sealed class ResettableDelay
     {
         private readonly MovableWait _wait;
 
-        internal Awaiter(MovableWait wait) => _wait = wait;
+        // Plain code only.
+        private readonly MovableSeat? _seat;
+
+        internal Awaiter(MovableWait wait)
+        {
+            _wait = wait;
+            _seat = wait.Prepare();
+        }
 
         /// <summary>Whether it is over.</summary>
         public bool IsCompleted => _wait.IsDue && StepContext.MayGoOn();
 
         /// <summary>Returns when it is over.</summary>
         /// <exception cref="ManagedTaskCanceledException">The waiting task was canceled.</exception>
-        public void GetResult() => _wait.Finish();
+        /// <exception cref="InvalidOperationException">Somebody else awaits it.</exception>
+        public void GetResult() => _wait.Finish(_seat);
 
         /// <inheritdoc/>
-        public void OnCompleted(Action continuation) => _wait.Register(continuation, flowContext: true);
+        public void OnCompleted(Action continuation) => _wait.Register(_seat, continuation, flowContext: true);
 
         /// <inheritdoc/>
-        public void UnsafeOnCompleted(Action continuation) => _wait.Register(continuation, flowContext: false);
+        public void UnsafeOnCompleted(Action continuation) => _wait.Register(_seat, continuation, flowContext: false);
 
         void IFrameAwaiter.Suspend(Frame frame) => _wait.Suspend(frame);
     }

@@ -6,7 +6,8 @@ namespace Moirai.Leaks;
 
 /// <summary>Who of the leaked waits for whom, so that no more of them are resumed than has to be.</summary>
 /// <remarks>A task that waits for the end of another, for the tasks of a scope or for a slot goes on by itself when the leaked tasks in its way have ended. So those are resumed
-/// which wait for none of the others, and of a ring one.</remarks>
+/// which wait for none of the others, and of a ring one.
+/// <para>A task whose promise another of them has in its locals is held back: the other's clean-up may keep that promise, and would throw if it had been failed. When the other has ended it is searched for again. Of those who have each other's, all are resumed.</para></remarks>
 internal sealed class LeakGraph
 {
     private readonly List<ManagedTask> _leaked;
@@ -20,6 +21,12 @@ internal sealed class LeakGraph
 
     // From a leaked task to those who wait for it.
     private readonly Dictionary<ManagedTask, List<ManagedTask>> _dependants = [];
+
+    // From a leaked task to those whose promises it has in its locals.
+    private readonly Dictionary<ManagedTask, List<ManagedTask>> _mayWake = [];
+
+    // More are healed without a look at what they have in their locals: it would take longer than the search.
+    private const int MostLookedInto = 10_000;
 
     internal LeakGraph(List<ManagedTask> leaked)
     {
@@ -54,6 +61,86 @@ internal sealed class LeakGraph
                 AddEdges(task, leaf?.Queue, here, inGroup);
             }
         }
+
+        if (_promises.Count is > 0 and <= MostLookedInto && leaked.Count > 1)
+        {
+            LookIntoLocals();
+        }
+    }
+
+    /// <summary>Those for whose end somebody was held back.</summary>
+    internal HashSet<ManagedTask> AwaitedByHeldBack { get; } = [];
+
+    private void LookIntoLocals()
+    {
+        var waiters = new Dictionary<object, List<ManagedTask>>(ReferenceEqualityComparer.Instance);
+        foreach ((ManagedTask task, List<object> promises) in _promises)
+        {
+            foreach (object promise in promises.Where(static promise => promise is not ManagedTask))
+            {
+                if (!waiters.TryGetValue(promise, out List<ManagedTask>? list))
+                {
+                    waiters[promise] = list = [];
+                }
+
+                list.Add(task);
+            }
+        }
+
+        foreach (ManagedTask task in _leaked)
+        {
+            if (task.Leaf is not { } leaf)
+            {
+                continue;
+            }
+
+            List<ManagedTask> others = [.. Reach.Of(leaf, waiters.ContainsKey).SelectMany(promise => waiters[promise]).Where(other => !ReferenceEquals(other, task)).Distinct()];
+            if (others.Count > 0 && !others.TrueForAll(other => SharesPromise(task, other)))
+            {
+                others.RemoveAll(other => SharesPromise(task, other));
+                _mayWake[task] = others;
+            }
+        }
+    }
+
+    // They wait for the same: none of them is the one to keep it.
+    private bool SharesPromise(ManagedTask one, ManagedTask other) =>
+        _promises.TryGetValue(one, out List<object>? mine) && mine.Exists(_promises[other].Contains);
+
+    // Those whom others may wake that they may not wake themselves.
+    private void HoldBack()
+    {
+        foreach ((ManagedTask waker, List<ManagedTask> woken) in _mayWake)
+        {
+            foreach (ManagedTask held in woken)
+            {
+                if (!MayReach(held, waker) && _remedies.TryAdd(held, LeakRemedy.Awaits))
+                {
+                    AwaitedByHeldBack.Add(waker);
+                }
+            }
+        }
+    }
+
+    private bool MayReach(ManagedTask from, ManagedTask to)
+    {
+        var seen = new HashSet<ManagedTask>();
+        var todo = new Stack<ManagedTask>([from]);
+        while (todo.TryPop(out ManagedTask? one))
+        {
+            if (ReferenceEquals(one, to))
+            {
+                return true;
+            }
+
+            if (seen.Add(one))
+            {
+                _mayWake.GetValueOrDefault(one)?.ForEach(todo.Push);
+                _dependants.GetValueOrDefault(one)?.ForEach(todo.Push);
+            }
+        }
+
+        return false;
     }
 
     // From whoever else could let a task go on.
@@ -76,13 +163,14 @@ internal sealed class LeakGraph
     /// <summary>Decides, and acts.</summary>
     internal List<LeakedTask> Judge(LeakPolicy policy)
     {
-        var stories = _leaked.ConvertAll(task => TaskStory.OfLeaked(task, _promises.GetValueOrDefault(task)?.FirstOrDefault()));
+        var stories = _leaked.ConvertAll(task => LeakStory.Of(task, _promises.GetValueOrDefault(task)?.FirstOrDefault()));
         if (policy == LeakPolicy.Heal)
         {
+            HoldBack();
             HashSet<ManagedTask> waits = [.. _dependants.Values.SelectMany(static list => list)];
             for (int i = 0; i < _leaked.Count; i++)
             {
-                if (!waits.Contains(_leaked[i]) && _leaked[i].Leaf?.Queue is not TaskGroup)
+                if (!waits.Contains(_leaked[i]) && !_remedies.ContainsKey(_leaked[i]) && _leaked[i].Leaf?.Queue is not TaskGroup)
                 {
                     Resume(_leaked[i], stories[i]);
                 }

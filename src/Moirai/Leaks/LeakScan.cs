@@ -26,12 +26,18 @@ internal sealed class LeakScan : ISuspicion
     // The one that was pushed last. Written by anybody; one that is pushed twice does no harm.
     private GroupTies? _lastKept;
 
-    private readonly List<ManagedTask> _suspects = [];
+    // The pages with suspects on them.
+    private readonly List<RosterPage> _suspects = [];
     private readonly List<GroupProbe> _groups = [];
 
     // Groups that heed a token which somebody can still cancel. What waits there is not lost, and neither is what it holds.
     private readonly HashSet<TaskGroup> _heeding = [];
     private int _live;
+    private int _examined;
+
+    // Held while suspects are made, then by nobody, so that the collector proves what it is to prove.
+    private SentinelKeeper? _keeper;
+    private volatile bool _isOver;
     private TimeSpan _collecting;
 
     // Collections that searches have asked for. Written by the one search, before it asks.
@@ -59,6 +65,8 @@ internal sealed class LeakScan : ISuspicion
             s_one.Release();
         }
     }
+
+    bool ISuspicion.IsOver => _isOver;
 
     void ISuspicion.Proved(Sentinel sentinel) => _proved.Push(sentinel);
 
@@ -90,11 +98,33 @@ internal sealed class LeakScan : ISuspicion
         {
             if (told?.Add(leak.Id) ?? true)
             {
-                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id));
+                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite });
             }
         }
 
-        return new LeakReport(engine.Name, leaks, _suspects.Count, _live, engine.Provider.GetElapsedTime(began)) { Collecting = _collecting };
+        FollowUp(engine, top, policy, graph.AwaitedByHeldBack, [.. leaks.Select(static leak => leak.Id)]);
+        return new LeakReport(engine.Name, leaks, _examined, _live, engine.Provider.GetElapsedTime(began)) { Collecting = _collecting };
+    }
+
+    // Some were held back until others have ended, whose clean-up may wake them. If it does not, they have leaked still: another search finds out. A stop goes on searching by itself.
+    private static void FollowUp(Engine engine, TaskGroup top, LeakPolicy policy, HashSet<ManagedTask> awaited, HashSet<TaskId> told)
+    {
+        int left = awaited.Count;
+        foreach (ManagedTask task in awaited)
+        {
+            task.Join(
+                new CallbackNode(
+                    () =>
+                    {
+                        if (Interlocked.Decrement(ref left) == 0 && !engine.IsStopped)
+                        {
+                            _ = RunAsync(engine, top, policy, told);
+                        }
+                    },
+                    flowContext: false,
+                    captureSynchronization: false),
+                armed: 0);
+        }
     }
 
     private List<ManagedTask> Prove(Engine engine, TaskGroup top)
@@ -102,19 +132,18 @@ internal sealed class LeakScan : ISuspicion
         _suspects.Clear();
         _groups.Clear();
         _live = 0;
+        _examined = 0;
         try
         {
+            _isOver = false;
+            HoldKeeper();
             Suspect(top);
             if (ReferenceEquals(top, engine.Root))
             {
                 Suspect(engine.Housekeeping);
             }
 
-            Interlocked.Increment(ref s_asked);
-            long began = TimeProvider.System.GetTimestamp();
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
-            GC.WaitForPendingFinalizers();
-            _collecting += TimeProvider.System.GetElapsedTime(began);
+            Collect();
         }
         catch
         {
@@ -125,12 +154,37 @@ internal sealed class LeakScan : ISuspicion
         return HoldOn();
     }
 
+    // A collection of somebody else between the last look at the keeper and ours brings the keeper back, and until its finalizer has run it hides every sentinel. Then ours has proved nothing.
+    private void Collect()
+    {
+        long began = TimeProvider.System.GetTimestamp();
+        int before;
+        int collections;
+        do
+        {
+            before = GC.CollectionCount(0);
+            LetGoOfKeeper();
+            Interlocked.Increment(ref s_asked);
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
+            collections = GC.CollectionCount(0);
+            GC.WaitForPendingFinalizers();
+        }
+        while (collections != before + 1);
+        _collecting += TimeProvider.System.GetElapsedTime(began);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)] // nothing of the keeper may linger in the stack of who collects
+    private void HoldKeeper() => _keeper = new SentinelKeeper(this);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void LetGoOfKeeper() => _keeper = null;
+
     // Parents come before what was opened inside them.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Suspect(TaskGroup top)
     {
         var timed = new HashSet<TaskGroup>(); // where somebody will, or can, cancel whatever waits
-        var tasks = new List<ManagedTask>();
+        var pages = new List<RosterPage>();
         foreach (TaskGroup group in top.SelfAndInside())
         {
             var probe = new GroupProbe(group);
@@ -141,28 +195,50 @@ internal sealed class LeakScan : ISuspicion
                 timed.Add(group);
             }
 
-            GroupTies ties = group.LetGo();
-            tasks.Clear();
-            group.AddTasksTo(tasks);
-            _live += tasks.Count;
+            var common = new SuspectGroup(this, group.LetGo());
+            pages.Clear();
+            group.AddPagesTo(pages);
             bool all = true;
-            int before = _suspects.Count;
+            int before = _examined;
             bool isTimed = timed.Contains(group);
-            foreach (ManagedTask task in tasks)
+            foreach (RosterPage roster in pages)
             {
-                bool suspected = !isTimed && !task.IsResident && !IsAsleep(task) && task.TrySuspect(this, ties);
-                all &= suspected || task.HasLeft;
-                if (suspected)
-                {
-                    _suspects.Add(task);
-                }
+                all &= Suspect(roster, common, isTimed);
             }
 
-            if (!all || _suspects.Count == before)
+            if (!all || _examined == before)
             {
                 group.Regain(); // somebody here goes on living and will wake whoever waits for it; or nobody is here
             }
         }
+    }
+
+    // Whether all who sit there are suspected now.
+    private bool Suspect(RosterPage roster, SuspectGroup common, bool isTimed)
+    {
+        SuspectPage? page = null;
+        bool all = true;
+        for (int i = 0; i < roster.Size; i++)
+        {
+            if (roster[i] is not { } task)
+            {
+                continue;
+            }
+
+            _live++;
+            bool suspected = !(isTimed && !task.IsCancelRequested) && !task.IsResident && !IsAsleep(task) && task.TrySuspect(page ??= Page(roster), common, onlyIfDeaf: isTimed);
+            all &= suspected || task.HasLeft;
+            _examined += suspected ? 1 : 0;
+        }
+
+        return all;
+    }
+
+    private SuspectPage Page(RosterPage roster)
+    {
+        var page = new SuspectPage(_keeper!, roster.Size);
+        _suspects.Add(roster);
+        return page;
     }
 
     // What is linked in the wheel is held by it anyhow; this only spares the work.
@@ -184,16 +260,19 @@ internal sealed class LeakScan : ISuspicion
 
         while (_proved.TryPop(out Sentinel? sentinel))
         {
-            ManagedTask task = sentinel.Owner!;
+            ManagedTask task = sentinel.Owner;
             if (task.TryTakeProved(sentinel))
             {
                 leaked.Add(task);
             }
         }
 
-        foreach (ManagedTask task in _suspects)
+        foreach (RosterPage roster in _suspects)
         {
-            task.Restore();
+            for (int i = 0; i < roster.Size; i++)
+            {
+                roster[i]?.Restore();
+            }
         }
 
         foreach (GroupProbe probe in _groups)
@@ -201,6 +280,7 @@ internal sealed class LeakScan : ISuspicion
             probe.Group.Regain();
         }
 
+        _isOver = true;
         GC.KeepAlive(_kept);
         return leaked;
     }

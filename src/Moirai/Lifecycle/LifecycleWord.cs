@@ -7,7 +7,7 @@ namespace Moirai.Lifecycle;
 /// compare-and-swap alone, and the party whose swap succeeds is the new owner. So a wait has one winner.
 /// <para>Low three bits: <see cref="TaskState"/>. Bit 3: the wait may be interrupted by cancellation. Bit 4: the wait is held, for some instructions, by
 /// who looks at a task that is not its own; whoever wants to claim it meanwhile waits. The rest: the ticket,
-/// which grows with every wait, so that a registration that comes late sees that the task has moved on.</para>
+/// which grows whenever a thread takes the task up, so that a registration that comes late sees that the task has moved on, and that it is known how often that was.</para>
 /// </remarks>
 internal struct LifecycleWord
 {
@@ -17,23 +17,36 @@ internal struct LifecycleWord
     private const int TicketStep = 0b10_0000;
     private const int TicketMask = ~(StateMask | InterruptibleBit | HeldBit);
 
+    /// <summary>After as many the ticket begins again at zero.</summary>
+    public const long Tickets = 1L << 27;
+
     private int _word;
 
     public readonly TaskState State => (TaskState)(Atomics.Read(in _word) & StateMask);
 
-    /// <summary>How many waits the task has begun, modulo 2²⁷.</summary>
-    public readonly int Waits => (int)((uint)Atomics.Read(in _word) / TicketStep);
+    /// <summary>How often a thread has taken the task up, modulo 2²⁷.</summary>
+    public readonly int Starts => (int)((uint)Atomics.Read(in _word) / TicketStep);
 
     /// <summary>The word as it is now, for a later claim.</summary>
     public readonly int Peek() => Atomics.Read(in _word) & ~HeldBit;
+
+    /// <summary>The state in a word that <see cref="Peek"/> gave.</summary>
+    public static TaskState StateOf(int peeked) => (TaskState)(peeked & StateMask);
+
+    /// <summary>Whether a word that was peeked at is that of a wait.</summary>
+    public static bool IsWait(int armed) => (TaskState)(armed & StateMask) == TaskState.Blocked;
 
     /// <summary>The owner moves the task along one row.</summary>
     public void Move(TaskEvent on)
     {
         int word = Atomics.ReadOwn(in _word);
         var to = (int)LifecycleTable.Next((TaskState)(word & StateMask), on);
-        Atomics.Write(ref _word, (word & TicketMask) | to);
+        int ticket = (word & TicketMask) + (on == TaskEvent.Start ? TicketStep : 0);
+        Atomics.Write(ref _word, ticket | to);
     }
+
+    /// <summary>Whether the next <see cref="TaskEvent.Start"/> lets the ticket begin again at zero. Asked by the owner.</summary>
+    public readonly bool HasLastTicket => (Atomics.ReadOwn(in _word) & TicketMask) == TicketMask;
 
     /// <summary>The running owner gives the task up to whoever claims the wait it begins. A full fence: what was written before
     /// is seen by the claimant, and what the owner reads next is newer than this.</summary>
@@ -41,7 +54,7 @@ internal struct LifecycleWord
     public int Park(bool interruptible)
     {
         int word = Atomics.ReadOwn(in _word);
-        int armed = ((word & TicketMask) + TicketStep)
+        int armed = (word & TicketMask)
             | (int)LifecycleTable.Next((TaskState)(word & StateMask), TaskEvent.Park)
             | (interruptible ? InterruptibleBit : 0);
         Atomics.Exchange(ref _word, armed);

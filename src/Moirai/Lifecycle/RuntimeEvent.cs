@@ -39,6 +39,15 @@ public enum RuntimeEventKind
 
     /// <summary>A task gave a result, and its handle was lost or its runtime stopped before anybody looked at it. Only where <see cref="TaskRuntimeOptions.ReportUnseenResults"/> says so.</summary>
     UnobservedResult = 12,
+
+    /// <summary>Tasks wait for each other in a ring. The error is a <see cref="DeadlockException"/>, which one of them is thrown unless <see cref="TaskRuntimeOptions.Deadlocks"/> says otherwise.</summary>
+    Deadlock = 13,
+
+    /// <summary>Something has gone on for longer than its limit, or still does: see <see cref="Moirai.Alarm"/>.</summary>
+    Alarm = 14,
+
+    /// <summary>What an alarm was about is over.</summary>
+    AlarmCleared = 15,
 }
 
 /// <summary>Something that an operator should know. Delivered to <see cref="TaskRuntimeOptions.OnEvent"/> and to the event source <c>Moirai</c>.</summary>
@@ -46,4 +55,11 @@ public enum RuntimeEventKind
 /// <param name="Message">The whole story in a sentence or two, for a human.</param>
 /// <param name="Task">The task concerned; 0 when there is none.</param>
 /// <param name="Error">The exception concerned, if there is one.</param>
-public sealed record RuntimeEvent(RuntimeEventKind Kind, string Message, TaskId Task, Exception? Error = null);
+public sealed record RuntimeEvent(RuntimeEventKind Kind, string Message, TaskId Task, Exception? Error = null)
+{
+    /// <summary>The name of the task concerned, where the event is about the task itself (<see cref="RuntimeEventKind.UnobservedFailure"/> and <see cref="RuntimeEventKind.UnobservedResult"/> of a task, <see cref="RuntimeEventKind.Leaked"/>); else null.</summary>
+    public string? TaskName { get; init; }
+
+    /// <summary>Where that task was spawned, as <c>file:line</c>; null where <see cref="TaskName"/> is.</summary>
+    public string? SpawnSite { get; init; }
+}

@@ -42,17 +42,18 @@ public static class FutureTimeouts
     public static Future WithTimeout(this ManagedTask task, TimeSpan within)
     {
         ArgumentNullException.ThrowIfNull(task);
-        return JoinAsync(task).WithTimeout(within);
+        return new(new TimeoutFrame<bool>(JoinAsync(task).Frame, within, task));
     }
 
     /// <inheritdoc cref="WithTimeout(ManagedTask, TimeSpan)"/>
     public static Future<T> WithTimeout<T>(this ManagedTask<T> task, TimeSpan within)
     {
         ArgumentNullException.ThrowIfNull(task);
-        return JoinAsync(task).WithTimeout(within);
+        return new(new TimeoutFrame<T>(JoinAsync(task).Frame, within, task));
     }
 
     /// <summary>Waits for a <see cref="Task"/> that has to end in time. When it does not, it goes on; only this wait ends, and the runtime keeps account of the <see cref="Task"/> until it has ended.</summary>
+    /// <remarks>The end of the scope or pool around waits for a <see cref="Task"/> that was given up, no longer than <see cref="TaskRuntimeOptions.AbandonTimeout"/>; until it has ended it is in <see cref="TaskRuntime.ListAbandoned"/>.</remarks>
     /// <param name="task">The task.</param>
     /// <param name="within">The time allowed.</param>
     /// <param name="operation">Filled in by the compiler: what messages call it.</param>

@@ -91,7 +91,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         {
             try
             {
-                await DrainAsync().WithTimeout(within ?? Timeout.InfiniteTimeSpan);
+                await CollectPartialAsync(_ended).WithTimeout(within ?? Timeout.InfiniteTimeSpan);
             }
             catch (TaskTimeoutException)
             {
@@ -167,7 +167,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
 
     /// <summary>Cancels what still runs and waits for it. After a collection there is nothing left to do.</summary>
     /// <exception cref="InvalidOperationException">From the await: a task of the collector itself disposes it. The collector is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
+    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of collector", Name);
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync() => new(DisposeAsync().AsTask());
@@ -217,9 +217,10 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
         }
     }
 
-    private async Future DrainAsync()
+    // Under the name of what was asked for, since a timeout tells it.
+    private static async Future CollectPartialAsync(EndQueue<T> ended)
     {
-        while (await _ended.NextAsync() is not null)
+        while (await ended.NextAsync() is not null)
         {
             // each outcome stays with its task
         }

@@ -37,5 +37,7 @@ internal sealed class TaskFrame<T>(Task task, string operation) : Frame<T>
         Return();
     }
 
+    internal override object? FindAwaited(Func<object, bool>? stands = null) => _task;
+
     internal override void Release() => _task = null!;
 }

@@ -44,7 +44,7 @@ public readonly struct TimedTask : IEquatable<TimedTask>
     private static async Future WithTimeout(TimedTask wait) => await wait;
 
     /// <summary>Made for the compiler.</summary>
-    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IForeignFrameAwaiter
     {
         private readonly Task _task;
 
@@ -124,7 +124,7 @@ public readonly struct TimedTask<T> : IEquatable<TimedTask<T>>
     private static async Future<T> WithTimeout(TimedTask<T> wait) => await wait;
 
     /// <summary>Made for the compiler.</summary>
-    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IForeignFrameAwaiter
     {
         private readonly Task<T> _task;
 

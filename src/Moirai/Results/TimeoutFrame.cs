@@ -1,4 +1,5 @@
 using Moirai.Execution;
+using Moirai.Timers;
 using Moirai.Wakers;
 
 namespace Moirai.Results;
@@ -6,6 +7,9 @@ namespace Moirai.Results;
 /// <summary>The stretch of a task's life that has to be over in time. Its timer entry is the frame that times it.</summary>
 internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRegion(task, isShield: false)
 {
+    // Null while the region is silenced: it is known to more than the frames of its task. Written under the gate.
+    private WaitNode? _entry = entry;
+
     /// <summary>What the task was waiting for when the time was over.</summary>
     internal string WaitedFor { get; private set; } = "nothing";
 
@@ -16,11 +20,38 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
         Expire(cause);
     }
 
-    internal override bool WillExpire => Cause is null && entry.IsArmed(0);
+    internal override void Silence()
+    {
+        if (_entry is { } timed && WillExpire && !HasListeners)
+        {
+            Task.Engine.Timers.Remove(timed);
+            _entry = null;
+        }
+    }
 
-    internal override long Due => entry.Due;
+    // The region is still there, so its frame is one of those of the task, has not left the queue yet, and will.
+    internal override void Unsilence(Frame leaf)
+    {
+        for (Frame? frame = leaf; _entry is null && frame is not null; frame = frame.Caller)
+        {
+            if (!ReferenceEquals(frame.TimedBy, this))
+            {
+                continue;
+            }
 
-    internal override void Abandon() => Task.Engine.Timers.Remove(entry);
+            _entry = frame;
+            if (Task.Engine.Timers.Link(frame, frame.Due, armed: 0) == Linking.Earlier)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(static timers => timers.Plan(), Task.Engine.Timers, preferLocal: false); // not here: a driver is foreign code
+            }
+        }
+    }
+
+    internal override bool WillExpire => Cause is null && _entry?.IsArmed(0) != false;
+
+    internal override long Due => _entry!.Due;
+
+    internal override void Abandon() => Task.Engine.Timers.Remove(_entry!);
 }
 
 /// <summary>Runs one future under a timeout, inside the task that awaits it.</summary>
@@ -29,7 +60,7 @@ internal sealed class TimeoutRegion(ManagedTask task, WaitNode entry) : CancelRe
 /// States: 0 (no timer), armed, over. The move from armed to over is claimed by the timer under the wheel's gate; what the timer then does happens inside the task's region, which cannot be touched any more once
 /// it was left. So a timer that fires while the future ends, or after, harms nothing.
 /// </remarks>
-internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
+internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within, ManagedTask? joined = null) : Frame<T>
 {
     private const int Armed = 1;
     private const int Over = 2;
@@ -47,7 +78,11 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
 
     internal override TaskGroup? Home => inner.Home;
 
-    internal override string Method => inner.Method;
+    internal override string Method => joined is null ? inner.Method : $"wait for {joined.Name}";
+
+    internal override bool IsTransparent => true;
+
+    internal override CancelRegion? TimedBy => _region;
 
     internal override void MoveNext()
     {
@@ -134,17 +169,17 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within) : Frame<T>
         inner.ReleaseAfterCall(_called);
     }
 
-    private string Operation() => $"{inner.Method} in {Owner!.Title}";
+    private string Operation() => $"{Method} in {Owner!.Title}";
 
     private void Finish(TimeoutRegion region)
     {
+        region.Leave(); // first: a search that puts entries back does so in regions that were not left
         Owner!.Engine.Timers.Remove(this);
-        region.Leave();
         T result = inner is Frame<T> typed ? typed.Result : default!;
         bool returned = FutureAwait.TryTakeOutcome(inner, out Exception? error);
         if (region.Cause is { } cause && !Owner.IsAbandoned && TimedOut(region, cause, returned, error))
         {
-            Throw(Timeouts.Tell(Owner!, inner.Method, within, region.WaitedFor, error));
+            Throw(Timeouts.Tell(Owner!, Method, within, region.WaitedFor, error));
         }
         else if (returned)
         {

@@ -15,6 +15,7 @@ public sealed record AbandonedOperation(TaskId Task, string Name, string Scope, 
 internal static class Abandonment
 {
     private const int MostNamed = 5;
+    private const long Unset = -1;
 
     private static readonly LateEnds s_listener = new();
 
@@ -51,62 +52,110 @@ internal static class Abandonment
 
         foreach (AbandonedWait wait in engine.Abandoned.ToList())
         {
-            all.Add(new AbandonedOperation(default, $"abandoned: {wait.Operation}", wait.Group, $"its end (a foreign Task, given up by {wait.Waiter})"));
+            all.Add(OfForeign(wait));
+        }
+
+        foreach (TaskGroup group in engine.Root.SelfAndInside())
+        {
+            foreach (AbandonedWait wait in group.GivenUp?.ToList() ?? [])
+            {
+                if (!wait.IsListed)
+                {
+                    all.Add(OfForeign(wait)); // another scope was the first to give it up
+                }
+            }
         }
 
         return all;
     }
+
+    private static AbandonedOperation OfForeign(AbandonedWait wait) =>
+        new(default, $"abandoned: {wait.Operation}", wait.Group, $"its end (a foreign Task, given up by {wait.Waiter})");
 
     /// <summary>Waits, whatever happens, until nothing lives in a group and in those opened inside, and closes it. For operations that were abandoned in it there is a budget.</summary>
     /// <param name="group">The group.</param>
     /// <param name="kind">What it is, for causes: a scope, a pool.</param>
     internal static async Future CloseAsync(TaskGroup group, string kind)
     {
+        long due = Unset;
         while (!group.TryClose(out TaskGroup? left))
         {
-            if (left is null)
+            if (left is { IsForOperations: true })
             {
-                await new EmptyAwaitable(group);
+                due = due == Unset ? DueOf(group.Engine) : due;
+                await LeaveOperationsAsync(left, due);
+            }
+            else if (left is not null)
+            {
+                await CloseInsideAsync(left, kind, group.Name);
+            }
+            else if (group.GivenUp is { } given && group.IsEmpty)
+            {
+                due = due == Unset ? DueOf(group.Engine) : due;
+                await LeaveGivenUpAsync(group, given, due);
             }
             else
             {
-                await CloseInsideAsync(group, left, kind);
+                await new EmptyAwaitable(group, isFirm: true);
             }
         }
     }
 
-    private static async Future CloseInsideAsync(TaskGroup group, TaskGroup left, string kind)
-    {
-        if (left.IsForOperations)
-        {
-            await LeaveOperationsAsync(left);
-            return;
-        }
+    private static long DueOf(Engine engine) => engine.Timers.DueIn(engine.AbandonTimeout);
 
-        // A scope or pool that was opened inside and never left by its owner.
-        left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, group.Engine, null, $"{kind} '{group.Name}'"));
+    // A scope or pool that was opened inside and never left by its owner.
+    private static async Future CloseInsideAsync(TaskGroup left, string kind, string around)
+    {
+        left.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, left.Engine, null, $"{kind} '{around}'"));
         await CloseAsync(left, "scope");
     }
 
     // Nobody calls operations from there any more: those that still run were abandoned.
-    private static async Future LeaveOperationsAsync(TaskGroup operations)
+    private static async Future LeaveOperationsAsync(TaskGroup operations, long due)
     {
-        Engine engine = operations.Engine;
-        long due = engine.Timers.DueIn(engine.AbandonTimeout);
         while (!operations.TryClose(out TaskGroup? left))
         {
-            if (left is not null)
+            if (left is { IsForOperations: true })
             {
-                await CloseInsideAsync(operations, left, "operation of");
+                await LeaveOperationsAsync(left, due);
+            }
+            else if (left is not null)
+            {
+                await CloseInsideAsync(left, "operation of", operations.Name);
             }
             else if (!await new EmptyWithin(operations, due))
             {
                 TellLeft(operations);
                 operations.MoveUnderRoot();
-                _ = CloseAsync(operations, "operation of").Frame.SpawnInto(engine.Housekeeping, TaskLabel.Of("close", nameof(CloseAsync), null, string.Empty, 0));
+                _ = CloseAsync(operations, "operation of").Frame.SpawnInto(operations.Engine.Housekeeping, TaskLabel.Of("close", nameof(CloseAsync), null, string.Empty, 0));
                 return;
             }
         }
+    }
+
+    // Foreign Tasks cannot be stopped and belong to nobody here; they go on all the same when the budget is over, and the runtime lists them until they end.
+    private static async Future LeaveGivenUpAsync(TaskGroup group, GivenUpTasks given, long due)
+    {
+        while (given.TryGetFirst(out Task? task))
+        {
+            if (group.Engine.Timers.Now >= due || !await new EndOfTaskWithin(task, due))
+            {
+                TellLeft(group, given.ToList());
+                break;
+            }
+        }
+
+        group.ForgetGivenUp();
+    }
+
+    private static void TellLeft(TaskGroup group, List<AbandonedWait> left)
+    {
+        string named = string.Join("; ", left.Take(MostNamed).Select(static wait => $"{wait.Operation}, given up by {wait.Waiter}"));
+        string more = left.Count > MostNamed ? $"; and {left.Count - MostNamed} more" : string.Empty;
+        group.Engine.Publish(new RuntimeEvent(
+            RuntimeEventKind.Abandoned,
+            $"'{group.Name}' ends without foreign Tasks that were given up in it; they go on, and runtime '{group.Engine.Name}' lists them until they end: {named}{more}.",
+            default));
     }
 
     private static void TellLeft(TaskGroup operations)

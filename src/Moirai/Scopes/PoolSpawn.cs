@@ -21,7 +21,7 @@ public readonly struct PoolSpawn : IEquatable<PoolSpawn>
     public Awaiter GetAwaiter() => _body.Root is null ? throw SlotWait.IsDefault() : new(this);
 
     /// <summary>The spawn as a future, to be timed or awaited elsewhere.</summary>
-    public Future<ManagedTask> AsFuture() => Homed.In(_pool.Home, SpawnAsync(this));
+    public Future<ManagedTask> AsFuture() => Homed.In(_pool.Home, SpawnAsync(this), "spawn into pool", _pool.Name);
 
     /// <summary>Whether both are the same spawn.</summary>
     public bool Equals(PoolSpawn other) => ReferenceEquals(_body.Root, other._body.Root);
@@ -86,7 +86,7 @@ public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
     public Awaiter GetAwaiter() => _body.Root is null ? throw SlotWait.IsDefault() : new(this);
 
     /// <inheritdoc cref="PoolSpawn.AsFuture"/>
-    public Future<ManagedTask<T>> AsFuture() => Homed.In(_pool.Home, SpawnAsync(this));
+    public Future<ManagedTask<T>> AsFuture() => Homed.In(_pool.Home, SpawnAsync(this), "spawn into pool", _pool.Name);
 
     /// <summary>Whether both are the same spawn.</summary>
     public bool Equals(PoolSpawn<T> other) => ReferenceEquals(_body.Root, other._body.Root);

@@ -43,24 +43,26 @@ public sealed class ResourceGuard : IAsyncDisposable
     /// <param name="cleanUp">Called once, with <paramref name="resource"/>.</param>
     /// <param name="name">What messages call it.</param>
     /// <param name="within">How long the clean-up may take; without end by default.</param>
+    /// <param name="file">Filled in by the compiler: where the guard was made.</param>
+    /// <param name="line">Filled in by the compiler: where the guard was made.</param>
     /// <typeparam name="T">The type of the resource.</typeparam>
     /// <exception cref="ArgumentOutOfRangeException">The time is negative or zero.</exception>
     [OverloadResolutionPriority(1)]
-    public static ResourceGuard Protect<T>(T resource, Func<T, Future> cleanUp, string name = "a resource", TimeSpan? within = null)
+    public static ResourceGuard Protect<T>(T resource, Func<T, Future> cleanUp, string name = "a resource", TimeSpan? within = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
-        return new ResourceGuard(new CleanUp<T>(resource, cleanUp, Check(name, within), within ?? Timeout.InfiniteTimeSpan));
+        return new ResourceGuard(new CleanUp<T>(resource, cleanUp, Check(name, within), within ?? Timeout.InfiniteTimeSpan, file, line));
     }
 
-    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?)"/>
-    public static ResourceGuard Protect<T>(T resource, Func<T, ValueTask> cleanUp, string name = "a resource", TimeSpan? within = null)
+    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?, string, int)"/>
+    public static ResourceGuard Protect<T>(T resource, Func<T, ValueTask> cleanUp, string name = "a resource", TimeSpan? within = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
-        return Protect((resource, cleanUp), static async pair => await pair.cleanUp(pair.resource).ConfigureAwait(false), name, within);
+        return Protect((resource, cleanUp), static async pair => await pair.cleanUp(pair.resource).ConfigureAwait(false), name, within, file, line);
     }
 
-    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?)"/>
-    public static ResourceGuard Protect<T>(T resource, Action<T> cleanUp, string name = "a resource")
+    /// <inheritdoc cref="Protect{T}(T, Func{T, Future}, string, TimeSpan?, string, int)"/>
+    public static ResourceGuard Protect<T>(T resource, Action<T> cleanUp, string name = "a resource", [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentNullException.ThrowIfNull(cleanUp);
         return Protect(
@@ -70,7 +72,10 @@ public sealed class ResourceGuard : IAsyncDisposable
                 pair.cleanUp(pair.resource);
                 return Future.Completed();
             },
-            name);
+            name,
+            within: null,
+            file,
+            line);
     }
 
     private static string Check(string name, TimeSpan? within)
@@ -83,11 +88,12 @@ public sealed class ResourceGuard : IAsyncDisposable
 
     /// <summary>Gives the resource away: the clean-up will not run.</summary>
     /// <returns>False when it has run, or runs.</returns>
-    public bool Dismiss() => _cleanUp.TryTake();
+    public bool Dismiss() => _cleanUp.TryDismiss();
 
-    /// <summary>Runs the clean-up, if nobody has. Does not throw what the clean-up throws.</summary>
+    /// <summary>Runs the clean-up, if nobody has; waits for it if it runs already. Does not throw what the clean-up throws.</summary>
+    /// <remarks>A call from the clean-up itself returns at once. That the caller is canceled does not end its wait: what it guards is not given back before.</remarks>
     public Future DisposeAsync() =>
-        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : Future.Completed());
+        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : _cleanUp.WhenOverAsync(), "clean-up of", Name);
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync()
@@ -101,12 +107,20 @@ public sealed class ResourceGuard : IAsyncDisposable
 }
 
 /// <summary>One clean-up. States: armed, taken. The move is interlocked, so it runs once.</summary>
-internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
+internal abstract class CleanUp(string name, TimeSpan within, string file, int line) : TaskGuard
 {
     private readonly ManagedTask? _task = ManagedTask.Stepped;
 
+    private static readonly object s_over = new();
+
     // 1 from the moment in which somebody has decided to run it, or that it will not be run.
     private int _taken;
+
+    // Null; a TaskCompletionSource, once somebody waits for the end of the clean-up; s_over from its end on. Interlocked.
+    private object? _end;
+
+    // The task that runs the user's code. Written by it.
+    private ManagedTask? _runner;
 
     internal string Name => name;
 
@@ -133,6 +147,36 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
         return true;
     }
 
+    /// <summary>Decides that it will not be run.</summary>
+    internal bool TryDismiss()
+    {
+        bool dismissed = TryTake();
+        if (dismissed)
+        {
+            NoteEnd();
+        }
+
+        return dismissed;
+    }
+
+    /// <summary>Waits until whoever has taken it has run it. For the clean-up itself that would be for ever, and it is over at once.</summary>
+    internal async Future WhenOverAsync()
+    {
+        if (ReferenceEquals(Atomics.Read(ref _end), s_over) || (ManagedTask.Current is { } current && ReferenceEquals(Atomics.Read(ref _runner), current)))
+        {
+            return;
+        }
+
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        object? before = Atomics.CompareExchange(ref _end, over, null);
+        if (!ReferenceEquals(before, s_over))
+        {
+            await ((before as TaskCompletionSource) ?? over).Task.ConfigureAwait(false);
+        }
+    }
+
+    private void NoteEnd() => (Atomics.Exchange(ref _end, s_over) as TaskCompletionSource)?.TrySetResult();
+
     internal sealed override Frame? TakeCleanUp() => Atomics.Exchange(ref _taken, 1) == 0 ? RunAsync().Frame : null;
 
     /// <summary>Runs it, shielded. Never throws.</summary>
@@ -141,20 +185,31 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
         using CancelShield shield = ManagedTask.Shield();
         try
         {
-            Future cleanUp = Call();
+            Future cleanUp = CallAsync();
             if (within == Timeout.InfiniteTimeSpan)
             {
                 await cleanUp;
             }
             else
             {
-                await InTimeAsync(cleanUp.AsTask()).ConfigureAwait(false); // a task of its own: it may have to be let go
+                await InTimeAsync(SpawnCleanUp(cleanUp).AsTask()).ConfigureAwait(false); // a task of its own: it may have to be let go
             }
         }
         catch (Exception error) // told, so that it does not hide how the body ended
         {
             Tell(RuntimeEventKind.CleanUpFailed, $"threw {error.GetType().Name}: {error.Message}", error);
         }
+        finally
+        {
+            NoteEnd();
+        }
+    }
+
+    private async Future CallAsync()
+    {
+        Atomics.Write(ref _runner, ManagedTask.Current);
+        await Call();
+        Atomics.Write(ref _runner, null);
     }
 
     /// <summary>The code that owned the guard was collected. Runs the clean-up where it harms no finalizer.</summary>
@@ -169,6 +224,10 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
 
     /// <summary>Calls the user's code.</summary>
     private protected abstract Future Call();
+
+    // Not at the root, whose tasks a stop cancels, those also that begin later.
+    private ManagedTask SpawnCleanUp(Future cleanUp) =>
+        cleanUp.Frame.SpawnInto(Engine.Housekeeping, TaskLabel.Of($"clean-up of {name}", nameof(ResourceGuard), null, file, line));
 
     private async Task InTimeAsync(Task running)
     {
@@ -193,7 +252,7 @@ internal abstract class CleanUp(string name, TimeSpan within) : TaskGuard
 }
 
 /// <inheritdoc/>
-internal sealed class CleanUp<T>(T resource, Func<T, Future> cleanUp, string name, TimeSpan within) : CleanUp(name, within)
+internal sealed class CleanUp<T>(T resource, Func<T, Future> cleanUp, string name, TimeSpan within, string file, int line) : CleanUp(name, within, file, line)
 {
     private protected override Future Call() => cleanUp(resource);
 }

@@ -46,6 +46,14 @@ public sealed partial class TaskPool : IAsyncDisposable
         }
     }
 
+    /// <summary>How long a task of the pool may wait before an alarm is raised (<c>AlarmKind.BlockedTooLong</c>); null: as long as what is around it allows, in the end the runtime. It may be changed at any time.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
+    public TimeSpan? BlockedLimit
+    {
+        get => _group.BlockedLimit;
+        set => _group.BlockedLimit = Timeouts.Positive(value);
+    }
+
     /// <summary>Asks every task of the pool to stop, and takes no more. Returns at once.</summary>
     /// <param name="reason">Why, for whoever looks at a cause later.</param>
     /// <returns>False when it had been canceled, or had closed.</returns>
@@ -59,7 +67,7 @@ public sealed partial class TaskPool : IAsyncDisposable
     /// <summary>Takes no more work, waits until every task has ended, and closes the pool. Those who wait for a slot are refused.</summary>
     /// <remarks>When the task that waits is canceled, or timed (<c>.WithTimeout(…)</c>), the wait ends and the pool goes on draining.</remarks>
     /// <exception cref="InvalidOperationException">A task of the pool itself waits here: it would wait for its own end.</exception>
-    public Future DrainAsync() => Homed.In(_group.Engine.Housekeeping, DrainCoreAsync(TaskIdentity.Task));
+    public Future DrainAsync() => Homed.In(_group.Engine.Housekeeping, DrainCoreAsync(TaskIdentity.Task), "drain of pool", Name);
 
     private async Future DrainCoreAsync(ManagedTask? plainCaller)
     {
@@ -68,9 +76,9 @@ public sealed partial class TaskPool : IAsyncDisposable
         await Abandonment.CloseAsync(_group, "pool");
     }
 
-    /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do.</summary>
+    /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do, nor after the stop of the runtime, which has reported what did not end and for which nobody waits any more.</summary>
     /// <exception cref="InvalidOperationException">A task of the pool itself disposes it. The pool is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
+    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of pool", Name);
 
     private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {
@@ -78,6 +86,11 @@ public sealed partial class TaskPool : IAsyncDisposable
         _slots.Close();
         if (!_group.TryClose(out _)) // not "if it is empty": somebody may spawn before it is closed
         {
+            if (_group.Engine.IsReported)
+            {
+                return; // what is left in it was canceled, given its time, and reported
+            }
+
             _group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"pool '{Name}'"));
         }
 

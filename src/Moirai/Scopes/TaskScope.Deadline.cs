@@ -17,10 +17,9 @@ public sealed partial class TaskScope
         get => Execution.EffectiveDeadline.ToInstant(Group.Engine, Group.Due);
         set
         {
-            TimerQueue timers = Group.Engine.Timers;
             Group.SetDeadline(value is not { } instant || instant == DateTimeOffset.MaxValue
                 ? TimerWheel.Never
-                : timers.DueIn(Longer(instant - Group.Engine.Provider.GetUtcNow())));
+                : DueIn(instant - Group.Engine.Provider.GetUtcNow()));
         }
     }
 
@@ -30,10 +29,10 @@ public sealed partial class TaskScope
 
     /// <summary>Sets <see cref="Deadline"/> to <paramref name="within"/> from now.</summary>
     /// <param name="within">The time allowed; zero or less is over at once, <see cref="Timeout.InfiniteTimeSpan"/> withdraws the deadline.</param>
-    public void CancelAfter(TimeSpan within) =>
-        Group.SetDeadline(Group.Engine.Timers.DueIn(within == Timeout.InfiniteTimeSpan ? within : Longer(within)));
+    public void CancelAfter(TimeSpan within) => Group.SetDeadline(within == Timeout.InfiniteTimeSpan ? TimerWheel.Never : DueIn(within));
 
-    private static TimeSpan Longer(TimeSpan time) => time > TimeSpan.Zero ? time : TimeSpan.Zero;
+    // Now itself where there is no time: a wait that begins now would end a tick later.
+    private long DueIn(TimeSpan time) => time > TimeSpan.Zero ? Group.Engine.Timers.DueIn(time) : Group.Engine.Timers.Now;
 
     /// <summary>What to throw instead of <paramref name="otherwise"/> when the scope's own deadline has ended it.</summary>
     /// <param name="waiter">The task that waited for the scope.</param>

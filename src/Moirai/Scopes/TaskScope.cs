@@ -63,6 +63,14 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <summary>Canceled when the scope is; for foreign code that works for the scope as a whole.</summary>
     public CancellationToken CancellationToken => Group.Token;
 
+    /// <summary>How long a task of the scope, or of one inside, may wait before an alarm is raised (<c>AlarmKind.BlockedTooLong</c>); null: as long as what is around it allows, in the end the runtime. It may be changed at any time.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not positive.</exception>
+    public TimeSpan? BlockedLimit
+    {
+        get => Group.BlockedLimit;
+        set => Group.BlockedLimit = Timeouts.Positive(value);
+    }
+
     internal TaskGroup Group { get; }
 
     /// <summary>Asks the body and every task of the scope, and of the scopes opened inside, to stop. Returns at once.</summary>
@@ -75,7 +83,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <remarks>When the task that waits is canceled, it cancels the scope, waits for its end, and then throws.</remarks>
     /// <exception cref="TaskScopeException">More than one task failed; a single failure is thrown as it is.</exception>
     /// <exception cref="InvalidOperationException">A task of the scope itself waits here: it would wait for its own end.</exception>
-    public Future JoinAsync() => Homed.In(Group.Engine.Housekeeping, JoinCoreAsync(TaskIdentity.Task));
+    public Future JoinAsync() => Homed.In(Group.Engine.Housekeeping, JoinCoreAsync(TaskIdentity.Task), "join of scope", Name);
 
     private async Future JoinCoreAsync(ManagedTask? plainCaller)
     {
@@ -84,10 +92,11 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         Exception? interrupted = null;
         while (!Group.IsEmpty && interrupted is null)
         {
-            interrupted = HeedInterruption(await new EmptyOrCanceled(Group));
+            interrupted = HeedInterruption(await new EmptyOrInterrupted(Group));
         }
 
         await CloseAsync();
+        interrupted = interrupted is DeadlockException ? null : interrupted; // it is among the failures
         ThrowFailures(TimedOut(ManagedTask.Current!, body: null, interrupted) ?? interrupted);
     }
 
@@ -95,7 +104,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <remarks>Does not throw the failures of tasks, since it may run while an exception of the body is on its way: <see cref="TaskRuntimeOptions.OnEvent"/> is told of
     /// those that no join has thrown. Disposing again does nothing.</remarks>
     /// <exception cref="InvalidOperationException">A task of the scope itself disposes it: it would wait for its own end. The scope is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(Group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
+    public Future DisposeAsync() => Homed.In(Group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of scope", Name);
 
     private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {
@@ -125,14 +134,9 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         region.Enter();
         scope.Group.Body = region;
         scope.Heed(token);
-        if (within != Timeout.InfiniteTimeSpan)
-        {
-            scope.CancelAfter(within);
-        }
-
         T result = default!;
         Exception? otherwise; // what to throw at the end, together with what else failed; no exception is caught on the way, which would cost more than all else that a scope does
-        if (TryBegin(state, scope, body, out Attempt<T> running, out otherwise))
+        if (TryBegin(state, scope, within, body, out Attempt<T> running, out otherwise))
         {
             (result, otherwise) = await running;
         }
@@ -145,10 +149,10 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         {
             while (!scope.Group.IsEmpty && otherwise is null)
             {
-                otherwise = scope.HeedInterruption(await new EmptyOrCanceled(scope.Group));
+                otherwise = scope.HeedInterruption(await new EmptyOrInterrupted(scope.Group));
             }
 
-            otherwise = IsEarlyEnd(otherwise, region) ? null : otherwise;
+            otherwise = otherwise is DeadlockException || IsEarlyEnd(otherwise, region) ? null : otherwise; // a deadlock is among the failures
         }
 
         region.Leave();
@@ -167,10 +171,15 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         return result;
     }
 
-    private static bool TryBegin<TState, T>(TState state, TaskScope scope, Func<TState, TaskScope, Future<T>> body, out Attempt<T> running, out Exception? refused)
+    private static bool TryBegin<TState, T>(TState state, TaskScope scope, TimeSpan within, Func<TState, TaskScope, Future<T>> body, out Attempt<T> running, out Exception? refused)
     {
         try
         {
+            if (within != Timeout.InfiniteTimeSpan)
+            {
+                scope.CancelAfter(within); // inside: a provider that cannot set its timer must not leave the scope open
+            }
+
             running = new Attempt<T>(body(state, scope));
             refused = null;
             return true;
@@ -264,12 +273,18 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         unseen?.ForEach(static task => task.MarkObserved());
     }
 
-    /// <summary>The task that waits for the tasks of the scope may have been canceled while it did: that cancels them.</summary>
-    private ManagedTaskCanceledException? HeedInterruption(ManagedTaskCanceledException? interrupted)
+    /// <summary>The wait for the tasks of the scope may have been interrupted: the task that waits was canceled, or its wait closed a deadlock. That cancels them.</summary>
+    private Exception? HeedInterruption(Exception? interrupted)
     {
-        if (interrupted is not null)
+        switch (interrupted)
         {
-            Group.Cancel(interrupted.Cause);
+            case ManagedTaskCanceledException canceled:
+                Group.Cancel(canceled.Cause);
+                break;
+            case DeadlockException: // a task of the scope waits for the one that waits here, which leaves all the same only when nothing is left
+                AddFailure(interrupted);
+                Group.Cancel(Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', whose end closed a deadlock,", interrupted));
+                break;
         }
 
         return interrupted;
@@ -331,7 +346,9 @@ internal sealed class BodyRegion(ManagedTask task, TaskGroup group) : CancelRegi
 }
 
 /// <summary>Waits inside a managed task until a group is empty.</summary>
-internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IPassingAwaiter
+/// <param name="group">The group.</param>
+/// <param name="isFirm">Whether the wait has to go on even if it is part of a deadlock.</param>
+internal readonly struct EmptyAwaitable(TaskGroup group, bool isFirm) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IPassingAwaiter
 {
     public bool IsCompleted => group.IsEmpty;
 
@@ -345,29 +362,39 @@ internal readonly struct EmptyAwaitable(TaskGroup group) : System.Runtime.Compil
 
     public void Suspend(Frame frame)
     {
+        frame.Due = isFirm ? WaitEdge.Firm : 0;
+        ManagedTask task = frame.Owner!;
         if (Park.Begin(frame, group, out int armed))
         {
             group.JoinEmpty(frame, armed);
+            DeadlockCheck.AfterSeat(task);
         }
     }
 }
 
-/// <summary>Waits inside a managed task until a group is empty, and gives the cancellation of the task that waits instead of throwing it.</summary>
-internal readonly struct EmptyOrCanceled(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+/// <summary>Waits inside a managed task until a group is empty, and gives what has interrupted the wait instead of throwing it: the cancellation of the task that waits, or a deadlock.</summary>
+internal readonly struct EmptyOrInterrupted(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
 {
     public bool IsCompleted => group.IsEmpty;
 
-    public EmptyOrCanceled GetAwaiter() => this;
+    public EmptyOrInterrupted GetAwaiter() => this;
 
-    public ManagedTaskCanceledException? GetResult()
+    public Exception? GetResult()
     {
-        Park.TakeSignal(out ManagedTaskCanceledException? canceled);
-        return canceled;
+        try
+        {
+            Park.TakeSignal(out ManagedTaskCanceledException? canceled);
+            return canceled;
+        }
+        catch (DeadlockException error) // the scope fails with it
+        {
+            return error;
+        }
     }
 
     public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
 
     public void UnsafeOnCompleted(Action continuation) => throw new NotSupportedException("Awaited inside futures only.");
 
-    public void Suspend(Frame frame) => new EmptyAwaitable(group).Suspend(frame);
+    public void Suspend(Frame frame) => new EmptyAwaitable(group, isFirm: false).Suspend(frame);
 }

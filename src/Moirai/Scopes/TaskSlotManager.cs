@@ -62,7 +62,7 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
     /// <param name="lease">The slot; dispose it to give it back.</param>
     public bool TryAcquire([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SlotLease? lease)
     {
-        lease = TryTake() ? new SlotLease(this) : null;
+        lease = TryTake() ? SlotLease.Make(this) : null;
         return lease is not null;
     }
 
@@ -70,7 +70,7 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
     public async Future<SlotLease> AcquireAsync()
     {
         await new SlotAwaitable(this);
-        return new SlotLease(this);
+        return SlotLease.Make(this);
     }
 
     internal bool TryTake()
@@ -195,11 +195,33 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
 }
 
 /// <summary>The right to give one slot back, once. Disposing it again does nothing.</summary>
-public sealed class SlotLease : IDisposable
+public sealed class SlotLease : IDisposable, IHeld
 {
     private TaskSlotManager? _slots;
 
-    internal SlotLease(TaskSlotManager slots) => _slots = slots;
+    private SlotLease(TaskSlotManager slots) => _slots = slots;
+
+    /// <summary>The current task, if there is one, has got a slot: noted among what it holds, for who wants to know.</summary>
+    internal static SlotLease Make(TaskSlotManager slots)
+    {
+        var lease = new SlotLease(slots);
+        if (StepContext.Existing is { Frame: not null } context)
+        {
+            context.AddSharedHold(lease, ticket: 0);
+        }
+
+        return lease;
+    }
+
+    /// <summary>Whose slot it is.</summary>
+    public override string ToString() => Atomics.Read(ref _slots) is { } slots ? $"a slot of '{slots.Name}'" : "a slot that was given back";
+
+    bool IHeld.IsHeld(long ticket) => Atomics.Read(ref _slots) is not null;
+
+    // A lease may be passed on; it is not broken by the end of who got it.
+    void IHeld.HolderEnded(ManagedTask task, long ticket, Lifecycle.TaskEvent how)
+    {
+    }
 
     /// <summary>Gives the slot back.</summary>
     public void Dispose() => Atomics.Exchange(ref _slots, null)?.Return();

@@ -21,6 +21,9 @@ internal sealed class LostRuntime(Engine engine, StopBudgets budgets) : IDisposa
     /// <summary>What looks for leaks now and then; null where nobody has asked for it. Set once, by the roof.</summary>
     internal LeakWatch? Watch { get; init; }
 
+    /// <summary>What raises alarms; null where nobody has asked for it. Only held here, so that it lives as long as the engine. Set once, by the roof.</summary>
+    internal object? Watchdog { get; set; }
+
     /// <summary>Somebody stops the runtime in the orderly way.</summary>
     public void Dispose()
     {

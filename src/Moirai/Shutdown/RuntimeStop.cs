@@ -1,5 +1,6 @@
 using Moirai.Execution;
 using Moirai.Leaks;
+using Moirai.Stories;
 
 namespace Moirai.Shutdown;
 
@@ -8,11 +9,15 @@ namespace Moirai.Shutdown;
 /// <param name="Cancel">Canceled tasks may end.</param>
 /// <param name="Abandon">Tasks that were proved to be leaked, and resumed, may end; what is left then is abandoned.</param>
 /// <param name="Leaks">What is done about tasks that neither end nor can be canceled since nothing can wake them; null: nobody looks.</param>
-internal readonly record struct StopBudgets(TimeSpan Drain, TimeSpan Cancel, TimeSpan Abandon, LeakPolicy? Leaks);
+/// <param name="Drained">Ends the draining before its time.</param>
+internal readonly record struct StopBudgets(TimeSpan Drain, TimeSpan Cancel, TimeSpan Abandon, LeakPolicy? Leaks, CancellationToken Drained = default);
 
 /// <summary>The order of a shutdown: stop intake, drain, cancel, prove and heal what can never end, abandon the rest, report.</summary>
 internal static class RuntimeStop
 {
+    // How long what was resumed may take before the next search, in the first round; each round doubles it. A search that helped nobody is the last.
+    private static readonly TimeSpan s_firstRound = TimeSpan.FromMilliseconds(50);
+
     internal static async Task<StopReport> RunAsync(Engine engine, StopBudgets budgets)
     {
         engine.IsStopped = true;
@@ -20,10 +25,10 @@ internal static class RuntimeStop
 
         using var clock = new Budget(engine.Provider);
         long before = Ended(engine);
-        bool ended = await WaitEmptyAsync(engine, clock, budgets.Drain).ConfigureAwait(false);
+        bool ended = await DrainAsync(engine, clock, budgets).ConfigureAwait(false);
         long drained = Ended(engine);
         long interrupted = 0;
-        LeakReport? leaks = null;
+        IReadOnlyList<LeakedTask> leaks = [];
         if (!ended)
         {
             engine.Root.Cancel(Cancellation.Cause(CancelKind.RuntimeStopped, engine, null, $"runtime '{engine.Name}'"));
@@ -35,10 +40,19 @@ internal static class RuntimeStop
             }
         }
 
-        return Report(engine, leaks, drained - before, interrupted);
+        StopReport report = Report(engine, leaks, drained - before, interrupted);
+        engine.IsReported = true;
+        return report;
     }
 
-    private static StopReport Report(Engine engine, LeakReport? leaks, long drained, long interrupted)
+    private static async Task<bool> DrainAsync(Engine engine, Budget clock, StopBudgets budgets)
+    {
+        clock.Start(budgets.Drain);
+        using CancellationTokenRegistration early = budgets.Drained.UnsafeRegister(static clock => ((Budget)clock!).End(), clock);
+        return await WaitAsync(engine, clock.Over, new Emptiness(engine)).ConfigureAwait(false);
+    }
+
+    private static StopReport Report(Engine engine, IReadOnlyList<LeakedTask> leaks, long drained, long interrupted)
     {
         int unobserved = engine.Unseen.TellAll("before the runtime stopped");
         List<ManagedTask> left = engine.Root.CollectTasks();
@@ -52,7 +66,7 @@ internal static class RuntimeStop
         {
             Drained = drained,
             Interrupted = interrupted,
-            Leaks = leaks?.Leaks ?? [],
+            Leaks = leaks,
             Unobserved = unobserved,
             Abandoned = Abandonment.List(engine),
         };
@@ -77,31 +91,60 @@ internal static class RuntimeStop
         return counts.Completed + counts.Failed + counts.Canceled;
     }
 
-    /// <summary>Looks for what can never end, and waits for what was resumed.</summary>
-    private static async Task<LeakReport> HealAsync(Engine engine, Budget clock, TimeSpan abandon, LeakPolicy policy)
+    /// <summary>Looks for what can never end, and waits for what was resumed; then looks again, as long as that has helped and time is left. A clean-up may wait for something that was lost, too, and what ends may
+    /// have been the last to hold what another waits for.</summary>
+    private static async Task<IReadOnlyList<LeakedTask>> HealAsync(Engine engine, Budget clock, TimeSpan abandon, LeakPolicy policy)
     {
-        LeakReport found = await LeakScan.RunAsync(engine, engine.Root, policy).ConfigureAwait(false);
-        HashSet<TaskId> resumed = [.. found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly or LeakRemedy.Awaits).Select(static leak => leak.Id)];
-        if (resumed.Count > 0)
+        var told = new HashSet<TaskId>();
+        List<LeakedTask> leaks = [];
+        using var round = new Budget(engine.Provider);
+        TimeSpan patience = s_firstRound;
+        HashSet<TaskId> resumed = [];
+        bool ended = false;
+        clock.Start(abandon);
+        while (!ended)
         {
+            LeakReport found = await LeakScan.RunAsync(engine, engine.Root, policy, told).ConfigureAwait(false);
+            leaks.AddRange(found.Leaks.Where(leak => !leaks.Exists(known => known.Id == leak.Id)));
+            bool helped = false;
+            foreach (LeakedTask leak in found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly or LeakRemedy.Awaits))
+            {
+                resumed.Add(leak.Id);
+                helped = true;
+            }
+
             List<ManagedTask> tasks = engine.Root.CollectTasks();
             tasks.RemoveAll(task => !resumed.Contains(task.Id));
-            await WaitAsync(engine, clock, abandon, new Ends(tasks)).ConfigureAwait(false);
+            var ends = new Ends(tasks);
+            if (!helped)
+            {
+                await WaitAsync(engine, clock.Over, ends).ConfigureAwait(false);
+                break; // what they wait for now, if they wait, is not lost
+            }
+
+            round.Start(patience);
+            patience *= 2;
+            await WaitAsync(engine, Task.WhenAny(clock.Over, round.Over), ends).ConfigureAwait(false);
+            ended = clock.Over.IsCompleted || engine.Root.FirstBusy() is null;
         }
 
-        return found;
+        leaks.Sort(static (one, other) => one.Id.CompareTo(other.Id));
+        return leaks;
     }
 
-    private static Task<bool> WaitEmptyAsync(Engine engine, Budget clock, TimeSpan budget) => WaitAsync(engine, clock, budget, new Emptiness(engine));
-
-    private static async Task<bool> WaitAsync(Engine engine, Budget clock, TimeSpan budget, Awaited awaited)
+    private static Task<bool> WaitEmptyAsync(Engine engine, Budget clock, TimeSpan budget)
     {
         clock.Start(budget);
+        return WaitAsync(engine, clock.Over, new Emptiness(engine));
+    }
+
+    private static async Task<bool> WaitAsync(Engine engine, Task over, Awaited awaited)
+    {
         while (!awaited.IsThere)
         {
             // A local executor runs only when somebody drives it; while its runtime is stopped, that is who stops it.
             var local = engine.Executor as LocalExecutor;
-            while (local is not null && local.TryRunSlice() && !clock.Over.IsCompleted)
+            while (local is not null && local.TryRunSlice() && !over.IsCompleted)
             {
                 await Task.Yield(); // somebody who spins must not keep the caller
             }
@@ -114,9 +157,9 @@ internal static class RuntimeStop
             var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var seat = new CallbackNode(() => ended.TrySetResult(), flowContext: false, captureSynchronization: false);
             awaited.Join(seat);
-            await (local is null ? Task.WhenAny(ended.Task, clock.Over) : Task.WhenAny(ended.Task, clock.Over, local.NextArrival())).ConfigureAwait(false);
+            await (local is null ? Task.WhenAny(ended.Task, over) : Task.WhenAny(ended.Task, over, local.NextArrival())).ConfigureAwait(false);
             awaited.GiveUp(seat);
-            if (clock.Over.IsCompleted)
+            if (over.IsCompleted)
             {
                 local?.TryRunSlice();
                 return awaited.IsThere;
@@ -171,6 +214,8 @@ internal static class RuntimeStop
         private TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         internal Task Over => _over.Task;
+
+        internal void End() => _over.TrySetResult();
 
         internal void Start(TimeSpan budget)
         {

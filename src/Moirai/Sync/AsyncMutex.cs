@@ -58,6 +58,8 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
         }
     }
 
+    internal override ManagedTask? Blocker => Holder;
+
     /// <summary>Takes the mutex, when it is free: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
     /// <exception cref="LockRecursionException">At the await: the current task holds it.</exception>
     /// <exception cref="BrokenSynchronizationException">At the await: a holder has ended without releasing.</exception>

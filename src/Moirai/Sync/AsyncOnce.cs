@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using Moirai.Execution;
+using Moirai.Lifecycle;
 using Moirai.Sync;
 using Moirai.Wakers;
 
@@ -11,7 +13,7 @@ namespace Moirai;
 /// after it the next. So one bad moment spoils nothing, and a caller that gives up takes nobody along; an initialiser that always fails is run once for each who asks.</para>
 /// </remarks>
 /// <typeparam name="T">What is made.</typeparam>
-public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
+public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>, IHeld
 {
     // In WaitNode.Slot: the waiter is the one who makes it now.
     private const short HasTurn = 1;
@@ -26,6 +28,10 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
 
     // Whose turn it is; null between two. Written by who has the turn.
     private ManagedTask? _maker;
+
+    // The ticket of the turn, 0 between two, and the last one given out. Written by who has the turn.
+    private long _turn;
+    private long _turns;
 
     /// <summary>Makes one whose value is not made yet.</summary>
     /// <param name="initialize">Makes the value. Is given the token of the task that runs it.</param>
@@ -52,6 +58,8 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
     internal override string Kind => "once";
 
     internal override ManagedTask? Holder => Atomics.Read(ref _maker);
+
+    internal override ManagedTask? Blocker => Holder;
 
     /// <summary>The value; makes it if nobody has. A cancellation point of the current task unless the value is made.</summary>
     /// <exception cref="LockRecursionException">At the await: the initialiser asks for the value that it is to make.</exception>
@@ -93,18 +101,20 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
 
         T value;
         Atomics.Write(ref _maker, task);
+        Atomics.Write(ref _turn, ++_turns);
+        task.Stepping.AddHold(this, _turns); // so that those who wait for it are found by way of the task
         try
         {
             value = await _initialize(ManagedTask.CurrentToken);
         }
         catch
         {
-            Atomics.Write(ref _maker, null);
+            EndTurn();
             PassTurnOn();
             throw;
         }
 
-        Atomics.Write(ref _maker, null);
+        EndTurn();
         Publish(value);
         return value;
     }
@@ -198,6 +208,19 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>
         WaitNode? all = ClaimLocked(out _);
         Gate.Exit();
         WakeAll(all, WaitSignal.Done);
+    }
+
+    bool IHeld.IsHeld(long ticket) => Atomics.Read(in _turn) == ticket;
+
+    // The initialiser has thrown or was never resumed to: the turn was passed on by who ran it.
+    void IHeld.HolderEnded(ManagedTask task, long ticket, TaskEvent how)
+    {
+    }
+
+    private void EndTurn()
+    {
+        Atomics.Write(ref _turn, 0);
+        Atomics.Write(ref _maker, null);
     }
 
     private void PassTurnOn()

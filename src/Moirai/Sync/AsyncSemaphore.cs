@@ -63,6 +63,8 @@ public sealed class AsyncSemaphore : PermitPrimitive
 
     private protected override bool RefusesHolders => false;
 
+    private protected override bool HasOnePermit => Maximum == 1;
+
     /// <summary>Takes one permit when it is this caller's turn: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
     /// <exception cref="WaitQueueFullException">At the await: it would have to wait, and <see cref="MaxWaiting"/> wait already.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>

@@ -55,6 +55,15 @@ internal sealed partial class ChannelCore<T>
         _ => $"room in {Describe()}",
     };
 
+    internal override string WaitTitle(WaitNode node) => node.Due switch
+    {
+        ToReceive => $"an element of {Title}",
+        ToReserve => $"a permit of {Title}",
+        _ => $"room in {Title}",
+    };
+
+    internal override int WaitAspect(WaitNode node) => node.Due is ToReceive or ToReserve ? (int)node.Due : 0;
+
     private bool CanEndReceiveLocked() => _elements.Count > _promised || (Capacity == 0 && _senders.Count > 0) || IsOverLocked;
 
     // The receiver is claimed.

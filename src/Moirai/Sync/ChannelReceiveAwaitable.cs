@@ -18,7 +18,8 @@ public readonly struct ChannelReceiveAwaitable<T>
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => new(_receiver, _token);
+    /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
+    public Awaiter GetAwaiter() => new(_receiver ?? throw FutureErrors.IsDefault("ChannelReceiveAwaitable", "ChannelReceiver.ReceiveAsync"), _token);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<T> AsFuture() => FutureOf(this);

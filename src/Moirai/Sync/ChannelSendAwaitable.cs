@@ -21,7 +21,8 @@ public readonly struct ChannelSendAwaitable<T>
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => new(_sender, _element, _token);
+    /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
+    public Awaiter GetAwaiter() => new(_sender ?? throw FutureErrors.IsDefault("ChannelSendAwaitable", "ChannelSender.SendAsync"), _element, _token);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future AsFuture() => FutureOf(this);
@@ -143,7 +144,8 @@ public readonly struct ChannelReserveAwaitable<T>
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => new(_sender, _token);
+    /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
+    public Awaiter GetAwaiter() => new(_sender ?? throw FutureErrors.IsDefault("ChannelReserveAwaitable", "ChannelSender.ReserveAsync"), _token);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<ChannelPermit<T>> AsFuture() => FutureOf(this);

@@ -9,6 +9,8 @@ namespace Moirai.Sync;
 internal struct LeaseTable
 {
     private const int IndexBits = 26;
+    // Rows that are used again come first.
+    private const int MostHolders = 1_024;
     private const int MostRows = 1 << IndexBits;
     private const long IndexMask = MostRows - 1;
     private const long Taken = 1L << IndexBits;
@@ -108,6 +110,19 @@ internal struct LeaseTable
         }
 
         return count;
+    }
+
+    /// <summary>Adds the tasks that answer for leases.</summary>
+    internal readonly void AddHoldersTo(List<ManagedTask> holders)
+    {
+        int end = Math.Min(_made, MostHolders);
+        for (int i = 0; i < end; i++)
+        {
+            if (_rows[i].Holder is { } holder)
+            {
+                holders.Add(holder);
+            }
+        }
     }
 
     private void Grow()

@@ -20,7 +20,8 @@ public readonly struct MutexAwaitable
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => new(_mutex, _isOwned, _token);
+    /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
+    public Awaiter GetAwaiter() => new(_mutex ?? throw FutureErrors.IsDefault(nameof(MutexAwaitable), "AsyncMutex.LockAsync"), _isOwned, _token);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<MutexLease> AsFuture() => FutureOf(this);

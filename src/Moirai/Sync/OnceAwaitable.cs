@@ -12,10 +12,13 @@ public readonly struct OnceAwaitable<T>
     internal OnceAwaitable(AsyncOnce<T> once) => _once = once;
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => _once.TryGet(out T value) ? new(value) : new(_once.MakeAsync().GetAwaiter());
+    /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
+    public Awaiter GetAwaiter() => Once.TryGet(out T value) ? new(value) : new(Once.MakeAsync().GetAwaiter());
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
-    public Future<T> AsFuture() => _once.TryGet(out T value) ? Future.FromResult(value) : _once.MakeAsync();
+    public Future<T> AsFuture() => Once.TryGet(out T value) ? Future.FromResult(value) : Once.MakeAsync();
+
+    private AsyncOnce<T> Once => _once ?? throw FutureErrors.IsDefault("OnceAwaitable", "AsyncOnce.GetAsync");
 
     /// <summary>Made for the compiler.</summary>
     public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter

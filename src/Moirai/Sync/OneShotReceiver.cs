@@ -30,6 +30,9 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
     private Stage _stage;
     private T? _value;
 
+    // Who was waiting when the value came, until it has run and taken it: the value is its own.
+    private WaitNode? _heir;
+
     // Who answers for the sender, and with which ticket; null and 0 when nobody does. Read without the gate.
     private ManagedTask? _owner;
     private long _ticket;
@@ -75,21 +78,23 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
     public PrimitiveAwaitable<T> ReceiveAsync(CancellationToken cancellationToken) => new(this, 0, cancellationToken);
 
     /// <summary>Takes the value if it is there.</summary>
-    /// <returns>False when nothing was sent yet.</returns>
+    /// <returns>False when nothing was sent yet, or what was sent is on its way to somebody who waited for it.</returns>
     /// <inheritdoc cref="ReceiveAsync()" path="/exception"/>
-    public bool TryReceive(out T value)
+    public bool TryReceive(out T value) => TryReceive(null, out value);
+
+    private bool TryReceive(WaitNode? waiter, out T value)
     {
         Gate.Enter();
         bool closed = IsClosed;
         Stage stage = _stage;
-        value = TakeLocked();
+        bool taken = TryTakeLocked(waiter, out value);
         Gate.Exit();
         if (closed)
         {
             throw ClosedError();
         }
 
-        return stage == Stage.Received ? throw ReceivedError() : stage == Stage.Sent;
+        return stage == Stage.Received ? throw ReceivedError() : taken;
     }
 
     /// <summary>Name and state.</summary>
@@ -116,6 +121,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
         _stage = Stage.Sent;
         RelieveLocked();
         WaitNode? waiter = Queue.ClaimFirst();
+        Atomics.WriteOwn(ref _heir, waiter);
         Gate.Exit();
         if (waiter is not null)
         {
@@ -176,8 +182,13 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
             return;
         }
 
-        bool refused = _stage == Stage.Promised && !IsClosed;
+        bool refused = (_stage == Stage.Promised || Atomics.ReadOwn(in _heir) is not null) && !IsClosed;
         bool claimed = node.TryClaim();
+        if (claimed && !refused && _stage == Stage.Sent)
+        {
+            Atomics.WriteOwn(ref _heir, node);
+        }
+
         Gate.Exit();
         if (claimed)
         {
@@ -222,6 +233,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
 
         _brokenBy = ticket;
         _value = default;
+        Atomics.WriteOwn(ref _heir, null);
         RelieveLocked();
         return true;
     }
@@ -244,10 +256,9 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
     bool IAwaited<T>.TryTake(long request, out T result)
     {
         Gate.Enter();
-        bool there = _stage == Stage.Sent && !IsClosed;
-        result = TakeLocked();
+        bool taken = TryTakeLocked(waiter: null, out result);
         Gate.Exit();
-        return there;
+        return taken;
     }
 
     T IAwaited<T>.Take(WaitNode node, WaitSignal signal, CancellationToken token)
@@ -257,7 +268,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
             throw new InvalidOperationException($"{Capitalized}, {Origin}, is waited for by somebody else. A value that is given out once has one receiver; for several take AsyncOnce.");
         }
 
-        return TryReceive(out T value) ? value : throw ReceivedError();
+        return TryReceive(node, out T value) ? value : throw ReceivedError();
     }
 
     bool IHeld.IsHeld(long ticket) => Atomics.Read(ref _ticket) == ticket;
@@ -267,16 +278,21 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
     private InvalidOperationException ReceivedError() =>
         new($"The value of {Title}, {Origin}, was received before. It is given out once: keep it, or share it with AsyncOnce.");
 
-    private T TakeLocked()
+    // What has come to somebody who waited is for nobody else.
+    private bool TryTakeLocked(WaitNode? waiter, out T value)
     {
-        T value = _value!;
-        if (_stage == Stage.Sent && !IsClosed)
+        WaitNode? heir = Atomics.ReadOwn(in _heir);
+        if (_stage != Stage.Sent || IsClosed || (heir is not null && !ReferenceEquals(heir, waiter)))
         {
-            _value = default;
-            _stage = Stage.Received;
+            value = default!;
+            return false;
         }
 
-        return value;
+        value = _value!;
+        _value = default;
+        _stage = Stage.Received;
+        Atomics.WriteOwn(ref _heir, null);
+        return true;
     }
 
     private void RelieveLocked()

@@ -30,7 +30,8 @@ public readonly struct PermitAwaitable<TLease>
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => new(_primitive, _request, _token);
+    /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
+    public Awaiter GetAwaiter() => new(_primitive ?? throw FutureErrors.IsDefault("PermitAwaitable", "AsyncSemaphore.AcquireAsync, or whatever gives permits"), _request, _token);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<TLease> AsFuture() => FutureOf(this);

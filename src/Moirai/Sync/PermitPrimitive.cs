@@ -11,7 +11,7 @@ namespace Moirai;
 /// for few. While anybody waits, nobody gets a permit in passing. Invariants: what is free and what is leased make up all permits there are, and the head of the line asks for more than what is free.
 /// <para>Not for derivation outside Moirai.</para>
 /// </remarks>
-public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
+public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
 {
     // A request, in WaitNode.Due: the number of permits above these flags. What gets its permits finds the ticket there instead.
     internal const long Owned = 1;
@@ -26,7 +26,9 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
     private int _free;
     private int _total;
     private bool _isTakenAlone;
-    private ManagedTask? _exclusiveHolder;
+
+    // Who has it alone: the writer of a lock, the holder of a semaphore's one permit.
+    private ManagedTask? _onlyHolder;
 
     private protected PermitPrimitive(string name, int permits, int maxWaiting)
         : base(name)
@@ -35,7 +37,7 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
         _maxWaiting = maxWaiting;
     }
 
-    internal sealed override ManagedTask? Holder => Atomics.Read(ref _exclusiveHolder);
+    internal sealed override ManagedTask? Holder => Atomics.Read(ref _onlyHolder);
 
     /// <summary>Permits that nobody has. Some may wait all the same, for more than these.</summary>
     private protected int Free => Atomics.Read(ref _free);
@@ -48,6 +50,9 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
 
     /// <summary>Whether a task that has a lease already may not wait for another: it could wait for itself.</summary>
     private protected abstract bool RefusesHolders { get; }
+
+    /// <summary>Whether there is, and can ever be, one permit.</summary>
+    private protected virtual bool HasOnePermit => false;
 
     /// <summary>The error of a wait that ended with <see cref="WaitSignal.Refused"/>.</summary>
     internal abstract Exception RefusedError();
@@ -155,6 +160,7 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
         if (permits > 0)
         {
             _leases.Remove(ticket);
+            Atomics.Write(ref _onlyHolder, null);
             ticket = _leases.Add(permits, isExclusive: false, holder: null);
         }
 
@@ -293,7 +299,11 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
         if (isExclusive)
         {
             Atomics.Write(ref _isTakenAlone, true);
-            Atomics.Write(ref _exclusiveHolder, holder);
+        }
+
+        if (isExclusive || HasOnePermit)
+        {
+            Atomics.Write(ref _onlyHolder, holder);
         }
 
         Atomics.Write(ref _free, Atomics.ReadOwn(in _free) - count);
@@ -307,7 +317,11 @@ public abstract class PermitPrimitive : SynchronizationPrimitive, IHeld
         if (_leases.IsExclusive(ticket))
         {
             Atomics.Write(ref _isTakenAlone, false);
-            Atomics.Write(ref _exclusiveHolder, null);
+        }
+
+        if (HasOnePermit || _leases.IsExclusive(ticket))
+        {
+            Atomics.Write(ref _onlyHolder, null);
         }
 
         if (left == 0)

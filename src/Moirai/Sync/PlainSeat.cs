@@ -6,6 +6,9 @@ namespace Moirai.Sync;
 /// <summary>The seat of plain code that waits in a primitive. It serves one wait.</summary>
 internal sealed class PlainSeat : CallbackSeat
 {
+    /// <summary>Told of each such wait, for tests that look whether all of them came to an end. Set once.</summary>
+    internal static Action<PlainSeat>? Begun { get; set; }
+
     private readonly SynchronizationPrimitive _primitive;
     private readonly CancellationToken _token;
 
@@ -29,8 +32,14 @@ internal sealed class PlainSeat : CallbackSeat
     {
         SetContinuation(continuation, flowContext);
         _registration = _token.UnsafeRegister(static seat => ((PlainSeat)seat!).Abandon(), this);
+        Begun?.Invoke(this);
         _primitive.Seat(this, armed: 0);
     }
+
+    /// <summary>Whether nothing has ended the wait yet.</summary>
+    internal bool IsWaiting => IsArmed(0) && !_isOver;
+
+    internal string DescribeWait() => ((IWaitQueue)_primitive).DescribeWait(this);
 
     internal bool HasServed(SynchronizationPrimitive primitive) => _isOver && ReferenceEquals(_primitive, primitive);
 
@@ -48,27 +57,13 @@ internal sealed class PlainSeat : CallbackSeat
         }
 
         _isOver = true;
-        StepContext context = StepContext.Current;
-        WaitNode? outer = context.Delivered;
-        context.Delivered = this;
-        try
-        {
-            base.Execute();
-        }
-        finally
-        {
-            context.Delivered = outer;
-        }
+        Deliver();
     }
 
     /// <summary>By the awaiter, first thing in the continuation.</summary>
     internal WaitSignal End(StepContext? context)
     {
-        if (ReferenceEquals(context?.Delivered, this))
-        {
-            context.Delivered = null;
-        }
-
+        TakeDelivery(context);
         _registration.Unregister();
         return Signal;
     }

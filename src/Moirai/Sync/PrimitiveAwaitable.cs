@@ -6,7 +6,8 @@ using Moirai.Wakers;
 namespace Moirai;
 
 /// <summary>A wait in a synchronization primitive that gives nothing: await it, once.</summary>
-/// <remarks>A cancellation point of the waiting task. Waiting in an <c>async Future</c> method allocates nothing; plain code pays a seat for each wait that has to suspend.</remarks>
+/// <remarks>A cancellation point of the waiting task. Waiting in an <c>async Future</c> method allocates nothing; plain code pays a seat for each wait that has to suspend. A wait with a <see cref="CancellationToken"/> that can
+/// be canceled allocates a small object that watches the token, and the token's registration, when it has to suspend: inside tasks leave the token away, since a task's cancellation and timeouts reach its waits without one.</remarks>
 public readonly struct PrimitiveAwaitable
 {
     private readonly PrimitiveAwaitable<bool> _wait;
@@ -14,6 +15,7 @@ public readonly struct PrimitiveAwaitable
     internal PrimitiveAwaitable(PrimitiveAwaitable<bool> wait) => _wait = wait;
 
     /// <summary>Called by the compiler.</summary>
+    /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
     public Awaiter GetAwaiter() => new(_wait.GetAwaiter());
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
@@ -60,7 +62,8 @@ public readonly struct PrimitiveAwaitable<T>
     }
 
     /// <summary>Called by the compiler.</summary>
-    public Awaiter GetAwaiter() => new(_source, _request, _token);
+    /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
+    public Awaiter GetAwaiter() => new(_source ?? throw FutureErrors.IsDefault("PrimitiveAwaitable", "the method of the primitive that waits, such as Notify.WaitAsync"), _request, _token);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<T> AsFuture() => FutureOf(this);

@@ -39,6 +39,7 @@ internal static class PrimitiveWait
         else if (Park.Begin(frame, primitive, out int armed))
         {
             primitive.Seat(frame, armed);
+            DeadlockCheck.AfterSeat(task);
         }
     }
 

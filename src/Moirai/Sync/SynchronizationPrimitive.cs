@@ -12,7 +12,7 @@ namespace Moirai;
 /// <para>A primitive is open until it is disposed, or broken by a holder that ends without giving back. Then everybody who waits is told, and so is whoever comes later:
 /// <see cref="ObjectDisposedException"/> or <see cref="BrokenSynchronizationException"/>. Not for derivation outside Moirai.</para>
 /// </remarks>
-public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
+public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IDisposable
 {
     // Guards the queue and the end, and whatever else the primitive says. Taken for a few instructions; no user code runs under it.
     private protected SpinGate Gate;
@@ -49,6 +49,9 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
 
     /// <summary>The task that has it to itself; null when nobody has, or plain code.</summary>
     internal abstract ManagedTask? Holder { get; }
+
+    /// <summary>The task before which nobody who waits here can go on; null when there is none, or more than one.</summary>
+    internal virtual ManagedTask? Blocker => null;
 
     /// <summary>Kind and name, for messages: <c>mutex 'cache'</c>.</summary>
     internal string Title => $"{Kind} '{Name}'";
@@ -104,6 +107,12 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     /// <summary>What it is and who has it, for messages: <c>mutex 'cache', held by #5 'writer' (2 wait)</c>.</summary>
     internal abstract string Describe();
 
+    /// <summary>What a waiter here waits for, without the state of the primitive: <c>mutex 'cache'</c>, <c>room in channel 'orders'</c>.</summary>
+    internal virtual string WaitTitle(WaitNode node) => Title;
+
+    /// <summary>Tells waits with different titles apart.</summary>
+    internal virtual int WaitAspect(WaitNode node) => 0;
+
     /// <summary>The tasks that wait now, in order; null stands for plain code. For snapshots.</summary>
     internal virtual List<ManagedTask?> CopyWaiters()
     {
@@ -116,6 +125,36 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
 
         Gate.Exit();
         return waiters;
+    }
+
+    /// <inheritdoc cref="IBlocking.HasManyBlockers"/>
+    private protected virtual bool HasManyBlockers => false;
+
+    /// <inheritdoc cref="IBlocking.IsBlockedBy"/>
+    private protected virtual bool IsBlockedBy(ManagedTask task, WaitNode waiter) => ReferenceEquals(Blocker, task);
+
+    /// <inheritdoc cref="IBlocking.AddBlockers"/>
+    private protected virtual void AddBlockers(WaitNode waiter, List<ManagedTask> blockers)
+    {
+        if (Blocker is { } blocker)
+        {
+            blockers.Add(blocker);
+        }
+    }
+
+    /// <inheritdoc cref="IBlocking.AddBlocked"/>
+    private protected virtual void AddBlocked(List<ManagedTask> blocked)
+    {
+        Gate.Enter();
+        for (WaitNode? node = Queue.Head; node is not null; node = node.Next)
+        {
+            if (node is Frame { Owner: { } owner })
+            {
+                blocked.Add(owner);
+            }
+        }
+
+        Gate.Exit();
     }
 
     /// <summary>The primitive behind a queue that somebody waits in; null when it is no primitive.</summary>
@@ -212,6 +251,18 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IDisposable
     }
 
     string IWaitQueue.DescribeWait(WaitNode node) => Describe();
+
+    string IBlocking.WaitedFor => Title;
+
+    ManagedTask? IBlocking.Blocker => Blocker;
+
+    bool IBlocking.HasManyBlockers => HasManyBlockers;
+
+    bool IBlocking.IsBlockedBy(ManagedTask task, WaitNode waiter) => IsBlockedBy(task, waiter);
+
+    void IBlocking.AddBlockers(WaitNode waiter, List<ManagedTask> blockers) => AddBlockers(waiter, blockers);
+
+    void IBlocking.AddBlocked(List<ManagedTask> blocked) => AddBlocked(blocked);
 
     /// <summary>Why a primitive serves nobody any more. No reference to the task: a broken primitive keeps nothing of it.</summary>
     /// <param name="Holder">The name of who broke it; null when it was disposed.</param>

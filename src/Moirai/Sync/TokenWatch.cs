@@ -9,7 +9,7 @@ namespace Moirai.Sync;
 /// is over (<see cref="_ended"/>, written before the frame can park elsewhere), then claims the word it has read: so it never claims a park that is not of this wait.
 /// <para>A token that is canceled while the frame is on its way finds nothing to claim; so whoever seats the frame looks at the token afterwards.</para>
 /// </remarks>
-internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue
+internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue, IBlocking
 {
     private readonly Frame _frame;
     private readonly CancellationToken _token;
@@ -31,6 +31,7 @@ internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue
 
     internal static void Suspend(Frame frame, SynchronizationPrimitive primitive, CancellationToken token)
     {
+        ManagedTask task = frame.Owner!;
         var watch = new TokenWatch(frame, primitive, token);
         watch._registration = token.UnsafeRegister(static watch => ((TokenWatch)watch!).Fire(), watch);
         if (StepContext.Current.HasToGiveWay)
@@ -41,6 +42,7 @@ internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue
         {
             primitive.Seat(frame, armed);
             watch.FireIfCanceled();
+            DeadlockCheck.AfterSeat(task);
         }
     }
 
@@ -67,6 +69,22 @@ internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue
     public void Remove(WaitNode node) => ((IWaitQueue)Primitive).Remove(node);
 
     public string DescribeWait(WaitNode node) => ((IWaitQueue)Primitive).DescribeWait(node);
+
+    string IBlocking.WaitedFor => Blocking.WaitedFor;
+
+    ManagedTask? IBlocking.Blocker => Blocking.Blocker;
+
+    bool IBlocking.HasManyBlockers => Blocking.HasManyBlockers;
+
+    private IBlocking Blocking => Primitive;
+
+    bool IBlocking.IsBlockedBy(ManagedTask task, WaitNode waiter) => Blocking.IsBlockedBy(task, waiter);
+
+    void IBlocking.AddBlockers(WaitNode waiter, List<ManagedTask> blockers) => Blocking.AddBlockers(waiter, blockers);
+
+    void IBlocking.AddBlocked(List<ManagedTask> blocked) => Blocking.AddBlocked(blocked);
+
+    string? IBlocking.AcquiredAt(ManagedTask holder) => Blocking.AcquiredAt(holder);
 
     private void FireIfCanceled()
     {

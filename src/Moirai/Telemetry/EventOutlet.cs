@@ -5,7 +5,7 @@ internal static class EventOutlet
 {
     internal static void Publish(RuntimeEvent what, Action<RuntimeEvent>? onEvent)
     {
-        MoiraiEventSource.Log.RuntimeEvent((long)what.Kind, what.Task.Value, what.Message);
+        MoiraiEventSource.Log.RuntimeEvent((long)what.Kind, what.Task.Value, what.Message, what.TaskName ?? string.Empty, what.SpawnSite ?? string.Empty);
         try
         {
             onEvent?.Invoke(what);

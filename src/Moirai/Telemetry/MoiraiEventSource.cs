@@ -27,13 +27,13 @@ internal sealed class MoiraiEventSource : EventSource
         }
     }
 
-    /// <summary>Something that an operator should know; <paramref name="kind"/> is a <see cref="RuntimeEventKind"/>.</summary>
-    [Event(1, Level = EventLevel.Warning, Message = "{2}")]
-    public void RuntimeEvent(long kind, long task, string message)
+    /// <summary>Something that an operator should know; <paramref name="kind"/> is a <see cref="RuntimeEventKind"/>. Name and spawn site are those of the task, where the event is about one; else empty.</summary>
+    [Event(1, Level = EventLevel.Warning, Message = "{2}", Version = 1)]
+    public void RuntimeEvent(long kind, long task, string message, string name, string spawnSite)
     {
         if (IsEnabled(EventLevel.Warning, EventKeywords.None))
         {
-            WriteEvent(1, kind, task, message);
+            WriteEvent(1, kind, task, message, name, spawnSite);
         }
     }
 

@@ -135,7 +135,7 @@ internal sealed partial class TimerQueue : IWaitQueue, IDisposable
         Linking done = Link(node, due, armed);
         if (done == Linking.Disposed)
         {
-            ThrowDisposed();
+            throw DisposedError();
         }
 
         if (done == Linking.Earlier)
@@ -287,7 +287,9 @@ internal sealed partial class TimerQueue : IWaitQueue, IDisposable
         return planned;
     }
 
-    private void PlanFor(WaitNode node)
+    /// <summary>As <see cref="Plan"/>, for who has just linked a node.</summary>
+    /// <exception cref="Exception">The provider failed to set its timer, and the node is not linked any more.</exception>
+    internal void PlanFor(WaitNode node)
     {
         try
         {
@@ -307,7 +309,8 @@ internal sealed partial class TimerQueue : IWaitQueue, IDisposable
         }
     }
 
-    internal static void ThrowDisposed() => throw new ObjectDisposedException(nameof(TimerQueue), "A wait for time cannot begin: the runtime's "
+    /// <summary>What is thrown at a wait that began too late.</summary>
+    internal static ObjectDisposedException DisposedError() => new(nameof(TimerQueue), "A wait for time cannot begin: the runtime's "
         + "timer queue has been disposed of. Begin no waits after the runtime was disposed, or give this work a runtime that outlives it.");
 
     private static void Resume(WaitNode? node, ref WakeBatch batch)

@@ -364,6 +364,18 @@ internal sealed class TimerWheel
         return true;
     }
 
+    /// <summary>Adds all linked nodes with their deadlines to a list.</summary>
+    internal void AddTo(List<(WaitNode, long)> entries)
+    {
+        foreach (Slot slot in _slots)
+        {
+            for (WaitNode? node = slot.Head; node is not null; node = node.Next)
+            {
+                entries.Add((node, node.Due));
+            }
+        }
+    }
+
     // The head's Prev is the tail, the tail's Next is null. A struct around the reference, so that storing it needs no check of covariance.
     private struct Slot
     {

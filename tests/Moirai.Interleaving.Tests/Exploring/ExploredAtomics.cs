@@ -8,7 +8,8 @@ namespace Moirai.Interleaving.Exploring;
 /// <summary>The seam as the explorer has it: each use is a step of a run. On threads that belong to no run it is the machine's.</summary>
 internal readonly struct ExploredAtomics : IAtomics
 {
-    // A run that is broken off leaves gates locked for ever. Finalizers of its channels and one-shots come by there, on threads of no run, and must not spin until the process ends.
+    // A run that is broken off leaves gates locked and waits held for ever. What belongs to it is kept, so that no finalizer comes by there; should one come all the same, on a thread of no run, it must not spin until the
+    // process ends: after so many turns it takes what nobody will give back.
     private const int SpinsBeforeBreakIn = 1_000;
 
     private static readonly ConcurrentDictionary<(string File, int Line), Site> s_sites = new(new ByReference());
@@ -112,6 +113,13 @@ internal readonly struct ExploredAtomics : IAtomics
     {
         if (Run.Current is not { } run)
         {
+            if (t_spins > SpinsBeforeBreakIn)
+            {
+                t_spins = 0;
+                location = value;
+                return comparand;
+            }
+
             return Interlocked.CompareExchange(ref location, value, comparand);
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 
 namespace Moirai.Interleaving.Exploring;
@@ -5,6 +6,10 @@ namespace Moirai.Interleaving.Exploring;
 /// <summary>Runs a model in every interleaving that its bounds allow, or in a given one.</summary>
 internal static class Explorer
 {
+    // The models whose runs were broken off. Their gates and held words stay as they were left, for ever: nothing of them may become garbage, or finalizers of channels and one-shots would come by
+    // there and spin. So they are kept; only twins break runs off.
+    private static readonly ConcurrentBag<object> s_brokenOff = [];
+
     /// <summary>Explores until an interleaving breaks the model, or there is none left. Those with fewer preemptions come first.</summary>
     public static Exploration Explore(Func<Model> make, Bounds bounds, Mutant? mutant = null)
     {
@@ -65,6 +70,8 @@ internal static class Explorer
                     sites.UnionWith(run.Sites);
                     return Check(model);
                 }
+
+                s_brokenOff.Add(model);
 
                 // What the threads have left behind on the way out must not be found by the next run.
                 _crew.Dispose();

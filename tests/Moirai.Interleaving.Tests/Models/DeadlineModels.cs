@@ -16,6 +16,14 @@ public sealed class DeadlineModels
     public void A4_move_against_fire_twin(string site, Flaw flaw, string? thread) => Proof.Catches<MoveAgainstFire>(site, flaw, thread);
 
     [Fact]
+    public void A6_a_deadline_that_is_set_to_the_past_while_its_time_is_over_cancels_once() => Proof.Holds<SetPastAgainstFire>(atLeast: 200);
+
+    [Theory]
+    [InlineData("GroupDeadline.MoveTo", Flaw.Stale)]
+    [InlineData("GroupDeadline.MoveTo", Flaw.Forgotten)]
+    public void A6_set_past_against_fire_twin(string site, Flaw flaw) => Proof.Catches<SetPastAgainstFire>(site, flaw);
+
+    [Fact]
     public void A4_a_deadline_that_is_withdrawn_has_fired_before_or_can_be_set_again() => Proof.Holds<WithdrawAgainstFire>(atLeast: 200);
 
     [Fact]
@@ -42,6 +50,50 @@ public sealed class DeadlineModels
 
     [Fact]
     public void A4_refusal_of_timed_twin() => Proof.Catches<RefusalOfTimed>("LifecycleWord.TryWake", Flaw.CheckThenStore);
+
+    [Fact]
+    public void C6_a_scopes_end_that_waits_for_a_Task_that_was_given_up_goes_on_once() => Proof.Holds<GivenUpAgainstBudget>(atLeast: 50);
+
+    [Fact]
+    public void C6_given_up_against_budget_twin() => Proof.Catches<GivenUpAgainstBudget>("LifecycleWord.TryWake", Flaw.CheckThenStore);
+
+    /// <summary>A scope's end waits for a foreign Task that was given up. It ends at the moment at which the budget is over.</summary>
+    private sealed class GivenUpAgainstBudget : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly TaskCompletionSource _source = new();
+        private readonly ManagedTask _task;
+
+        public GivenUpAgainstBudget()
+        {
+            _task = _world.Start(() => _world.Runtime.RunScopeAsync("calls", async scope =>
+            {
+                try
+                {
+                    await _source.Task.WithTimeout(TimeSpan.FromMilliseconds(1));
+                }
+                catch (TaskTimeoutException)
+                {
+                    // it goes on
+                }
+            }));
+            _world.Time.Advance(1);
+            _world.Executor.RunReady();
+            _task.State.ShouldBe(TaskState.Blocked, "the scope's end waits");
+            _world.Runtime.Engine.Abandoned.TryFind(_source.Task, out TaskRelay? relay).ShouldBeTrue();
+            Thread("ender", relay!.End); // as the Task's end does, which would hide from the explorer what a continuation throws
+            Thread("timer", () => _world.Time.Advance(10_000));
+        }
+
+        public override void Check()
+        {
+            _world.Executor.RunReady();
+            _task.State.ShouldBe(TaskState.Completed);
+            _world.Runtime.Engine.Timers.Count.ShouldBe(0);
+            _world.Runtime.ListAbandoned().ShouldBeEmpty();
+            _world.ShouldBeEmpty();
+        }
+    }
 
     /// <summary>A group with a deadline in one millisecond, and a task in it that would take an hour.</summary>
     private abstract class Timed : Model
@@ -106,6 +158,26 @@ public sealed class DeadlineModels
                 World.Time.Advance(10);
             }
 
+            ShouldHaveBeenCanceled();
+        }
+    }
+
+    /// <summary>The time is over while somebody says that there is none any more.</summary>
+    private sealed class SetPastAgainstFire : Timed
+    {
+        public SetPastAgainstFire()
+        {
+            Thread("mover", () =>
+            {
+                Set(0);
+                Group.Deadline!.WillExpire.ShouldBeFalse();
+            });
+            Thread("timer", () => World.Time.Advance(1));
+        }
+
+        public override void Check()
+        {
+            ReferenceEquals(Group.Deadline!.Cause, Group.Cause).ShouldBeTrue("it was over twice: who waits for the scope would not be told of the deadline");
             ShouldHaveBeenCanceled();
         }
     }

@@ -86,7 +86,7 @@ public sealed class LifecycleWordModels
                 Run.WaitUntil("waits to be ready", () => _isReady);
                 _word.Move(TaskEvent.Start);
                 second = _word.Park(interruptible: true);
-                _word.Waits.ShouldBe(2);
+                _word.Starts.ShouldBe(2);
             });
             Second = () => second;
         }

@@ -8,9 +8,10 @@ namespace Moirai.Interleaving.Models;
 /// <summary>A runtime for a model: the real one, on an executor and a clock that are turned by the threads of the model.</summary>
 internal sealed class ModelWorld
 {
-    public ModelWorld()
+    // Rings are looked for in the models of rings; in all others the looks would only make more interleavings.
+    public ModelWorld(DeadlockPolicy deadlocks = DeadlockPolicy.Off)
     {
-        Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "model", Executor = Executor, TimeProvider = Time, OnEvent = _ => { } });
+        Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "model", Executor = Executor, TimeProvider = Time, OnEvent = _ => { }, Deadlocks = deadlocks });
         (Runtime.Engine.Watch as IDisposable)?.Dispose(); // thousands of these worlds are dropped as they are; nobody is to clean up after them
     }
 
@@ -49,11 +50,13 @@ internal sealed class ModelWorld
 internal sealed class ModelExecutor : Executor
 {
     private readonly Queue<Frame> _ready = new();
-    private long _steps;
+
+    // All that were stepped, so that a world that is kept keeps what its threads had in hand when their run was broken off.
+    private readonly List<Frame> _stepped = [];
 
     public override int ReadyCount => _ready.Count;
 
-    public override long StepCount => _steps;
+    public override long StepCount => _stepped.Count;
 
     /// <summary>Puts the first that is ready behind the others.</summary>
     public void Requeue() => _ready.Enqueue(_ready.Dequeue());
@@ -74,9 +77,9 @@ internal sealed class ModelExecutor : Executor
         }
     }
 
-    internal override void Enqueue(Frame frame, StepContext? context) => Add(frame);
+    private protected override void Take(Frame frame, StepContext? context) => Add(frame);
 
-    internal override void EnqueueChain(WaitNode head, int count)
+    private protected override void TakeChain(WaitNode head, int count)
     {
         for (WaitNode? node = head; node is not null;)
         {
@@ -102,7 +105,7 @@ internal sealed class ModelExecutor : Executor
     public void StepOne()
     {
         Frame frame = _ready.Dequeue();
-        _steps++;
+        _stepped.Add(frame);
         Stepper.Run(frame, StepContext.Current, ExecutionContext.Capture()!);
     }
 }

@@ -38,6 +38,14 @@ public sealed class NotificationModels
     public void Send_against_drop_twin(string site, Flaw flaw) => Proof.Catches<SendAgainstDrop>(site, flaw);
 
     [Fact]
+    public void What_is_sent_to_who_waits_is_taken_by_nobody_else() => Proof.Holds<SendAgainstLatecomer>(atLeast: 100);
+
+    [Theory]
+    [InlineData("OneShotReceiver.TrySend", Flaw.Forgotten)]
+    [InlineData("OneShotReceiver.Seat", Flaw.Forgotten)]
+    public void Send_against_latecomer_twin(string site, Flaw flaw) => Proof.Catches<SendAgainstLatecomer>(site, flaw);
+
+    [Fact]
     public void Who_answers_for_a_promise_and_ends_breaks_it_unless_it_was_kept() => Proof.Holds<OwnerEndAgainstSend>(atLeast: 200);
 
     [Theory]
@@ -219,6 +227,47 @@ public sealed class NotificationModels
                 _task.Exception.ShouldBeOfType<BrokenSynchronizationException>();
             }
 
+            _world.ShouldBeEmpty();
+        }
+    }
+
+    /// <summary>A task waits, or begins to, while the value is sent; another comes by and would take it.</summary>
+    private sealed class SendAgainstLatecomer : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly ManagedTask<int> _task;
+        private bool _began;
+        private bool _taken;
+
+        public SendAgainstLatecomer()
+        {
+            (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+            _task = _world.Runtime.SpawnDetached(async ct =>
+            {
+                Atomics.Write(ref _began, true);
+                return await receiver.ReceiveAsync();
+            });
+            Thread("worker", _world.Work);
+            Thread("sender", () => sender.TrySend(7));
+            Thread("latecomer", () =>
+            {
+                bool isOnItsWay = Atomics.Read(ref _began) && _task.State == TaskState.Ready;
+                try
+                {
+                    _taken = receiver.TryReceive(out _);
+                    (_taken && isOnItsWay).ShouldBeFalse("it was taken from who had waited for it");
+                }
+                catch (InvalidOperationException)
+                {
+                    // the task has it
+                }
+            });
+        }
+
+        public override void Check()
+        {
+            _world.Executor.RunReady();
+            (_task.Exception is null).ShouldBe(!_taken);
             _world.ShouldBeEmpty();
         }
     }

@@ -40,6 +40,17 @@ public sealed class SuspicionModels
     {
         private readonly List<object> _kept = [];
 
+        // Nobody's finalizer is waited for here.
+        private SentinelKeeper? _keeper;
+
+        public bool IsOver => true;
+
+        internal bool Suspect(ManagedTask task)
+        {
+            _keeper = new SentinelKeeper(this);
+            return task.TrySuspect(new SuspectPage(_keeper, RosterPage.LargestPage), new SuspectGroup(this, Ties: null));
+        }
+
         public void Proved(Sentinel sentinel)
         {
             // no collection is waited for here
@@ -51,6 +62,7 @@ public sealed class SuspicionModels
     private sealed class SuspectAgainstWake : Model
     {
         private readonly ModelWorld _world = new();
+        private readonly Scan _scan = new();
         private readonly Notify _notify = new();
         private readonly ManagedTask _task;
 
@@ -59,7 +71,7 @@ public sealed class SuspicionModels
             _task = _world.Start(async () => await InnerAsync());
             Thread("scan", () =>
             {
-                _task.TrySuspect(new Scan(), hold: null);
+                _scan.Suspect(_task);
                 _task.Restore();
             });
             Thread("waker", _notify.NotifyOne);
@@ -80,6 +92,7 @@ public sealed class SuspicionModels
     private sealed class SuspectAgainstPoll : Model
     {
         private readonly ModelWorld _world = new();
+        private readonly Scan _scan = new();
         private readonly ManagedTask _task;
         private Waker _waker;
         private bool _isThere;
@@ -91,7 +104,7 @@ public sealed class SuspicionModels
                 _waker = waker;
                 return Atomics.Read(ref _isThere);
             }));
-            Thread("scan", () => _task.TrySuspect(new Scan(), hold: null));
+            Thread("scan", () => _scan.Suspect(_task));
             Thread("waker", () =>
             {
                 Atomics.Write(ref _isThere, true);
@@ -112,6 +125,7 @@ public sealed class SuspicionModels
     private sealed class HealAgainstWake : Model
     {
         private readonly ModelWorld _world = new();
+        private readonly Scan _scan = new();
         private readonly Notify _notify = new();
         private readonly ManagedTask _task;
         private bool _healed;
@@ -119,7 +133,7 @@ public sealed class SuspicionModels
         public HealAgainstWake()
         {
             _task = _world.Start(async () => await _notify.WaitAsync());
-            _task.TrySuspect(new Scan(), hold: null).ShouldBeTrue();
+            _scan.Suspect(_task).ShouldBeTrue();
             Thread("healer", () => _healed = _task.TryHeal(new NotSupportedException("leaked")));
             Thread("waker", _notify.NotifyOne);
         }

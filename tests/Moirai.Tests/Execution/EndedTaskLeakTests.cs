@@ -175,12 +175,16 @@ public sealed class EndedTaskLeakTests
         world.ShouldBeEmpty();
     }
 
-    private static void ShouldHaveEnded(ManagedTask handle, Way way) => handle.State.ShouldBe(way switch
+    private static void ShouldHaveEnded(ManagedTask handle, Way way)
     {
-        Way.Completes => TaskState.Completed,
-        Way.Fails => TaskState.Failed,
-        _ => TaskState.Canceled,
-    });
+        handle.State.ShouldBe(way switch
+        {
+            Way.Completes => TaskState.Completed,
+            Way.Fails => TaskState.Failed,
+            _ => TaskState.Canceled,
+        });
+        handle.Place.ShouldBeNull("the handle keeps the frame, or the thread that stepped it");
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static (ManagedTask<int> Handle, Future<int> Future, WeakReference Local) Live(

@@ -151,7 +151,7 @@ public sealed class ForeignWaitTests
         });
         driver.Start();
         canceller.Start();
-        Until(() => task.Word.Waits == 1 && task.State == TaskState.Ready); // who cancels has claimed the wait, and comes to the same gate
+        Until(() => task.Word.Starts == 1 && task.State == TaskState.Ready); // who cancels has claimed the wait, and comes to the same gate
         GateOf(timers).Exit();
         canceller.Join();
         driver.Join();

@@ -191,7 +191,7 @@ public sealed class PassingCancellationTests
         Ask(LockingAsync(new AsyncMutex(), default)).ShouldBeTrue();
         Ask(SendingAsync(new AsyncChannel<int>(1))).ShouldBeFalse("its awaiter does more than throw");
 
-        static bool Ask(Future future) => future.Frame.IsTransparent;
+        static bool Ask(Future future) => future.Frame.MayBePassedOver;
     }
 
     private static void CancelAndRun(World world, ManagedTask task)

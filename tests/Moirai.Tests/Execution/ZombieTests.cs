@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Tracing;
 using System.Runtime.CompilerServices;
 
 namespace Moirai.Tests.Execution;
@@ -82,6 +84,55 @@ public sealed class ZombieTests
         world.Executor.RunUntil(waiting);
         waiting.State.ShouldBe(TaskState.Completed);
         world.Census.Unobserved.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData("task")]
+    [InlineData("future")]
+    public void C10_AFailureThatWasPassedOnIntoATaskAtWhichNobodyLooksIsTold(string by)
+    {
+        var world = new World();
+        PassOn(world, by, looks: false);
+        RuntimeEvent told = world.EventsAfterCollection(1).ShouldHaveSingleItem();
+        told.Kind.ShouldBe(RuntimeEventKind.UnobservedFailure);
+        told.Message.ShouldContain("nobody has looked at it at the Task into which AsTask passed it on: ArithmeticException");
+        told.TaskName.ShouldNotBeNull();
+        told.SpawnSite.ShouldNotBeNull();
+        world.Census.Zombies.ShouldBe(1);
+        world.EventsAfterCollection(2).Length.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData("task")]
+    [InlineData("future")]
+    public void C10_twin_AFailureThatWasPassedOnAndLookedAtThereIsNotTold(string by)
+    {
+        var world = new World();
+        PassOn(world, by, looks: true);
+        world.EventsAfterCollection(1).ShouldBeEmpty();
+        world.Census.Zombies.ShouldBe(0);
+    }
+
+    [Fact]
+    public void C10_AFailureThatWasPassedOnInVainAndLookedAtOnTheHandleIsNotTold()
+    {
+        var world = new World();
+        PassOnAndLook(world);
+        world.EventsAfterCollection(1).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void C10_TheEventSourceCarriesNameIdAndSpawnSite()
+    {
+        using var listener = new Listener();
+        var world = new World();
+        LoseFailure(world);
+        RuntimeEvent told = world.EventsAfterCollection(1).ShouldHaveSingleItem();
+        told.TaskName.ShouldBe("zombie");
+        told.SpawnSite.ShouldStartWith("ZombieTests.cs:");
+        EventWrittenEventArgs written = listener.Of(told.Task).ShouldHaveSingleItem();
+        written.PayloadNames.ShouldBe(["kind", "task", "message", "name", "spawnSite"]);
+        written.Payload.ShouldBe([(long)RuntimeEventKind.UnobservedFailure, told.Task.Value, told.Message, "zombie", told.SpawnSite]);
     }
 
     [Fact]
@@ -338,5 +389,62 @@ public sealed class ZombieTests
     {
         await Future.Yield();
         return what;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void PassOn(World world, string by, bool looks)
+    {
+        Future body = Future.FromException(new ArithmeticException());
+        Task passed = by == "task"
+            ? world.Runtime.SpawnDetached(body).AsTask()
+            : world.Run(AsTaskAsync(body));
+        world.Run();
+        if (looks)
+        {
+            Should.Throw<ArithmeticException>(() => passed.GetAwaiter().GetResult());
+        }
+        else
+        {
+            Eventually.Is(() => passed.IsCompleted, TimeSpan.FromSeconds(30));
+        }
+
+        static async Future<Task> AsTaskAsync(Future body)
+        {
+            await Future.Yield();
+            return body.AsTask();
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void PassOnAndLook(World world)
+    {
+        ManagedTask task = world.Start(static _ => Future.FromException(new ArithmeticException()));
+        Task passed = task.AsTask();
+        Eventually.Is(() => passed.IsCompleted, TimeSpan.FromSeconds(30));
+        task.Exception.ShouldNotBeNull();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoseFailure(World world)
+    {
+        _ = world.Runtime.SpawnDetached(static _ => Future.FromException(new ArithmeticException()), "zombie");
+        world.Run();
+    }
+
+    private sealed class Listener : EventListener
+    {
+        private readonly ConcurrentQueue<EventWrittenEventArgs> _written = new();
+
+        public EventWrittenEventArgs[] Of(TaskId task) => [.. _written.Where(one => one.Payload is [_, long id, ..] && id == task.Value)];
+
+        protected override void OnEventSourceCreated(EventSource source)
+        {
+            if (source.Name == "Moirai")
+            {
+                EnableEvents(source, EventLevel.Warning);
+            }
+        }
+
+        protected override void OnEventWritten(EventWrittenEventArgs what) => _written.Enqueue(what);
     }
 }

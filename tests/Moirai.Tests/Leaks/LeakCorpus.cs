@@ -109,6 +109,24 @@ internal static class LeakCorpus
         P("a ring of ten tasks", w => { Ring(w, 10, breaks: null); return null; }, [.. Enumerable.Range(0, 10).Select(static i => $"ring {i}")]),
         P("two channels of ours that wait for each other, and somebody holds one", w => { var a = new AsyncChannel<int>(1); var b = new AsyncChannel<int>(1); _ = w.Spawn(Relay(a.Receiver, b.Sender), "there"); _ = w.Spawn(Relay(b.Receiver, a.Sender), "back"); return a.Sender; }),
 
+        P("a writer behind a reader that has leaked", w => { _ = w.Spawn(ReaderAndWriter(w, new())); return null; }, "ReaderAndWriter", "reader", "writer"),
+        P("a writer behind a reader that waits for somebody", w => { var p = new TaskCompletionSource(); _ = w.Spawn(ReaderAndWriter(w, p)); return p; }),
+        P("a watch whose sender is held", w => { var s = new WatchSender<int>(1); _ = w.Spawn(Changed(s.NewReceiver())); return s; }),
+        P("a watch whose sender is in a static", w => { var s = new WatchSender<int>(1); s_static["watch"] = s; _ = w.Spawn(Changed(s.NewReceiver())); return null; }),
+        P("a once whose maker has leaked", w => { Make(w, new()); return null; }, "first", "second"),
+        P("a once whose maker waits for somebody", w => { var p = new TaskCompletionSource<int>(); Make(w, p); return p; }),
+        P("a condition that is lost", w => { var m = new AsyncMutex("m"); _ = w.Spawn(Until(m, new AsyncCondition(m))); return null; }, "Until"),
+        P("a condition that somebody holds", w => { var m = new AsyncMutex("m"); var c = new AsyncCondition(m); _ = w.Spawn(Until(m, c)); return c; }),
+        P("a race between two that have leaked", w => { _ = w.Spawn(Racing(new(), new())); return null; }, "Racing", "AwaitValue", "AwaitValue"),
+        P("a race between two that wait for somebody", w => { TaskCompletionSource<int> p = new(), q = new(); _ = w.Spawn(Racing(p, q)); return (p, q); }),
+        P("a lost promise in a scope with a deadline", w => { _ = w.Spawn(InScope(w, TimeSpan.FromHours(1))); return null; }),
+        P("a lost promise in a scope without a deadline", w => { _ = w.Spawn(InScope(w, Timeout.InfiniteTimeSpan)); return null; }, "InScope", "AwaitPromise"),
+        P("a canceled deaf task in a scope with a deadline", w => { ManagedTask t = w.Spawn(InScope(w, TimeSpan.FromHours(1))); w.Run(); t.Cancel(); return null; }, "InScope", "AwaitPromise"),
+        P("a canceled deaf task under a timeout", w => { ManagedTask t = w.Spawn(AwaitPromise(new()).WithTimeout(TimeSpan.FromHours(1)), "timed"); w.Run(); t.Cancel(); return null; }, "timed"),
+        P("a canceled deaf task under a timeout whose promise is held", w => { var p = new TaskCompletionSource(); ManagedTask t = w.Spawn(AwaitPromise(p).WithTimeout(TimeSpan.FromHours(1)), "timed"); w.Run(); t.Cancel(); return p; }),
+        P("a wait for the next tick", w => { _ = w.Spawn(Beat(new Interval(TimeSpan.FromHours(1)), null)); return null; }),
+        P("a wait for a lost promise after a tick", w => { _ = w.Spawn(Beat(new Interval(TimeSpan.Zero, TimeSpan.FromHours(1)), new())); return null; }, "Beat"),
+
         // Time, marks, wakers.
         P("a sleeper", w => { _ = w.Spawn(Sleep()); return null; }),
         P("a lost promise under a timeout", w => { _ = w.Spawn(AwaitPromise(new()).WithTimeout(TimeSpan.FromHours(1))); return null; }),
@@ -229,6 +247,56 @@ internal static class LeakCorpus
         return barrier;
 
         static async Future Party(AsyncBarrier barrier) => await barrier.WaitAsync();
+    }
+
+    private static async Future ReaderAndWriter(World world, TaskCompletionSource promise) => await world.Runtime.RunScopeAsync("both", async scope =>
+    {
+        var both = new AsyncReaderWriterLock();
+        _ = scope.Spawn(Reader(both, promise), "reader");
+        _ = scope.Spawn(Writer(both), "writer");
+
+        static async Future Reader(AsyncReaderWriterLock both, TaskCompletionSource promise)
+        {
+            using ReadLease reads = await both.LockReadAsync();
+            await promise.Task;
+        }
+
+        static async Future Writer(AsyncReaderWriterLock both)
+        {
+            using WriteLease writes = await both.LockWriteAsync();
+        }
+    });
+
+    private static async Future Changed(WatchReceiver<int> receiver) => await receiver.ChangedAsync();
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Make(World world, TaskCompletionSource<int> promise)
+    {
+        var once = new AsyncOnce<int>(_ => AwaitValue(promise));
+        _ = world.Runtime.SpawnDetached(Get(once), "first");
+        _ = world.Runtime.SpawnDetached(Get(once), "second");
+
+        static async Future Get(AsyncOnce<int> once) => await once.GetAsync();
+    }
+
+    private static async Future Until(AsyncMutex mutex, AsyncCondition condition)
+    {
+        using (await mutex.LockAsync())
+        {
+            await condition.WaitAsync();
+        }
+    }
+
+    private static async Future Racing(TaskCompletionSource<int> one, TaskCompletionSource<int> other) =>
+        await new Race<int>().Add(AwaitValue(one)).Add(AwaitValue(other)).FirstEndedAsync();
+
+    private static async Future InScope(World world, TimeSpan within) =>
+        await world.Runtime.RunScopeAsync("timed", within, async scope => { _ = scope.Spawn(AwaitPromise(new())); });
+
+    private static async Future Beat(Interval interval, TaskCompletionSource? after)
+    {
+        await interval.NextAsync();
+        await (after?.Task ?? Task.CompletedTask);
     }
 
     private static async Future Join(ManagedTask task) => await task;

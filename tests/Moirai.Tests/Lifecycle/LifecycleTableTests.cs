@@ -92,7 +92,7 @@ public sealed class LifecycleTableTests
         word.TryWake(first).ShouldBeFalse();
         word.TryInterrupt().ShouldBeFalse("foreign code is not interrupted");
         word.TryWakeForeign(word.Peek()).ShouldBeTrue();
-        word.Waits.ShouldBe(2);
+        word.Starts.ShouldBe(2);
     }
 
     private static void EndsAreFinal(LifecycleRow[] rows)

@@ -185,6 +185,28 @@ public sealed class TaskCollectorTests
         world.CloseAndBeEmpty(scope);
     }
 
+    [Fact]
+    public void C9_a_collection_of_the_first_that_is_canceled_tells_of_that_and_not_of_members_that_were_canceled_before()
+    {
+        (World world, TaskScope scope, TaskCollector<int> collector) = Make();
+        ManagedTask<int> member = collector.Add(NeverAsync);
+        _ = collector.Add(NeverAsync);
+        ManagedTask<int> collecting = world.Runtime.SpawnDetached(collector.CollectFirstAsync());
+        bool told = false;
+        ManagedTask watching = world.Start(async _ =>
+        {
+            var error = await Should.ThrowAsync<ManagedTaskCanceledException>(collecting.AsTask());
+            told = error.Task == collecting.Id;
+        });
+        member.Cancel();
+        world.Run();
+        collecting.IsEnded.ShouldBeFalse("another may still complete");
+        collecting.Cancel();
+        world.Run();
+        (collecting.State, watching.State, told).ShouldBe((TaskState.Canceled, TaskState.Completed, true));
+        world.CloseAndBeEmpty(scope);
+    }
+
     internal static async Future Ignore<T>(Future<T> future) => await future;
 
     internal static async Future<int> NeverAsync(CancellationToken token)

@@ -140,6 +140,79 @@ public sealed class DeadlineTests
         world.ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData("CancelAfter(0)")]
+    [InlineData("Deadline = now")]
+    [InlineData("Deadline, moved to the past")]
+    public void A6_a_deadline_in_the_past_is_over_at_once_and_waits_for_no_turn_of_the_timers(string how)
+    {
+        var world = new World();
+        DateTimeOffset start = world.Time.GetUtcNow();
+        TaskScope scope = world.Runtime.OpenScope("late");
+        ManagedTask child = scope.Spawn(async _ => await Future.Delay(Hour), name: "child");
+        CancellationToken token = scope.CancellationToken;
+        world.Run();
+        switch (how)
+        {
+            case "CancelAfter(0)":
+                scope.CancelAfter(TimeSpan.Zero);
+                break;
+            case "Deadline = now":
+                scope.Deadline = start;
+                break;
+            default:
+                scope.CancelAfter(Hour);
+                scope.Deadline = start.AddDays(-1);
+                break;
+        }
+
+        scope.CancelCause.ShouldNotBeNull().Source.ShouldBe("the deadline of 'late'");
+        token.IsCancellationRequested.ShouldBeTrue();
+        world.Timers.ShouldBe(0);
+        scope.CancelAfter(Hour); // one that is over stays over
+        world.Timers.ShouldBe(0);
+        world.Executor.RunUntilStalled();
+        child.CancelCause!.Kind.ShouldBe(CancelKind.TimedOut);
+        world.Fails<TaskTimeoutException>(scope.JoinAsync()).WaitingFor.ShouldStartWith($"{child.Title}, which waited for a timer");
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A6_a_deadline_in_the_past_is_over_at_once_on_a_clock_finer_than_the_timers()
+    {
+        using var runtime = new StoppedRuntime();
+        TaskScope scope = runtime.Runtime.OpenScope("late");
+        scope.CancelAfter(TimeSpan.Zero);
+        scope.CancelCause.ShouldNotBeNull().Kind.ShouldBe(CancelKind.TimedOut);
+    }
+
+    /// <summary>On a clock of nanoseconds that stands still, whose timers never come.</summary>
+    private sealed class StoppedRuntime : TimeProvider, IDisposable
+    {
+        public StoppedRuntime() => Runtime = new TaskRuntime(new TaskRuntimeOptions { Executor = new LocalExecutor(), TimeProvider = this });
+
+        public TaskRuntime Runtime { get; }
+
+        public override long TimestampFrequency => 1_000_000_000;
+
+        public override long GetTimestamp() => 123_456_789;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Timer();
+
+        public void Dispose() => Runtime.Engine.Timers.Dispose();
+
+        private sealed class Timer : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => default;
+        }
+    }
+
     [Fact]
     public void S107_far_deadlines_neither_overflow_nor_fire_early()
     {

@@ -53,6 +53,75 @@ public sealed class ResourceGuardTests
     }
 
     [Fact]
+    public void C12_WhoDisposesAGuardThatIsBeingDisposedWaitsForTheSameEnd()
+    {
+        var gate = new TaskCompletionSource();
+        ResourceGuard? guard = null;
+        ManagedTask first = _world.Start(async _ =>
+        {
+            guard = ResourceGuard.Protect(gate.Task, static async gate => await gate.ConfigureAwait(false), "gate");
+            await guard.DisposeAsync();
+        });
+        ManagedTask second = _world.Start(async _ => await guard!.DisposeAsync());
+        ManagedTask third = _world.Start(async _ => await guard!.DisposeAsync());
+        guard!.IsDone.ShouldBeTrue();
+        second.State.ShouldBe(TaskState.Blocked, "the clean-up is not over");
+        gate.SetResult();
+        foreach (ManagedTask task in (ManagedTask[])[first, second, third])
+        {
+            _world.Executor.RunUntil(task);
+            task.State.ShouldBe(TaskState.Completed);
+        }
+
+        ManagedTask late = _world.Start(async _ => await guard.DisposeAsync());
+        late.State.ShouldBe(TaskState.Completed);
+        _world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task C12_ACleanUpWithALimitHasANameAndASiteAndRunsAlsoAtTheStop()
+    {
+        var gate = new TaskCompletionSource();
+        ManagedTask task = _world.Start(async _ =>
+        {
+            ResourceGuard.Protect(gate.Task, static async gate => await gate.ConfigureAwait(false), "the gate", TimeSpan.FromSeconds(10));
+            await Future.Delay(TimeSpan.FromHours(1));
+        });
+        (await _world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero)).Left.ShouldHaveSingleItem().Id.ShouldBe(task.Id);
+        ManagedTask cleanUp = _world.Runtime.Engine.Housekeeping.CollectTasks().ShouldHaveSingleItem("the clean-up has begun");
+        cleanUp.Name.ShouldBe("clean-up of the gate");
+        cleanUp.SpawnSite.ShouldStartWith("ResourceGuardTests.cs:");
+        gate.SetResult();
+        _world.Executor.RunUntil(task);
+        cleanUp.State.ShouldBe(TaskState.Completed);
+        _world.Events.ShouldNotContain(static e => e.Kind == RuntimeEventKind.CleanUpFailed);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void C12_ACleanUpThatDisposesItsOwnGuardDoesNotWaitForItself(bool inTime)
+    {
+        ResourceGuard? guard = null;
+        ManagedTask task = _world.Start(async _ =>
+        {
+            guard = ResourceGuard.Protect(
+                _world,
+                async world =>
+                {
+                    await guard!.DisposeAsync();
+                    world.Log("done");
+                },
+                "itself",
+                inTime ? TimeSpan.FromSeconds(1) : null);
+            await guard.DisposeAsync();
+        });
+        _world.Executor.RunUntil(task);
+        _world.Trace.ShouldBe(["done"]);
+        task.State.ShouldBe(TaskState.Completed);
+    }
+
+    [Fact]
     public void C12_ADismissedGuardDoesNotRun()
     {
         _world.Run(DismissingAsync());

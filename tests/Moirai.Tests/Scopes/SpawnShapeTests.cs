@@ -72,7 +72,7 @@ public sealed class SpawnShapeTests
     }
 
     [Fact]
-    public void Names_are_the_given_one_else_the_methods_else_the_place_and_sites_are_the_callers_line()
+    public void S021_names_are_the_given_one_else_the_methods_else_the_place_and_sites_are_the_callers_line()
     {
         var world = new World();
         TaskScope scope = world.Runtime.OpenScope("nursery");

@@ -75,12 +75,12 @@ public sealed class StopReportTests
         LeftTask task = report.Left.ShouldHaveSingleItem();
         task.Id.ShouldBe(left.Id);
         task.SpawnSite.ShouldStartWith("StopReportTests.cs:");
-        task.Frames.ShouldBe(["PlainAsync", "PlainAsync", "InnerAsync", "OuterAsync"]);
+        task.Frames.Select(MethodOf).ShouldBe(["PlainAsync", "PlainAsync", "InnerAsync", "OuterAsync"]);
         task.WaitingFor.ShouldBe("a foreign awaitable in InnerAsync");
         task.Waited.ShouldBe(90 * Second);
         task.Holds.ShouldBe(["mutex 'ledger'"]);
         report.ToString().ShouldContain("'left' (Blocked), spawned at StopReportTests.cs:");
-        report.ToString().ShouldContain("waits since 90 s in PlainAsync ← PlainAsync ← InnerAsync ← OuterAsync for a foreign awaitable in InnerAsync; it holds mutex 'ledger'");
+        report.ToString().ShouldContain($"waits since 90 s in {string.Join(" ← ", task.Frames)} for a foreign awaitable in InnerAsync; it holds mutex 'ledger'");
         held.SetResult();
     }
 
@@ -91,9 +91,11 @@ public sealed class StopReportTests
         var held = new TaskCompletionSource();
         LoseWithCleanUp(world, held.Task);
         Task<StopReport> stop = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero, 7 * Second);
-        await UntilAsync(() => world.Time.NextTimerIn == 7 * Second);
+        await UntilAsync(() => world.Time.NextTimerIn == Second / 20);
+        world.Time.Advance(Second / 20); // so long a round is; the next finds that nothing more is lost
+        await UntilAsync(() => world.Time.NextTimerIn == 6.95 * Second);
         stop.IsCompleted.ShouldBeFalse();
-        world.Time.Advance(7 * Second);
+        world.Time.Advance(6.95 * Second);
         StopReport report = await stop;
 
         report.Leaks.ShouldHaveSingleItem().Remedy.ShouldBe(LeakRemedy.Resumed);
@@ -106,6 +108,133 @@ public sealed class StopReportTests
         });
     }
 
+    public enum Limit
+    {
+        Timeout,
+        TimeoutUnderDeadline,
+        DeadlineOfTheScope,
+        TimeoutOfTheParent,
+    }
+
+    [Theory]
+    [InlineData(Limit.Timeout)]
+    [InlineData(Limit.TimeoutUnderDeadline)]
+    [InlineData(Limit.DeadlineOfTheScope)]
+    [InlineData(Limit.TimeoutOfTheParent)]
+    public async Task B5_ADeafTaskUnderATimeoutOrADeadlineIsHealedAtTheStop(Limit limit)
+    {
+        var world = new World();
+        LoseUnder(world, limit);
+        StopReport report = await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        report.Left.ShouldBeEmpty();
+        report.Leaks.ShouldContain(static leak => leak.Frames.Any(static frame => MethodOf(frame) == "DeafAsync"), report.ToString());
+        world.Trace.ShouldBe(["cleaned up"]);
+        world.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(Limit.Timeout)]
+    [InlineData(Limit.TimeoutUnderDeadline)]
+    [InlineData(Limit.DeadlineOfTheScope)]
+    [InlineData(Limit.TimeoutOfTheParent)]
+    public async Task B5_twin_ADeafTaskThatSomebodyCanEndIsLeftWithItsTimeout(Limit limit)
+    {
+        var world = new World();
+        var held = new TaskCompletionSource();
+        _ = world.Runtime.SpawnDetached(UnderAsync(world, held.Task, limit), "deaf");
+        world.Run();
+        int timers = world.Timers;
+        StopReport report = await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        report.Leaks.ShouldBeEmpty();
+        report.Left.ShouldNotBeEmpty();
+        world.Timers.ShouldBe(timers, "a search gives back what it takes out");
+        held.SetResult();
+        await UntilAsync(() =>
+        {
+            world.Run();
+            return world.Census.Live == 0;
+        });
+        world.Timers.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Leak_ATimeoutThatListensOrThatCanInterruptIsNoTimeoutInVain()
+    {
+        var world = new World();
+        LoseListening(world);
+        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).IsClean.ShouldBeTrue("the timeout cancels the token that the foreign code heeds, and a wait of ours");
+        world.Advance(5);
+        await UntilAsync(() =>
+        {
+            world.Run();
+            return world.Census.Live == 0;
+        });
+    }
+
+    [Fact]
+    public async Task B5_ACleanUpThatWaitsForSomethingLostAgainIsHealedAgain()
+    {
+        var world = new World();
+        LoseTwice(world);
+        Task<StopReport> stop = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        await UntilAsync(() =>
+        {
+            if (world.Time.NextTimerIn is { } next && next < Second)
+            {
+                world.Time.Advance(next); // a round is over
+            }
+
+            return stop.IsCompleted;
+        });
+        StopReport report = await stop;
+        report.Left.ShouldBeEmpty();
+        report.Leaks.ShouldHaveSingleItem().Name.ShouldBe("twice");
+        world.Trace.ShouldBe(["first", "second", "third"]);
+        world.ShouldBeEmpty();
+        world.Time.ActiveTimers.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task B5_DrainingEndsBeforeItsTimeWhenWhoStopsIsInAHurry()
+    {
+        var world = new World();
+        ManagedTask slow = world.Spawn(static async _ => await Future.Delay(TimeSpan.FromHours(1)), "slow");
+        using var hurry = new CancellationTokenSource();
+        Task<StopReport> stop = world.Runtime.StopAsync(TimeSpan.FromHours(2), Second, abandon: null, hurry.Token);
+        await UntilAsync(() => world.Time.ActiveTimers == 2);
+        stop.IsCompleted.ShouldBeFalse();
+
+        await hurry.CancelAsync();
+        StopReport report = await stop;
+
+        slow.State.ShouldBe(TaskState.Canceled);
+        report.Interrupted.ShouldBe(1);
+        report.IsComplete.ShouldBeTrue();
+        world.Time.Elapsed.ShouldBe(TimeSpan.Zero);
+        world.Time.ActiveTimers.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task B5_APoolThatIsDisposedAfterTheStopDoesNotWaitForWhatTheStopLeft()
+    {
+        var world = new World();
+        var held = new TaskCompletionSource();
+        TaskPool pool = world.Runtime.CreatePool("deaf ones", 1);
+        pool.TrySpawn(_ => held.Task, out ManagedTask? left).ShouldBeTrue();
+        world.Run();
+        (await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero)).Left.ShouldHaveSingleItem().Id.ShouldBe(left.Id);
+
+        ValueTask disposed = ((IAsyncDisposable)pool).DisposeAsync();
+        await UntilAsync(() =>
+        {
+            world.Run();
+            return disposed.IsCompleted;
+        });
+        await disposed;
+        pool.ActiveCount.ShouldBe(1, "the account says the truth");
+        held.SetResult();
+    }
+
     private static async Task HealsAtTheStopAsync(Action<TaskRuntimeOptions> configure)
     {
         var world = new World(configure);
@@ -116,7 +245,7 @@ public sealed class StopReportTests
         LeakedTask leak = report.Leaks.ShouldHaveSingleItem();
         leak.Name.ShouldBe("deaf");
         leak.SpawnSite.ShouldStartWith("StopReportTests.cs:");
-        leak.Frames.ShouldBe(["PlainAsync", "PlainAsync", "DeafAsync"]);
+        leak.Frames.Select(MethodOf).ShouldBe(["PlainAsync", "PlainAsync", "DeafAsync"]);
         leak.WaitsFor.ShouldBe("a Task that nobody completes");
         leak.Remedy.ShouldBe(LeakRemedy.Resumed);
         world.Trace.ShouldBe(["cleaned up"]);
@@ -140,6 +269,100 @@ public sealed class StopReportTests
         _ = world.Runtime.SpawnDetached(HangingAsync(new TaskCompletionSource().Task, cleanUp), "hanging");
         world.Run();
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoseUnder(World world, Limit limit)
+    {
+        _ = world.Runtime.SpawnDetached(UnderAsync(world, new TaskCompletionSource().Task, limit), "deaf");
+        world.Run();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoseListening(World world)
+    {
+        _ = world.Runtime.SpawnDetached(ShieldedAsync(HearAsync()), "listens");
+        _ = world.Runtime.SpawnDetached(ShieldedAsync(new Notify().WaitAsync().AsFuture()), "waits");
+        world.Run();
+        foreach (ManagedTask task in world.Runtime.Engine.Root.CollectTasks())
+        {
+            task.Cancel();
+        }
+
+        static async Future HearAsync()
+        {
+            var heard = new TaskCompletionSource();
+            using CancellationTokenRegistration token = ManagedTask.CurrentToken.UnsafeRegister(static heard => ((TaskCompletionSource)heard!).TrySetResult(), heard);
+            await heard.Task;
+        }
+
+        static async Future ShieldedAsync(Future what)
+        {
+            using CancelShield shield = ManagedTask.Shield();
+            try
+            {
+                await what.WithTimeout(5 * Second);
+            }
+            catch (TaskTimeoutException)
+            {
+                // that is what it is for
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoseTwice(World world)
+    {
+        _ = world.Runtime.SpawnDetached(TwiceAsync(world), "twice");
+        world.Run();
+    }
+
+    private static async Future TwiceAsync(World world)
+    {
+        try
+        {
+            await new TaskCompletionSource().Task;
+        }
+        finally
+        {
+            world.Log("first");
+            try
+            {
+                await new TaskCompletionSource().Task;
+            }
+            finally
+            {
+                world.Log("second");
+                try
+                {
+                    await new TaskCompletionSource().Task;
+                }
+                finally
+                {
+                    world.Log("third");
+                }
+            }
+        }
+    }
+
+    private static Future UnderAsync(World world, Task what, Limit limit) => limit switch
+    {
+        Limit.Timeout => DeafAsync(world, what).WithTimeout(Second),
+        Limit.TimeoutUnderDeadline => ScopeAsync(world, DeafAsync(world, what).WithTimeout(Second), 2 * Second),
+        Limit.DeadlineOfTheScope => ScopeAsync(world, DeafAsync(world, what), Second),
+        _ => ScopeAsync(world, DeafAsync(world, what), Timeout.InfiniteTimeSpan).WithTimeout(Second),
+    };
+
+    private static async Future ScopeAsync(World world, Future inside, TimeSpan deadline) => await world.Runtime.RunScopeAsync(
+        "scope",
+        async scope =>
+        {
+            if (deadline != Timeout.InfiniteTimeSpan)
+            {
+                scope.CancelAfter(deadline);
+            }
+
+            _ = scope.Spawn(inside, "inside");
+        });
 
     private static async Future DeafAsync(World world, Task lost)
     {
@@ -184,5 +407,12 @@ public sealed class StopReportTests
         {
             await Task.Yield();
         }
+    }
+
+    // The await site of each method is told too: the file and some line.
+    private static string MethodOf(string frame)
+    {
+        System.Text.RegularExpressions.Match match = System.Text.RegularExpressions.Regex.Match(frame, @"^StopReportTests\.(\w+) \(StopReportTests\.cs:\d+\)$");
+        return match.Success ? match.Groups[1].Value : frame;
     }
 }

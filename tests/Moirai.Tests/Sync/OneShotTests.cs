@@ -223,6 +223,63 @@ public sealed class OneShotTests
     }
 
     [Fact]
+    public void What_was_sent_to_who_waits_is_taken_by_nobody_else()
+    {
+        var world = new World();
+        (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+        ManagedTask<int> waiter = world.Spawn(async _ => await receiver.ReceiveAsync());
+        world.Run();
+        sender.TrySend(7).ShouldBeTrue();
+
+        receiver.TryReceive(out _).ShouldBeFalse();
+        ManagedTask<int> late = world.Spawn(async _ => await receiver.ReceiveAsync());
+        Task<int> plain = PlainAsync(receiver);
+        waiter.IsEnded.ShouldBeFalse("it has not had its turn");
+        world.Run();
+        waiter.Result.ShouldBe(7);
+        late.Exception.ShouldBeOfType<InvalidOperationException>();
+        Should.Throw<InvalidOperationException>(() => plain.GetAwaiter().GetResult()).Message.ShouldContain("waited for by somebody else");
+        Should.Throw<InvalidOperationException>(() => receiver.TryReceive(out _)).Message.ShouldContain("was received before");
+        world.ShouldBeEmpty();
+
+        static async Task<int> PlainAsync(OneShotReceiver<int> receiver) => await receiver.ReceiveAsync();
+    }
+
+    [Fact]
+    public async Task What_was_sent_to_plain_code_that_waits_is_taken_by_nobody_else()
+    {
+        (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+        Task<int> waiter = PlainAsync(receiver);
+        sender.TrySend(7);
+        try
+        {
+            receiver.TryReceive(out _).ShouldBeFalse();
+        }
+        catch (InvalidOperationException)
+        {
+            // The waiter has run already.
+        }
+
+        (await waiter).ShouldBe(7);
+
+        static async Task<int> PlainAsync(OneShotReceiver<int> receiver) => await receiver.ReceiveAsync();
+    }
+
+    [Fact]
+    public void A_receiver_that_is_disposed_while_the_value_is_on_its_way_says_so_to_who_waited()
+    {
+        var world = new World();
+        (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+        ManagedTask<int> waiter = world.Spawn(async _ => await receiver.ReceiveAsync());
+        world.Run();
+        sender.TrySend(7);
+        receiver.Dispose();
+        world.Run();
+        waiter.Exception.ShouldBeOfType<ObjectDisposedException>();
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Two_cannot_wait_for_one_value()
     {
         var world = new World();

@@ -10,6 +10,9 @@ internal sealed class Asker : EventListener
 {
     private static long s_requests = 1000;
 
+    // Whoever asks a process asks one that has used Moirai.
+    private static readonly EventSource s_source = Known();
+
     private readonly ConcurrentDictionary<long, Question> _questions = new();
     private readonly BlockingCollection<string> _beats = [];
 
@@ -28,8 +31,7 @@ internal sealed class Asker : EventListener
     {
         var all = arguments.ToDictionary(static argument => argument.Name, static argument => (string?)argument.Value);
         all.TryAdd("request", question.Request.ToString(CultureInfo.InvariantCulture));
-        EventSource source = EventSource.GetSources().Single(static source => source.Name == "Moirai");
-        EnableEvents(source, EventLevel.Informational, (EventKeywords)1, all);
+        EnableEvents(s_source, EventLevel.Informational, (EventKeywords)1, all);
     }
 
     /// <summary>Waits until the process has beaten once more.</summary>
@@ -55,6 +57,12 @@ internal sealed class Asker : EventListener
     {
         base.Dispose();
         _beats.Dispose();
+    }
+
+    private static EventSource Known()
+    {
+        _ = TaskRuntime.Default;
+        return EventSource.GetSources().Single(static source => source.Name == "Moirai");
     }
 
     private Question? Of(EventWrittenEventArgs eventData) => _questions.GetValueOrDefault((long)eventData.Payload![0]!);

@@ -21,6 +21,7 @@ public sealed class NothingLeftBehindTests
         Timer,
         TrackedObject,
         PlainWait,
+        PlainWaitInPrimitive,
     }
 
     public static TheoryData<Kind> Kinds => [.. Enum.GetValues<Kind>()];
@@ -38,8 +39,8 @@ public sealed class NothingLeftBehindTests
     }
 
     [Theory]
-    [InlineData(Kind.Task, "task #* 'kept' (Blocked), spawned at NothingLeftBehindTests.cs:*, waits in WaitAsync for a foreign awaitable in WaitAsync")]
-    [InlineData(Kind.LeakedTask, "proved: #* 'lost', spawned at NothingLeftBehindTests.cs:*, waits in PlainAsync ← WaitAsync for a Task that nobody completes, and nothing can end that wait any more")]
+    [InlineData(Kind.Task, "task #* 'kept' (Blocked), spawned at NothingLeftBehindTests.cs:*, waits in NothingLeftBehindTests.WaitAsync (NothingLeftBehindTests.cs:*) for a foreign awaitable in WaitAsync")]
+    [InlineData(Kind.LeakedTask, "proved: #* 'lost', spawned at NothingLeftBehindTests.cs:*, waits in NothingLeftBehindTests.PlainAsync (NothingLeftBehindTests.cs:*) ← NothingLeftBehindTests.WaitAsync (NothingLeftBehindTests.cs:*) for a Task that nobody completes, and nothing can end that wait any more")]
     [InlineData(Kind.TimerEntry, "1 entries are in the timer queue")]
     [InlineData(Kind.Waiter, "1 waits for a slot, the end of a scope or a primitive go on")]
     [InlineData(Kind.PoolSlot, "1 slots of pools are held")]
@@ -50,7 +51,8 @@ public sealed class NothingLeftBehindTests
     [InlineData(Kind.Timer, "1 Timers of the process run (Timer.ActiveCount)")]
     [InlineData(Kind.TrackedObject, "tracked object 'the cache' is still reachable")]
     [InlineData(Kind.PlainWait, "waits in * for the end of the tasks of 'joined'")]
-    public async Task B6_twin_WhatIsLeftIsNamed(Kind kind, string line)
+    [InlineData(Kind.PlainWaitInPrimitive, "plain code waits for *'bell'")]
+    public async Task B6_S125_twin_WhatIsLeftIsNamed(Kind kind, string line)
     {
         var world = new World();
         var nothing = new NothingLeftBehind(world.Runtime, settle: TimeSpan.Zero);
@@ -91,6 +93,115 @@ public sealed class NothingLeftBehindTests
 
         runtime.TakeCensus().Completed.ShouldBe(1);
         await runtime.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task B6_OneShotsCountAlsoInsideAnInnerAssertionAndAfterIt()
+    {
+        var world = new World();
+        var outer = new NothingLeftBehind(world.Runtime, TimeSpan.Zero);
+        (OneShotSender<int> Sender, OneShotReceiver<int> Receiver) during;
+        await using (var inner = new NothingLeftBehind(new World().Runtime, TimeSpan.Zero))
+        {
+            during = OneShot.Create<int>("during");
+            during.Sender.Dispose(); // so the inner one has nothing to say
+            during = OneShot.Create<int>("kept for the outer");
+            await Should.ThrowAsync<LeftBehindException>(async () => await inner.DisposeAsync());
+        }
+
+        (OneShotSender<int> Sender, OneShotReceiver<int> Receiver) after = OneShot.Create<int>("after");
+        LeftBehindException error = await Should.ThrowAsync<LeftBehindException>(async () => await outer.DisposeAsync());
+        error.Left.Count.ShouldBe(2, error.Message);
+        error.Left[0].ShouldContain("'kept for the outer'");
+        error.Left[1].ShouldContain("'after'");
+        GC.KeepAlive((during, after));
+    }
+
+    [Fact]
+    public async Task B6_OneShotsCountAlsoWhenTheAssertionWasMadeInAnAsyncInitialization()
+    {
+        var world = new World();
+        NothingLeftBehind? nothing = null;
+        await InitializeAsync();
+        (OneShotSender<int> Sender, OneShotReceiver<int> Receiver) stray = OneShot.Create<int>("stray");
+        LeftBehindException error = await Should.ThrowAsync<LeftBehindException>(async () => await nothing!.DisposeAsync());
+        error.Left.ShouldHaveSingleItem().ShouldContain("'stray'");
+        GC.KeepAlive(stray);
+
+        async Task InitializeAsync()
+        {
+            await Task.Yield();
+            nothing = new NothingLeftBehind(world.Runtime, TimeSpan.Zero);
+        }
+    }
+
+    [Fact]
+    public async Task B6_OneShotsThatTheRuntimesOwnTasksMakeCountWhereverTheyRun()
+    {
+        var world = new World();
+        var nothing = new NothingLeftBehind(world.Runtime, TimeSpan.Zero);
+        (OneShotSender<int>, OneShotReceiver<int>) made = default;
+        using (ExecutionContext.SuppressFlow())
+        {
+            _ = world.Spawn(async _ =>
+            {
+                made = OneShot.Create<int>("by a task");
+                await Future.Yield();
+            });
+        }
+
+        world.Run();
+        LeftBehindException error = await Should.ThrowAsync<LeftBehindException>(async () => await nothing.DisposeAsync());
+        error.Left.ShouldHaveSingleItem().ShouldContain("'by a task'");
+        GC.KeepAlive(made);
+    }
+
+    [Fact]
+    public async Task B6_ATimerEntryThatEndsHidesNoNewOneAndThoseOfOldTasksAreTheirs()
+    {
+        var world = new World();
+        ManagedTask old = world.Start(static async _ => await Future.Delay(TimeSpan.FromHours(1)), "old");
+        ManagedTask beats = world.Start(static async _ =>
+        {
+            for (int i = 0; i < 1_000; i++)
+            {
+                await Future.Delay(TimeSpan.FromSeconds(1));
+            }
+        });
+        var nothing = new NothingLeftBehind(world.Runtime, TimeSpan.Zero);
+        world.Advance(3);
+        await nothing.DisposeAsync(); // another entry than before, of a task that was there before
+
+        nothing = new NothingLeftBehind(world.Runtime, TimeSpan.Zero);
+        _ = world.Start(static async _ => await Future.Delay(TimeSpan.FromHours(1)), "new");
+        old.Cancel();
+        world.Run();
+        LeftBehindException error = await Should.ThrowAsync<LeftBehindException>(async () => await nothing.DisposeAsync());
+        error.Left.ShouldContain("1 entries are in the timer queue");
+        beats.Cancel();
+        world.Run();
+    }
+
+    [Fact]
+    public async Task B6_TheExceptionOfTheTestItselfIsToldAndIsTheInnerOne()
+    {
+        var world = new World();
+        LeftBehindException error = await Should.ThrowAsync<LeftBehindException>(async () =>
+        {
+            await using var nothing = new NothingLeftBehind(world.Runtime, TimeSpan.Zero);
+            _ = world.Runtime.OpenScope("forgotten");
+            await Task.Yield();
+            throw new ArithmeticException("why it was forgotten");
+        });
+        error.InnerException.ShouldBeOfType<ArithmeticException>();
+        error.Message.ShouldContain("Before that ArithmeticException was thrown there: why it was forgotten");
+
+        // Nothing was left: it goes its way.
+        await Should.ThrowAsync<ArithmeticException>(async () =>
+        {
+            await using var nothing = new NothingLeftBehind(world.Runtime, TimeSpan.Zero);
+            throw new ArithmeticException();
+        });
     }
 
     [Fact]
@@ -157,6 +268,14 @@ public sealed class NothingLeftBehindTests
             case Kind.Timer:
                 ITimer timer = TimeProvider.System.CreateTimer(static _ => { }, null, TimeSpan.FromHours(1), Timeout.InfiniteTimeSpan);
                 return timer.Dispose;
+            case Kind.PlainWaitInPrimitive:
+                var plain = new Notify("bell");
+                Task waits = AwaitPlainAsync(plain);
+                return () =>
+                {
+                    plain.NotifyOne();
+                    waits.GetAwaiter().GetResult();
+                };
             case Kind.PlainWait:
                 TaskScope joined = world.Runtime.OpenScope("joined");
                 var held = new TaskCompletionSource();
@@ -176,6 +295,8 @@ public sealed class NothingLeftBehindTests
         _ = world.Runtime.SpawnDetached(WaitAsync(PlainAsync(new TaskCompletionSource().Task)), "lost");
         world.Run();
     }
+
+    private static async Task AwaitPlainAsync(Notify notify) => await notify.WaitAsync();
 
     private static async Future WaitAsync(Task what) => await what;
 

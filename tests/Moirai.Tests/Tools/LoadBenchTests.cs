@@ -44,6 +44,15 @@ public sealed class LoadBenchTests
     [InlineData("atomic-waker", "swap", "run")]
     [InlineData("atomic-waker", "take", "run")]
     [InlineData("leak-scan", "promises", "suspend,search,drain")]
+    [InlineData("snapshot", "chains", "suspend,snapshots,drain")]
+    [InlineData("snapshot", "plain", "suspend,snapshots,drain")]
+    [InlineData("snapshot", "load", "suspend,snapshots,drain")]
+    [InlineData("accounting", "future-none", "run")]
+    [InlineData("accounting", "future-polls", "run")]
+    [InlineData("accounting", "future-exact", "run")]
+    [InlineData("accounting", "plain-none", "run")]
+    [InlineData("accounting", "plain-polls", "run")]
+    [InlineData("accounting", "plain-exact", "run")]
     public async Task Each_load_prints_one_line_of_json_and_leaves_a_balanced_census(string name, string variant, string phases)
     {
         JsonElement run = (await Bench.RunAsync([name, "--variant", variant, "--n", "500", .. Hold(name)])).OnlyLineOfJson();
@@ -132,7 +141,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, atomic-waker, ping-pong, leak-scan, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, atomic-waker, ping-pong, leak-scan, snapshot, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]

@@ -10,7 +10,7 @@ namespace Moirai.Futures;
 /// for each state machine, at the first cancellation. Where the method's code cannot be read (trimmed, compiled ahead of time) the answer is no, and it is thrown.
 /// See docs/decisions/0031-a-cancellation-passes-without-being-thrown.md.</remarks>
 /// <typeparam name="TStateMachine">The method's state machine, as the compiler makes it.</typeparam>
-internal static class Transparency<TStateMachine>
+internal static class Passing<TStateMachine>
     where TStateMachine : IAsyncStateMachine
 {
     internal static readonly bool Is = Find();

@@ -1,41 +1,24 @@
 using Moirai.Execution;
-using Moirai.Futures;
+using Moirai.Sites;
 using Moirai.Wakers;
 
-namespace Moirai.Leaks;
+namespace Moirai.Stories;
 
 /// <summary>What can be told of a task that waits: where, for what, since when, and what it keeps from others. Runs no user code and changes nothing.</summary>
 internal static class TaskStory
 {
-    private const int MostFrames = 64;
-
-    /// <summary>The story of a leaked task.</summary>
-    /// <param name="task">The task.</param>
-    /// <param name="promise">What it waits for on foreign code, as far as that could be found.</param>
-    internal static LeakedTask OfLeaked(ManagedTask task, object? promise) => new(
-        task.Id, task.Name, task.SpawnSite, Frames(task), WaitsFor(task, promise), Waited(task) ?? TimeSpan.Zero, Holdings(task), LeakRemedy.None);
-
-    /// <summary>The methods that a waiting task is in, the innermost first, plain <c>async</c> methods among them as far as they can be followed.</summary>
+    /// <summary>The methods that a waiting task is in, the innermost first, plain <c>async</c> methods among them as far as they can be followed, each with <c>file:line</c> of its await where a PDB tells that.</summary>
     internal static List<string> Frames(ManagedTask task)
     {
-        List<string> frames = [];
-        if (task.State == TaskState.Blocked && task.Leaf is { } leaf)
+        TaskSight sight = task.Look();
+        if (sight.State != TaskState.Blocked)
         {
-            if (leaf.Queue is not IWaitQueue)
-            {
-                ForeignHealing.AddPlainFrames(leaf, frames);
-            }
-
-            for (Frame? frame = leaf; frame is not null && frames.Count < MostFrames; frame = frame.Caller)
-            {
-                if (frame is not Sentinel)
-                {
-                    frames.Add(frame.Method);
-                }
-            }
+            return [];
         }
 
-        return frames;
+        var chain = new AwaitChain(PlainWalker.Platform);
+        chain.Read(task, sight);
+        return chain.Frames.ConvertAll(static frame => frame.ToString());
     }
 
     /// <summary>What it waits for.</summary>

@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using Moirai.Load.Harness;
+
+namespace Moirai.Load.Benches;
+
+/// <summary>What a resume costs more when it is accounted for: a future that yields, and plain <c>async Task</c> code that is resumed inline.</summary>
+internal sealed class Accounting() : Workload(
+    "accounting",
+    "N resumes of one task in a runtime of its own that accounts for nothing, for polls, or exactly: a future that yields, or a plain async Task that one thread resumes",
+    new("future-none", 10_000_000),
+    new("future-polls", 10_000_000),
+    new("future-exact", 10_000_000),
+    new("plain-none", 10_000_000),
+    new("plain-polls", 10_000_000),
+    new("plain-exact", 10_000_000))
+{
+    public override bool HasPeer => false;
+
+    public override string? Objection(LoadArgs args) => args.Peer == Peer.Dotnet ? "the base library keeps no accounts: compare with the variants that end in -none" : null;
+
+    public override async Future RunByMoiraiAsync(Pass pass)
+    {
+        string[] variant = pass.Variant.Split('-');
+        AccountingLevel level = Enum.Parse<AccountingLevel>(variant[1], ignoreCase: true);
+        await using var runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "accounted", Accounting = level });
+        TaskAccount account;
+        if (variant[0] == "future")
+        {
+            pass.Begin();
+            ManagedTask task = runtime.SpawnDetached(YieldAsync(pass.N));
+            await task;
+            pass.Phase("run");
+            account = task.TakeAccount();
+        }
+        else
+        {
+            var turnstile = new Turnstile();
+            ManagedTask task = runtime.SpawnDetached(PassAsync, name: "plain");
+            await turnstile.IsThere;
+            pass.Begin();
+            for (long i = 0; i < pass.N; i++)
+            {
+                turnstile.LetPass();
+            }
+
+            pass.Phase("run");
+            await task;
+            account = task.TakeAccount();
+
+            async Task PassAsync(CancellationToken cancellationToken)
+            {
+                for (long i = 0; i < pass.N; i++)
+                {
+                    await turnstile;
+                }
+            }
+        }
+
+        pass.Count(pass.N);
+        Pass.Check(account.Polls is null || account.Polls == pass.N + 1, $"{account.Polls} polls were counted instead of {pass.N + 1}");
+        Pass.Check(level != AccountingLevel.Exact || account.Busy <= account.Age, $"{account} does not add up");
+    }
+
+    public override Task RunByHandAsync(Pass pass) => throw new NotSupportedException("It is refused before.");
+
+    private static async Future YieldAsync(long count)
+    {
+        for (long i = 0; i < count; i++)
+        {
+            await Future.Yield();
+        }
+    }
+
+    /// <summary>Lets one waiter go on, on the thread of who lets it. The cheapest wait that plain code can have: what is measured is the resume.</summary>
+    private sealed class Turnstile : ICriticalNotifyCompletion
+    {
+        private readonly TaskCompletionSource _isThere = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private Action? _waiter;
+
+        public bool IsCompleted => false;
+
+        /// <summary>Ends when the first waiter has come.</summary>
+        public Task IsThere => _isThere.Task;
+
+        public Turnstile GetAwaiter() => this;
+
+        public void GetResult()
+        {
+        }
+
+        public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+        public void UnsafeOnCompleted(Action continuation)
+        {
+            _waiter = continuation;
+            _isThere.TrySetResult();
+        }
+
+        public void LetPass()
+        {
+            Action waiter = _waiter!;
+            _waiter = null;
+            waiter();
+        }
+    }
+}

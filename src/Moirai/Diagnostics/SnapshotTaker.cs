@@ -1,0 +1,332 @@
+using Moirai.Execution;
+using Moirai.Sites;
+using Moirai.Stories;
+
+namespace Moirai.Diagnostics;
+
+/// <summary>Takes one snapshot: walks the tree of scopes and reads every task in it, while everything goes on.</summary>
+/// <remarks>
+/// No task is held and no state is written. A task is read, and counts as read when its state and ticket are the same afterwards (<see cref="ManagedTask.IsStill"/>); else it is read again. Gates are taken for as long as it takes to copy a list of
+/// pages, a word of a primitive, or the account of a scope. What the taker holds of the program, it holds until the snapshot is made: a search for leaks that runs meanwhile may find something only the next time.
+/// </remarks>
+internal sealed class SnapshotTaker
+{
+    private const int MostTries = 4;
+    private const int LeastApart = 10_000;
+    private const double LongestWaitTold = 1 << 23; // seconds: a wait that began after the look at the clock comes out as almost 2²⁴
+
+    private readonly Engine _engine;
+    private readonly SnapshotOptions _options;
+    private readonly PlainWalker _walker;
+    private readonly long _now;
+    private readonly AwaitChain _chain;
+    private readonly ChainTrie _chains = new();
+    private readonly WaitTargets _targets;
+    private readonly GroupRows _groups;
+    private readonly PrimitiveTable _primitives;
+    private readonly List<ScopeSnapshot> _scopes = [];
+    private readonly List<TaskSnapshot> _tasks = [];
+    private readonly List<Hold> _holds = [];
+    private readonly List<TaskGroup> _opened = [];
+
+    // One frame in a list, for who wants no chains.
+    private readonly List<FrameSnapshot> _one = [];
+    private long _scopeCount;
+    private StateCounts _all;
+
+    private SnapshotTaker(Engine engine, SnapshotOptions options, PlainWalker walker)
+    {
+        _engine = engine;
+        _options = options;
+        _walker = walker;
+        _now = engine.Timers.Now;
+        _chain = new AwaitChain(walker);
+        int apart = Math.Max(LeastApart, Math.Max(options.MaxTasks, options.MaxRows));
+        _targets = new WaitTargets(apart);
+        _groups = new GroupRows(apart);
+        _primitives = new PrimitiveTable(options.MaxRows);
+    }
+
+    /// <summary>Takes a snapshot.</summary>
+    /// <param name="engine">The engine.</param>
+    /// <param name="options">What is wanted.</param>
+    /// <param name="walker">Follows plain code; null for the one of this process.</param>
+    internal static RuntimeSnapshot Take(Engine engine, SnapshotOptions options, PlainWalker? walker = null)
+    {
+        long began = engine.Provider.GetTimestamp();
+        DateTimeOffset at = engine.Provider.GetUtcNow();
+        var census = Census.Of(engine);
+        var taker = new SnapshotTaker(engine, options, walker ?? PlainWalker.Platform);
+        taker.Walk();
+        return taker.ToSnapshot(census, at) with { Duration = engine.Provider.GetElapsedTime(began) };
+    }
+
+    private RuntimeSnapshot ToSnapshot(Census census, DateTimeOffset at)
+    {
+        List<GroupSnapshot> groups = _groups.Largest(_options.MaxRows, _primitives.PlaceOf);
+        return new RuntimeSnapshot
+        {
+            Runtime = _engine.Name,
+            TakenAt = at,
+            Census = census,
+            Timers = _engine.Timers.TakeGauges(),
+            States = _all,
+            Scopes = _scopes,
+            ScopesNotListed = (int)(_scopeCount - _scopes.Count),
+            Tasks = _tasks,
+            TasksNotListed = _all.Live - _tasks.Count,
+            Groups = groups,
+            GroupsNotListed = _groups.Count - groups.Count,
+            Primitives = _primitives.ToSnapshots(),
+            PrimitivesNotListed = _primitives.NotListed,
+            Notes = Notes(),
+        };
+    }
+
+    private List<string> Notes()
+    {
+        List<string> notes = [];
+        if (!_walker.Works)
+        {
+            notes.Add("Plain async code is not followed: the self-test of the walker failed, so the private fields of this platform are not those it knows. Of tasks in plain code only the Future methods are told.");
+        }
+
+        if (_chain.WithoutLines.Count > 0)
+        {
+            notes.Add($"No lines for {string.Join(", ", _chain.WithoutLines.Order(StringComparer.Ordinal).Take(5))}: no portable PDB beside the assembly or in it. Only methods are told.");
+        }
+
+        return notes;
+    }
+
+    // With a stack of its own: scopes may be nested deeper than a thread's stack reaches.
+    private void Walk()
+    {
+        var todo = new Stack<(TaskGroup Group, int? Parent, int Depth)>();
+        todo.Push((_engine.Root, null, 0));
+        var pages = new List<RosterPage>();
+        var inside = new List<TaskGroup>();
+        while (todo.TryPop(out (TaskGroup Group, int? Parent, int Depth) here))
+        {
+            pages.Clear();
+            inside.Clear();
+            here.Group.Look(pages, inside);
+            _scopeCount++;
+            int? index = _scopes.Count < _options.MaxRows ? _scopes.Count : null;
+            if (index is { } place)
+            {
+                _scopes.Add(Describe(here.Group, place, here.Parent, here.Depth));
+            }
+
+            StateCounts states = ReadTasks(pages, index);
+            if (index is { } known)
+            {
+                _scopes[known] = _scopes[known] with { States = states };
+            }
+
+            _all = new StateCounts(_all.Created + states.Created, _all.Ready + states.Ready, _all.Running + states.Running, _all.Blocked + states.Blocked);
+            foreach (TaskGroup child in inside)
+            {
+                todo.Push((child, index ?? here.Parent, here.Depth + 1));
+            }
+        }
+    }
+
+    private static ScopeSnapshot Describe(TaskGroup group, int index, int? parent, int depth)
+    {
+        GroupCounts counts = group.Counts;
+        var slots = group.PeekSlots() as TaskSlotManager;
+        return new ScopeSnapshot
+        {
+            Index = index,
+            Parent = parent,
+            Depth = depth,
+            Name = group.Name,
+            Kind = group.Parent is null ? ScopeKind.Runtime
+                : group.IsForOperations ? ScopeKind.Operations
+                : slots is not null ? ScopeKind.Pool
+                : group.PeekListener() is null or TaskScope ? ScopeKind.Scope
+                : ScopeKind.Collector,
+            Opener = group.Opener?.Id,
+            Created = counts.Created,
+            Completed = counts.Completed,
+            Failed = counts.Failed,
+            Canceled = counts.Canceled,
+            Slots = slots is null ? null : new SlotSnapshot(slots.MaxTasks, slots.InUse, slots.Waiting),
+            CancelCause = Words(group.Cause),
+        };
+    }
+
+    private StateCounts ReadTasks(List<RosterPage> pages, int? scope)
+    {
+        long created = 0, ready = 0, running = 0, blocked = 0;
+        foreach (RosterPage page in pages)
+        {
+            for (int seat = 0; seat < page.Size; seat++)
+            {
+                if (page[seat] is { } task && TryRead(task, out SeenTask seen, out WaitSnapshot? wait))
+                {
+                    switch (seen.State)
+                    {
+                        case TaskState.Created:
+                            created++;
+                            break;
+                        case TaskState.Ready:
+                            ready++;
+                            break;
+                        case TaskState.Running:
+                            running++;
+                            break;
+                        default:
+                            blocked++;
+                            break;
+                    }
+
+                    _groups.Add(seen);
+                    if (_tasks.Count < _options.MaxTasks)
+                    {
+                        _tasks.Add(Tell(task, seen, wait, scope));
+                    }
+                }
+            }
+        }
+
+        return new StateCounts(created, ready, running, blocked);
+    }
+
+    private bool TryRead(ManagedTask task, out SeenTask seen, out WaitSnapshot? wait)
+    {
+        wait = null;
+        for (int tries = 0; ; tries++)
+        {
+            TaskSight sight = task.Look();
+            if (sight.State > TaskState.Blocked)
+            {
+                seen = default;
+                return false; // it has ended, and is about to leave
+            }
+
+            KnownTarget? target = null;
+            TimeSpan? waited = null;
+            TimeSpan? due = null;
+            _chain.Read(task, sight, _options.Chains);
+            if (sight is { State: TaskState.Blocked, Leaf: { } leaf })
+            {
+                target = _targets.Of(leaf, _chain);
+                waited = leaf.WaitedUntil(_now);
+                waited = waited.Value.TotalSeconds > LongestWaitTold ? TimeSpan.Zero : waited;
+                due = WaitTarget.DueOf(leaf) is { } at ? new TimeSpan(at - _now) : null;
+            }
+
+            bool isStill = task.IsStill(sight);
+            if (!isStill && tries < MostTries)
+            {
+                continue;
+            }
+
+            if (!isStill)
+            {
+                _chain.Frames.Clear(); // it moves faster than it can be read
+                (target, waited, due) = (null, null, null);
+            }
+
+            if (target?.Target.Primitive is { } primitive)
+            {
+                _primitives.Met(primitive, waited);
+            }
+
+            if (target is not null && _tasks.Count < _options.MaxTasks)
+            {
+                wait = target.Snapshot(_primitives.PlaceOf(target), due);
+            }
+
+            seen = new SeenTask
+            {
+                Id = task.Id,
+                Name = task.Name,
+                State = sight.State,
+                Chain = _options.Chains ? _chains.Of(_chain.Frames) : SiteAlone(),
+                Target = target,
+                Waited = waited,
+                Due = due,
+            };
+            return true;
+        }
+    }
+
+    private ChainNode SiteAlone()
+    {
+        _one.Clear();
+        if (AwaitChain.SiteOf(_chain.Frames) is { } site)
+        {
+            _one.Add(site);
+        }
+
+        return _chains.Of(_one);
+    }
+
+    private TaskSnapshot Tell(ManagedTask task, in SeenTask seen, WaitSnapshot? wait, int? scope)
+    {
+        TaskAccount account = task.Account(withAwait: false);
+        return new TaskSnapshot
+        {
+            Id = seen.Id,
+            Name = seen.Name,
+            Scope = scope,
+            State = seen.State,
+            SpawnSite = task.SpawnSite,
+            Chain = seen.Chain.Frames,
+            AwaitSite = seen.Chain.Site,
+            Wait = wait,
+            Waited = seen.Waited,
+            Polls = account.Polls,
+            Busy = account.Busy,
+            Ready = account.Ready,
+            Blocked = account.Blocked,
+            Age = account.Age,
+            Holds = Holds(task),
+            CancelCause = Words(task.LookAtCause()),
+            IsResident = task.IsResident,
+            IsAbandoned = task.IsAbandoned,
+        };
+    }
+
+    private List<string> Holds(ManagedTask task)
+    {
+        _holds.Clear();
+        _opened.Clear();
+        task.LookAtHoldings(_holds, _opened);
+        bool hasSlot = task.Group.PeekSlots() is not null;
+        if (!hasSlot && _holds.Count == 0 && _opened.Count == 0)
+        {
+            return [];
+        }
+
+        List<string> words = [];
+        if (hasSlot)
+        {
+            words.Add($"a slot of '{task.Group.Name}'");
+        }
+
+        foreach (Hold hold in _holds)
+        {
+            if (hold.What is SynchronizationPrimitive primitive)
+            {
+                _primitives.Met(primitive, waited: null);
+                words.Add(primitive.Title);
+            }
+        }
+
+        foreach (TaskGroup scope in _opened)
+        {
+            words.Add($"scope '{scope.Name}'");
+        }
+
+        _holds.Clear();
+        _opened.Clear();
+        return words;
+    }
+
+    // Without the error: its message may be a user's code.
+    private static string? Words(CancelCause? cause) => cause is null ? null : (cause with { Error = null }).ToString();
+}

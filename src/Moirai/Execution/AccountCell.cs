@@ -1,0 +1,280 @@
+using Moirai.Ground;
+using Moirai.Timers;
+using Moirai.Wakers;
+
+namespace Moirai.Execution;
+
+/// <summary>The account of one task: how often a thread took it up outside its own steps, and where its time went.</summary>
+/// <remarks>
+/// Also what flows with the execution context of plain code, so whatever captures that keeps it: it leads neither to frames nor to what the task waits for, and to the task only where <see cref="TaskIdentity"/> does.
+/// <para>At every moment the task is in one of four conditions: its own step runs (or has lent its thread to another task), it is ready, it waits, it has ended; and some threads, mostly none, run plain code for it. It is busy while
+/// a step or any thread runs. The time since the last change is booked under what the task was.</para>
+/// <para>All but the peek at <c>_word</c> is written and read under the gate. Who changes the condition owns the task; the threads of plain code come and go as they like.</para>
+/// </remarks>
+internal sealed class AccountCell : TaskIdentity
+{
+    private const int ConditionMask = 0b0011;
+    private const int Blocked = 0;
+    private const int Ready = 1;
+    private const int Running = 2;
+    private const int Ended = 3;
+    private const int LentBit = 0b0100;
+    private const int OneThread = 0b1000;
+    private const int ThreadShift = 3;
+    private const long Unread = long.MinValue;
+
+    // Null when only polls are counted.
+    private readonly TimeProvider? _clock;
+    private readonly long _created;
+    private long _since;
+    private long _busy;
+    private long _ready;
+
+    // What the last await that had to wait was on: the type of queue or awaiter, which keeps nothing alive.
+    private Type? _lastAwait;
+
+    // Interlocked.
+    private long _polls;
+
+    // Written by the task's own thread and by its end; read by whoever spawns in the context.
+    private ExecutionContext? _with;
+    private ExecutionContext? _without;
+
+    // Condition, whether the step's thread is lent, and the number of threads in plain code.
+    private int _word;
+    private SpinGate _gate;
+
+    // The clock has thrown: nothing is known of times any more.
+    private bool _broken;
+
+    internal AccountCell(TaskLabel label, TimeProvider? clock)
+    {
+        Label = label;
+        _clock = clock;
+        if (clock is not null)
+        {
+            _created = _since = Read();
+            _word = Ready;
+        }
+    }
+
+    internal TaskLabel Label { get; }
+
+    internal bool IsExact => _clock is not null;
+
+    /// <summary>How often plain code was taken up.</summary>
+    internal long Polls => Interlocked.Read(ref _polls);
+
+    internal void CountPoll() => Interlocked.Increment(ref _polls);
+
+    /// <summary>The plain body has ended; by the frame that had called it. If that had to wait, the step which fetches the outcome is ours and not the task's.</summary>
+    internal void CloseBody(ManagedTask task)
+    {
+        if (task.Word.Starts != 1)
+        {
+            Interlocked.Decrement(ref _polls);
+        }
+    }
+
+    /// <summary>Remembers two contexts that differ in this cell alone. By the task's own thread.</summary>
+    internal void Flows(ExecutionContext? without, ExecutionContext? with)
+    {
+        Volatile.Write(ref _without, without);
+        Volatile.Write(ref _with, with);
+    }
+
+    /// <summary>The context that is like another but for this cell; null when it is not known.</summary>
+    internal ExecutionContext? ContextWithout(ExecutionContext? context) => context is not null && ReferenceEquals(Volatile.Read(ref _with), context) ? Volatile.Read(ref _without) : null;
+
+    // By the owner of the task.
+    internal void BecomeReady() => Turn(Ready);
+
+    internal void Run() => Turn(Running);
+
+    internal void Wait(Type what)
+    {
+        _lastAwait = what;
+        Turn(Blocked);
+    }
+
+    internal void End()
+    {
+        _with = _without = null; // no ambient values are kept
+        if (IsExact)
+        {
+            Turn(Ended);
+        }
+    }
+
+    /// <summary>The thread of the step runs something else for a while.</summary>
+    internal void Lend()
+    {
+        if ((Volatile.Read(ref _word) & (LentBit | ConditionMask)) == Running)
+        {
+            Change(~0, 0, LentBit);
+        }
+    }
+
+    /// <summary>Undoes <see cref="Lend"/>.</summary>
+    internal void TakeBack()
+    {
+        if ((Volatile.Read(ref _word) & LentBit) != 0)
+        {
+            Change(~LentBit, 0, 0);
+        }
+    }
+
+    /// <summary>A thread takes up plain code.</summary>
+    internal void ThreadEnters()
+    {
+        if (IsExact)
+        {
+            Change(~0, OneThread, 0);
+        }
+    }
+
+    /// <summary>And leaves it.</summary>
+    internal void ThreadLeaves()
+    {
+        if (IsExact)
+        {
+            Change(~0, -OneThread, 0);
+        }
+    }
+
+    private void Turn(int condition) => Change(~(ConditionMask | LentBit), 0, condition);
+
+    // One change: some bits go, something is added, some bits come. The clock is read only when the task is something else afterwards, and never under the gate: it may be anybody's.
+    private void Change(int mask, int add, int set)
+    {
+        int word = Volatile.Read(ref _word);
+        long now = Bucket(word) == Bucket(After(word, mask, add, set)) ? Unread : Read();
+        _gate.Enter();
+        word = _word;
+        int next = After(word, mask, add, set);
+        if (now == Unread && Bucket(word) != Bucket(next))
+        {
+            _gate.Exit();
+            now = Read();
+            _gate.Enter();
+            word = _word;
+            next = After(word, mask, add, set);
+        }
+
+        if (now > _since)
+        {
+            Book(word, now);
+        }
+
+        _word = next;
+        _gate.Exit();
+    }
+
+    // What has ended stays so; only threads still leave.
+    private static int After(int word, int mask, int add, int set) => (word & ConditionMask) == Ended
+        ? word + add
+        : ((word & mask) + add) | set;
+
+    // A step that runs, or a thread in plain code, is busy; one that lends its thread waits.
+    private static int Bucket(int word)
+    {
+        int condition = word & ConditionMask;
+        if (condition == Ended)
+        {
+            return Ended;
+        }
+
+        if (word >= OneThread || (word & (LentBit | ConditionMask)) == Running)
+        {
+            return Running;
+        }
+
+        return condition == Ready ? Ready : Blocked;
+    }
+
+    private void Book(int word, long now)
+    {
+        long spent = now - _since;
+        switch (Bucket(word))
+        {
+            case Running:
+                _busy += spent;
+                break;
+            case Ready:
+                _ready += spent;
+                break;
+            case Ended:
+                return;
+        }
+
+        _since = now;
+    }
+
+    private long Read()
+    {
+        try
+        {
+            return _clock!.GetTimestamp();
+        }
+        catch (Exception) // out of a value-changed handler it would end the process; the account says that it knows no times
+        {
+            _broken = true;
+            return Unread + 1;
+        }
+    }
+
+    /// <summary>Adds the times to what is known otherwise.</summary>
+    internal TaskAccount Complete(TaskAccount account, TimeProvider provider)
+    {
+        long now = Read();
+        _gate.Enter();
+        int word = _word;
+        long since = _since;
+        long busy = _busy;
+        long ready = _ready;
+        Type? lastAwait = _lastAwait;
+        _gate.Exit();
+        if (_broken)
+        {
+            return account;
+        }
+
+        int bucket = Bucket(word);
+        long until = bucket == Ended ? since : Math.Max(now, since);
+        TimeSpan age = provider.GetElapsedTime(_created, until);
+        TimeSpan busyTime = provider.GetElapsedTime(0, bucket == Running ? busy + until - since : busy);
+        TimeSpan readyTime = provider.GetElapsedTime(0, bucket == Ready ? ready + until - since : ready);
+        bool inPlainCode = bucket == Running && account.State is (TaskState.Blocked or TaskState.Ready);
+        return account with
+        {
+            State = inPlainCode ? TaskState.Running : account.State,
+            Busy = busyTime,
+            Ready = readyTime,
+            Blocked = age - busyTime - readyTime,
+            Age = age,
+            CreatedAt = provider.GetUtcNow() - provider.GetElapsedTime(_created, now),
+            Threads = Math.Max(word >> ThreadShift, (word & (LentBit | ConditionMask)) == Running ? 1 : 0),
+            LastAwait = account.LastAwait ?? (lastAwait is null ? null : AwaitKind.Of(lastAwait)),
+        };
+    }
+}
+
+/// <summary>Names for what was awaited.</summary>
+internal static class AwaitKind
+{
+    internal static string Of(Type what)
+    {
+        string name = what.Name;
+        int arity = name.IndexOf('`', StringComparison.Ordinal);
+        name = arity < 0 ? name : name[..arity];
+        return what switch
+        {
+            _ when what == typeof(TimerQueue) => "a timer",
+            _ when what == typeof(TaskGroup) => "the tasks of a scope",
+            _ when what == typeof(TaskWait) => "a foreign task",
+            _ when what.IsAssignableTo(typeof(ManagedTask)) => "the end of a task",
+            _ when what.IsAssignableTo(typeof(IWaitQueue)) => name,
+            _ => $"a foreign awaitable ({name})",
+        };
+    }
+}

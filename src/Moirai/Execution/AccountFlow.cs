@@ -1,0 +1,99 @@
+namespace Moirai.Execution;
+
+/// <summary>Carries the account of a task along with the plain code that runs for it, and is told whenever a thread takes that code up or leaves it.</summary>
+/// <remarks>
+/// The platform calls the handler of an <see cref="AsyncLocal{T}"/> when a thread changes from one execution context to another and the value differs: on every resume and every suspension of plain code, whatever it awaits and
+/// however it is configured, and when it resumes inline inside code of another task. What the context is not carried to is not seen: <c>UnsafeQueueUserWorkItem</c>, <c>SuppressFlow</c>, callbacks of native code.
+/// <para>What the handler throws ends the process: nothing here throws.</para>
+/// </remarks>
+internal static class AccountFlow
+{
+    private static readonly AsyncLocal<AccountCell?> s_current = new(Changed);
+
+    /// <summary>The account that flows with the code of this thread.</summary>
+    internal static AccountCell? Current => s_current.Value;
+
+    /// <summary>From here on plain code that a running frame calls is accounted to its task. By the thread that steps it.</summary>
+    internal static AccountCell Begin(Frame frame)
+    {
+        AccountCell cell = frame.Owner!.CellForPlainCode();
+        AccountCell? outer = s_current.Value;
+        if (!ReferenceEquals(outer, cell))
+        {
+            ExecutionContext? before = ExecutionContext.Capture();
+            s_current.Value = cell; // the handler leaves this to us
+            ExecutionContext? after = ExecutionContext.Capture();
+            outer?.ThreadLeaves();
+            cell.ThreadEnters();
+            cell.Flows(before, after);
+
+            // Those who wait for this frame go on in the same context, and so does what they call then: one context a task, and not one a call.
+            if (frame.Context is { } context)
+            {
+                for (Frame? caller = frame.Caller; caller is not null && ReferenceEquals(caller.Context, context); caller = caller.Caller)
+                {
+                    caller.Context = after;
+                }
+            }
+        }
+
+        return cell;
+    }
+
+    /// <summary>A context as it would be without the account that flows in it. The thread is in that context.</summary>
+    internal static ExecutionContext? Without(AccountCell cell, ExecutionContext? context)
+    {
+        if (cell.ContextWithout(context) is { } known)
+        {
+            return known;
+        }
+
+        s_current.Value = null;
+        ExecutionContext? without = ExecutionContext.Capture();
+        s_current.Value = cell;
+        return without;
+    }
+
+    private static void Changed(AsyncLocalValueChangedArgs<AccountCell?> change)
+    {
+        if (!change.ThreadContextChanged)
+        {
+            return; // set here, and counted there
+        }
+
+        AccountCell? left = change.PreviousValue;
+        AccountCell? entered = change.CurrentValue;
+        StepContext? context = StepContext.Existing;
+        AccountCell? stepped = context?.Task?.Cell;
+        left?.ThreadLeaves();
+        if (left is not null && entered is not null)
+        {
+            context ??= StepContext.Current;
+        }
+
+        // A thread that goes from the code of one task straight to that of another does so inside a call, and will come back. What it comes back to it has not taken up anew.
+        bool isBack = left is not null && entered is not null && context!.ComesBack(left, entered);
+        if (entered is not null)
+        {
+            if (!isBack && !ReferenceEquals(entered, stepped))
+            {
+                entered.CountPoll(); // a step counts itself
+            }
+
+            entered.ThreadEnters();
+        }
+
+        // Plain code of another task that goes on inside a step is not what that step is busy with.
+        if (stepped is not null)
+        {
+            if (entered is null || ReferenceEquals(entered, stepped))
+            {
+                stepped.TakeBack();
+            }
+            else
+            {
+                stepped.Lend();
+            }
+        }
+    }
+}

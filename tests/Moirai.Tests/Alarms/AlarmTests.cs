@@ -1,0 +1,267 @@
+namespace Moirai.Tests.Alarms;
+
+/// <summary>Alarms of real tasks, on one thread under a clock that the test turns; each with a twin that differs in what the alarm is about.</summary>
+[Trait("Row", "C7")]
+public sealed class AlarmTests
+{
+    private readonly List<Alarm> _alarms = [];
+
+    [Theory]
+    [InlineData(40, true)]
+    [InlineData(20, false)] // the twin
+    public void C7_A_task_that_waits_longer_than_its_limit_is_told_with_name_sites_and_what_it_waits_for(int seconds, bool alarmed)
+    {
+        World world = Watched(limits => limits.Blocked = TimeSpan.FromSeconds(30));
+        var ledger = new AsyncMutex("ledger");
+        _ = world.Runtime.SpawnDetached(HoldAsync(ledger, TimeSpan.FromSeconds(seconds)), name: "reconcile");
+        world.Run();
+        ManagedTask waiter = world.Runtime.SpawnDetached(HoldAsync(ledger, TimeSpan.Zero), name: "order");
+        world.Run();
+
+        Turn(world, 60);
+
+        if (!alarmed)
+        {
+            _alarms.ShouldBeEmpty();
+            return;
+        }
+
+        Alarm raised = _alarms.First(static alarm => alarm.Name == "order");
+        raised.Kind.ShouldBe(AlarmKind.BlockedTooLong);
+        raised.Task.ShouldBe(waiter.Id);
+        raised.SpawnSite.ShouldStartWith("AlarmTests.cs:");
+        raised.AwaitSite.ShouldStartWith("AlarmTests.cs:");
+        raised.Detail!.ShouldContain("mutex 'ledger'");
+        raised.Detail!.ShouldContain("'reconcile'");
+        _alarms.Last(static alarm => alarm.Name == "order").Phase.ShouldBe(AlarmPhase.Cleared);
+        world.Runtime.ListAlarms().ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void C7_The_limit_of_a_task_outranks_that_of_its_pool_and_that_of_the_runtime()
+    {
+        World world = Watched(limits => limits.Blocked = TimeSpan.FromSeconds(30));
+        TaskPool slow = world.Runtime.CreatePool("slow", 10);
+        slow.BlockedLimit = TimeSpan.FromHours(1);
+        TaskScope quick = world.Runtime.OpenScope("quick");
+        quick.BlockedLimit = TimeSpan.FromSeconds(5);
+        slow.TrySpawn(SleepAsync(), out _, name: "in the slow pool").ShouldBeTrue();
+        slow.TrySpawn(SleepAsync(), out ManagedTask? own, name: "with a limit of its own").ShouldBeTrue();
+        own!.BlockedLimit = TimeSpan.FromSeconds(10);
+        _ = quick.Spawn(SleepAsync(), name: "in the quick scope");
+        _ = world.Runtime.SpawnDetached(SleepAsync(), name: "in none");
+        world.Run();
+
+        Turn(world, 45);
+
+        _alarms.Where(static alarm => alarm.Phase == AlarmPhase.Raised).Select(static alarm => (alarm.Name, alarm.Limit.TotalSeconds)).ShouldBe([("in the quick scope", 5), ("with a limit of its own", 10), ("in none", 30)]);
+    }
+
+    [Fact]
+    public void C7_A_task_that_may_wait_for_ever_raises_no_alarm()
+    {
+        World world = Watched(limits => limits.Blocked = TimeSpan.FromSeconds(30));
+        world.Runtime.SpawnDetached(SleepAsync(), name: "resident").IsResident = true;
+        world.Run();
+
+        Turn(world, 60);
+
+        _alarms.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void C7_Many_tasks_of_one_place_are_one_alarm_with_their_number()
+    {
+        World world = Watched(limits => limits.Blocked = TimeSpan.FromSeconds(30));
+        TaskScope scope = world.Runtime.OpenScope("all");
+        for (int i = 0; i < 1_000; i++)
+        {
+            _ = scope.Spawn(SleepAsync(), name: "order");
+        }
+
+        world.Run();
+        Turn(world, 31);
+
+        _alarms.ShouldHaveSingleItem().Count.ShouldBe(1_000);
+        _alarms[0].ToString().ShouldContain("1,000 tasks 'order'");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)] // the twin heeds its token
+    public void C7_A_canceled_task_that_goes_on_is_told(bool deaf)
+    {
+        World world = Watched(_ => { });
+        var promise = new TaskCompletionSource();
+        ManagedTask task = world.Runtime.SpawnDetached(async ct => await (deaf ? promise.Task : promise.Task.WaitAsync(ct)), name: "deaf");
+        world.Run();
+        task.Cancel("no longer wanted");
+        world.Run();
+
+        Turn(world, 40);
+
+        _alarms.Count(static alarm => alarm is { Kind: AlarmKind.CancelIgnored, Phase: AlarmPhase.Raised }).ShouldBe(deaf ? 1 : 0);
+        if (deaf)
+        {
+            _alarms[0].ToString().ShouldContain("was canceled");
+            promise.SetResult();
+            world.Run();
+            Turn(world, 1);
+            _alarms[^1].Phase.ShouldBe(AlarmPhase.Cleared);
+        }
+    }
+
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(3, false)] // the twin has one slot more
+    public void C7_A_pool_that_stays_full_is_told(int slots, bool full)
+    {
+        World world = Watched(_ => { });
+        TaskPool pool = world.Runtime.CreatePool("requests", slots);
+        for (int i = 0; i < 2; i++)
+        {
+            pool.TrySpawn(SleepAsync(), out _).ShouldBeTrue();
+        }
+
+        world.Run();
+        Turn(world, 40);
+
+        _alarms.Count(static alarm => alarm is { Kind: AlarmKind.PoolFull, Name: "requests" }).ShouldBe(full ? 1 : 0);
+    }
+
+    [Fact]
+    public void C7_Ready_tasks_that_nobody_runs_are_told_and_one_that_gives_way_again_and_again_is_not()
+    {
+        World world = Watched(_ => { });
+        bool over = false;
+        _ = world.Runtime.SpawnDetached(YieldUntilAsync(() => over), name: "polite");
+        for (int i = 0; i < 100; i++)
+        {
+            world.Executor.RunOneStep();
+            world.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        _alarms.ShouldBeEmpty(); // ready at every look, and run in between
+
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        world.Time.Advance(TimeSpan.FromSeconds(1)); // nobody has run it
+        Alarm starved = _alarms.ShouldHaveSingleItem();
+        starved.Kind.ShouldBe(AlarmKind.Starved);
+        starved.Detail!.ShouldContain("'polite'");
+
+        over = true;
+        world.Run();
+        Turn(world, 1);
+        _alarms[^1].Phase.ShouldBe(AlarmPhase.Cleared);
+    }
+
+    [Fact]
+    public void C7_A_step_that_keeps_its_thread_is_told_while_it_does()
+    {
+        World world = Watched(_ => { });
+        ManagedTask task = world.Runtime.SpawnDetached(BusyAsync(world), name: "busy");
+        world.Run();
+
+        Alarm held = _alarms.First();
+        held.Kind.ShouldBe(AlarmKind.WorkerHeld);
+        held.Task.ShouldBe(task.Id);
+        held.Detail!.ShouldContain(nameof(BusyAsync));
+        Turn(world, 1);
+        _alarms[^1].Phase.ShouldBe(AlarmPhase.Cleared);
+    }
+
+    [Fact]
+    public void C7_Subscribers_and_the_operator_are_told_and_one_that_throws_harms_nobody()
+    {
+        World world = Watched(limits => limits.Blocked = TimeSpan.FromSeconds(30));
+        List<Alarm> heard = [];
+        using IDisposable bad = world.Runtime.SubscribeToAlarms(static _ => throw new InvalidOperationException("not my day"));
+        IDisposable good = world.Runtime.SubscribeToAlarms(heard.Add);
+        _ = world.Runtime.SpawnDetached(SleepAsync(), name: "order");
+        world.Run();
+
+        Turn(world, 31);
+        heard.ShouldHaveSingleItem().Id.ShouldBe(_alarms[0].Id);
+        RuntimeEvent told = world.Events.ShouldHaveSingleItem();
+        told.Kind.ShouldBe(RuntimeEventKind.Alarm);
+        told.Message.ShouldBe(_alarms[0].ToString());
+
+        good.Dispose();
+        good.Dispose();
+        Turn(world, 40);
+        heard.Count.ShouldBe(1);
+        _alarms.Count.ShouldBeGreaterThan(1);
+    }
+
+    [Fact]
+    public async Task C7_A_runtime_that_was_stopped_raises_no_alarms()
+    {
+        World world = Watched(limits => limits.Blocked = TimeSpan.FromSeconds(30));
+        Task stop = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        world.Run();
+        await stop;
+
+        world.Time.ActiveTimers.ShouldBe(0);
+        Turn(world, 60);
+        _alarms.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Who_subscribes_where_no_alarms_are_raised_is_told_what_to_do() =>
+        Should.Throw<InvalidOperationException>(() => new World().Runtime.SubscribeToAlarms(static _ => { })).Message.ShouldContain("TaskRuntimeOptions.Alarms");
+
+    [Fact]
+    public void Limits_are_positive_or_null()
+    {
+        var limits = new AlarmLimits();
+        Should.Throw<ArgumentOutOfRangeException>(() => limits.Blocked = TimeSpan.Zero).ParamName.ShouldBe("Blocked");
+        Should.Throw<ArgumentOutOfRangeException>(() => limits.PoolFull = TimeSpan.FromSeconds(-1));
+        Should.Throw<ArgumentOutOfRangeException>(() => limits.Every = TimeSpan.FromMilliseconds(9));
+        Should.Throw<ArgumentOutOfRangeException>(() => limits.RepeatAfter = TimeSpan.Zero);
+        limits.Starved = null;
+        limits.Starved.ShouldBeNull();
+    }
+
+    private World Watched(Action<AlarmLimits> set)
+    {
+        var limits = new AlarmLimits { OnAlarm = _alarms.Add };
+        set(limits);
+        return new World(options => options.Alarms = limits);
+    }
+
+    private static void Turn(World world, int seconds)
+    {
+        for (int i = 0; i < seconds; i++)
+        {
+            world.Time.Advance(TimeSpan.FromSeconds(1));
+            world.Run();
+        }
+    }
+
+    private static async Future HoldAsync(AsyncMutex mutex, TimeSpan time)
+    {
+        using (await mutex.LockAsync())
+        {
+            await Future.Delay(time);
+        }
+    }
+
+    private static async Future SleepAsync() => await Future.Delay(TimeSpan.FromHours(10));
+
+    private static async Future YieldUntilAsync(Func<bool> over)
+    {
+        while (!over())
+        {
+            await Future.Yield();
+        }
+    }
+
+    private static async Future BusyAsync(World world)
+    {
+        await Future.Yield();
+        for (int i = 0; i < 3; i++)
+        {
+            world.Time.Advance(TimeSpan.FromSeconds(1)); // the looks happen inside the step
+        }
+    }
+}

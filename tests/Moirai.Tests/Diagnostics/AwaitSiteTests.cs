@@ -1,0 +1,328 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Moirai.Diagnostics;
+using Moirai.Sites;
+
+namespace Moirai.Tests.Diagnostics;
+
+/// <summary>Issue 5, part 2: the chain of frames of each task, each with method and <c>file:line</c>, from the leaf to the body. Built for Release.</summary>
+/// <remarks>A line that is asserted stands in the body itself: the await tells its own line, by <see cref="Here"/>.</remarks>
+public sealed class AwaitSiteTests
+{
+    private readonly World _world = new("sites");
+    private readonly TaskCompletionSource _never = new();
+    private readonly List<string> _expected = [];
+
+    [Fact]
+    public void A_chain_of_futures_is_told_from_the_leaf_to_the_body_with_file_and_line_of_each_await()
+    {
+        var gate = new Gate();
+        ManagedTask task = _world.Start(async _ =>
+        {
+            At(Here()); await OuterAsync(gate);
+        }, "order");
+
+        TaskSnapshot told = Told(task);
+
+        told.Chain.Where(static frame => !frame.IsInfrastructure).Select(static frame => frame.Method)
+            .ShouldBe(["InnerAsync", "OuterAsync", "a lambda in A_chain_of_futures_is_told_from_the_leaf_to_the_body_with_file_and_line_of_each_await"]);
+        Lines(told).ShouldBe(Enumerable.Reverse(_expected));
+        told.AwaitSite.ShouldBe(_expected[^1]);
+        told.Chain[0].ToString().ShouldBe("a polled future");
+        told.Chain[1].Type.ShouldBe(nameof(AwaitSiteTests));
+        gate.Open();
+        _world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_body_of_plain_tasks_and_value_tasks_is_told_with_its_inner_methods()
+    {
+        ManagedTask task = _world.Runtime.SpawnDetached(PlainAsync, "plain");
+        _world.Run();
+
+        TaskSnapshot told = Told(task);
+
+        told.Chain.Where(static frame => frame.IsPlain).Select(static frame => frame.Method).ShouldBe(["InnerValueAsync", "GenericAsync", "PlainAsync"]);
+        Lines(told).ShouldBe(Enumerable.Reverse(_expected));
+        told.Wait.ShouldBe(new WaitSnapshot(WaitKind.Foreign, "a Task"));
+        _never.SetResult();
+        _world.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    [InlineData(7)]
+    public void Whichever_of_many_awaits_it_stands_at_the_line_is_that_await(int shape)
+    {
+        ManagedTask task = _world.Start(_ => ManyAsync(shape), "many");
+
+        TaskSnapshot told = Told(task);
+
+        told.AwaitSite.ShouldBe(_expected[^1]);
+        _never.SetResult();
+        _world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_the_platform_awaits_is_called_by_its_name()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "platform" });
+        using var semaphore = new SemaphoreSlim(0);
+        using var free = new SemaphoreSlim(0);
+        using var stop = new CancellationTokenSource();
+        var channel = Channel.CreateBounded<int>(1);
+        Task other = _never.Task;
+        var bodies = new Dictionary<string, Func<CancellationToken, Task>>
+        {
+#pragma warning disable RS0030 // nobody waits for it to be over: how the wait is called is what is asked
+            ["Task.Delay"] = _ => Task.Delay(TimeSpan.FromHours(1), TimeProvider.System, stop.Token),
+#pragma warning restore RS0030
+            ["SemaphoreSlim.WaitUntilCountOrTimeoutAsync (Task.WaitAsync)"] = async _ => await semaphore.WaitAsync(stop.Token),
+            ["SemaphoreSlim.WaitAsync"] = async _ => await free.WaitAsync(),
+            ["Task.WhenAll"] = async _ => await Task.WhenAll(other, new TaskCompletionSource().Task.WaitAsync(stop.Token)),
+            ["Task.WhenAny"] = async _ => await Task.WhenAny(other, new TaskCompletionSource().Task.WaitAsync(stop.Token)),
+            ["a Task"] = async _ => await other,
+        };
+        var tasks = bodies.ToDictionary(pair => pair.Key, pair => runtime.SpawnDetached(pair.Value, pair.Key));
+        ManagedTask reader = runtime.SpawnDetached(async token => _ = await channel.Reader.ReadAsync(stop.Token), "reader");
+        Eventually.Is(() => runtime.TakeSnapshot().States is { Blocked: 7, Live: 7 }, TimeSpan.FromSeconds(20)).ShouldBeTrue();
+
+        RuntimeSnapshot snapshot = runtime.TakeSnapshot();
+
+        foreach ((string name, ManagedTask task) in tasks)
+        {
+            snapshot.Tasks.Single(one => one.Id == task.Id).Wait!.What.ShouldBe(name);
+        }
+
+        snapshot.Tasks.Single(one => one.Id == reader.Id).Wait!.What.ShouldContain("Read");
+        free.Release();
+        await stop.CancelAsync();
+        _never.SetResult();
+        Eventually.Is(() => runtime.TakeSnapshot().States.Live == 0, TimeSpan.FromSeconds(20)).ShouldBeTrue(runtime.TakeSnapshot().ToString());
+    }
+
+    [Fact]
+    public void A_managed_task_that_plain_code_awaits_is_named()
+    {
+        ManagedTask slow = _world.Start(async _ => await _never.Task, "slow");
+        ManagedTask plain = _world.Runtime.SpawnDetached(async Task (CancellationToken _) => await slow, "plain");
+        _world.Run();
+
+        TaskSnapshot told = Told(plain);
+
+        told.Wait.ShouldBe(new WaitSnapshot(WaitKind.Task, $"the end of {slow.Title}") { Task = slow.Id });
+        _never.SetResult();
+        Eventually.Is(() => _world.Run() >= 0 && plain.IsEnded, TimeSpan.FromSeconds(20)).ShouldBeTrue(); // plain code goes on by way of the thread pool
+        _world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_timed_wait_for_plain_code_tells_that_code_and_when_the_time_is_over()
+    {
+        ManagedTask task = _world.Start(async _ =>
+        {
+            await PlainAsync(default).WithTimeout(TimeSpan.FromSeconds(30));
+        }, "timed");
+        _world.Advance(10);
+
+        TaskSnapshot told = Told(task);
+
+        told.Chain.Select(static frame => frame.Method).ShouldContain("InnerValueAsync");
+        told.Wait!.DueIn.ShouldBe(TimeSpan.FromSeconds(20));
+        _never.SetResult();
+        _world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_walker_that_does_not_find_what_it_knows_is_off_and_the_snapshot_says_so()
+    {
+        ManagedTask task = _world.Runtime.SpawnDetached(PlainAsync, "plain");
+        _world.Run();
+        var moved = new PlainWalker("m_theMachine");
+
+        RuntimeSnapshot snapshot = SnapshotTaker.Take(_world.Runtime.Engine, new SnapshotOptions(), moved);
+
+        moved.Works.ShouldBeFalse();
+        PlainWalker.Platform.Works.ShouldBeTrue("the private fields of this platform have moved: see PlainWalker");
+        snapshot.Notes.ShouldHaveSingleItem().ShouldContain("self-test of the walker failed");
+        snapshot.ToString().ShouldContain("note    Plain async code is not followed");
+        snapshot.Tasks.Single(one => one.Id == task.Id).Chain.ShouldAllBe(static frame => !frame.IsPlain);
+        _world.Runtime.TakeSnapshot().Notes.ShouldBeEmpty();
+        _never.SetResult();
+        _world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Fields_are_read_the_same_by_reflection_and_by_compiled_code()
+    {
+        Task outer = PlainAsync(default);
+        MachineReader reader = MachineReader.Make(outer.GetType(), MachineReader.PlatformField).ShouldNotBeNull();
+        object? byReflection = PlainWalker.Platform.Awaited(reader, outer);
+        int state = reader.State(outer);
+
+        for (int i = 0; i < 1_000; i++)
+        {
+            reader.State(outer).ShouldBe(state);
+        }
+
+        PlainWalker.Platform.Awaited(reader, outer).ShouldBeSameAs(byReflection.ShouldNotBeNull());
+        _never.SetResult();
+        PlainWalker.Platform.ReaderOf(outer).ShouldBeNull("it has ended, and stands at no await");
+    }
+
+    [Fact]
+    public void A_task_that_waits_ten_thousand_frames_deep_is_told_and_cut_short()
+    {
+        ManagedTask task = _world.Start(_ => DeepAsync(10_000), "deep");
+
+        TaskSnapshot told = Told(task);
+
+        told.Chain.Count.ShouldBeLessThan(100);
+        told.Chain[^1].Method.ShouldBe("…");
+        _never.SetResult();
+        _world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_task_that_is_ready_or_runs_tells_where_it_stands()
+    {
+        RuntimeSnapshot? inside = null;
+        ManagedTask yields = _world.Spawn(async _ =>
+        {
+            At(Here()); await Future.Yield();
+        }, "yields");
+        ManagedTask looks = _world.Spawn(async _ =>
+        {
+            inside = _world.Runtime.TakeSnapshot();
+            await Future.Yield();
+        }, "looks");
+        _world.Run();
+
+        inside.ShouldNotBeNull();
+        inside.Tasks.Single(one => one.Id == looks.Id).State.ShouldBe(TaskState.Running);
+        inside.Tasks.Single(one => one.Id == looks.Id).Chain.ShouldNotBeEmpty();
+        inside.Tasks.Single(one => one.Id == yields.Id).ShouldSatisfyAllConditions(
+            task => task.State.ShouldBe(TaskState.Ready),
+            task => task.AwaitSite.ShouldBe(_expected[0]),
+            task => task.Wait.ShouldBeNull());
+        _world.ShouldBeEmpty();
+    }
+
+    private TaskSnapshot Told(ManagedTask task) => _world.Runtime.TakeSnapshot().Tasks.Single(one => one.Id == task.Id);
+
+    private static IEnumerable<string> Lines(TaskSnapshot told) => told.Chain.Where(static frame => !frame.IsInfrastructure).Select(static frame => frame.Site ?? "none");
+
+    private static string Here([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(file)}:{line}");
+
+    private void At(string site) => _expected.Add(site);
+
+    private async Future OuterAsync(Gate gate)
+    {
+        await Future.Yield();
+        At(Here()); await InnerAsync(gate);
+        await Future.Yield();
+    }
+
+    private async Future InnerAsync(Gate gate)
+    {
+        At(Here()); await gate.WaitAsync();
+    }
+
+    private async Task PlainAsync(CancellationToken token)
+    {
+        At(Here()); _ = await GenericAsync("x");
+    }
+
+    private async Task<T> GenericAsync<T>(T value)
+    {
+        await Task.CompletedTask;
+        At(Here()); await InnerValueAsync();
+        return value;
+    }
+
+    private async ValueTask InnerValueAsync()
+    {
+        At(Here()); await _never.Task.ConfigureAwait(false);
+    }
+
+    private async Future DeepAsync(int depth)
+    {
+        if (depth == 0)
+        {
+            await _never.Task;
+            return;
+        }
+
+        await DeepAsync(depth - 1);
+    }
+
+    private async Future ManyAsync(int shape)
+    {
+        if (shape == 0)
+        {
+            At(Here()); await _never.Task;
+        }
+
+        try
+        {
+            if (shape == 1)
+            {
+                At(Here()); await _never.Task;
+            }
+
+            if (shape == 2)
+            {
+                throw new InvalidOperationException();
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            At(Here()); await _never.Task;
+        }
+        finally
+        {
+            if (shape == 3)
+            {
+                At(Here()); await _never.Task;
+            }
+        }
+
+        for (int i = 0; i < 2 && shape == 4; i++)
+        {
+            At(Here()); await _never.Task.ConfigureAwait(true);
+        }
+
+        await using (new Disposable(this, shape == 5))
+        {
+            await Future.Yield();
+        }
+
+        switch (shape)
+        {
+            case 6:
+                At(Here()); await InnerValueAsync();
+                break;
+            default:
+                At(Here()); await _never.Task;
+                break;
+        }
+    }
+
+    private sealed class Disposable(AwaitSiteTests owner, bool waits) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            if (waits)
+            {
+                owner.At(Here()); await owner._never.Task;
+            }
+        }
+    }
+}
