@@ -191,19 +191,44 @@ public sealed class TaskCollectorTests
         (World world, TaskScope scope, TaskCollector<int> collector) = Make();
         ManagedTask<int> member = collector.Add(NeverAsync);
         _ = collector.Add(NeverAsync);
-        ManagedTask<int> collecting = world.Runtime.SpawnDetached(collector.CollectFirstAsync());
-        bool told = false;
-        ManagedTask watching = world.Start(async _ =>
+        TaskId told = default;
+        ManagedTask collecting = world.Start(async _ =>
         {
-            var error = await Should.ThrowAsync<ManagedTaskCanceledException>(collecting.AsTask());
-            told = error.Task == collecting.Id;
+            try
+            {
+                await collector.CollectFirstAsync();
+            }
+            catch (ManagedTaskCanceledException canceled)
+            {
+                told = canceled.Task;
+                throw;
+            }
         });
         member.Cancel();
         world.Run();
         collecting.IsEnded.ShouldBeFalse("another may still complete");
         collecting.Cancel();
         world.Run();
-        (collecting.State, watching.State, told).ShouldBe((TaskState.Canceled, TaskState.Completed, true));
+        (collecting.State, told).ShouldBe((TaskState.Canceled, collecting.Id));
+        world.CloseAndBeEmpty(scope);
+    }
+
+    [Fact]
+    public void C9_what_is_added_to_a_collector_of_a_canceled_scope_never_runs()
+    {
+        var world = new World();
+        TaskScope scope = world.Runtime.OpenScope("canceled");
+        scope.Cancel("enough");
+        var collector = new TaskCollector<int>(scope);
+        bool ran = false;
+        ManagedTask<int> member = collector.Add(async _ =>
+        {
+            ran = true;
+            return await Future.FromResult(1);
+        });
+        world.Run();
+        (member.State, member.CancelCause?.Reason, ran).ShouldBe((TaskState.Canceled, "enough", false));
+        world.Run(collector.DisposeAsync());
         world.CloseAndBeEmpty(scope);
     }
 
