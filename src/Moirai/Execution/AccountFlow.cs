@@ -20,11 +20,12 @@ internal static class AccountFlow
         AccountCell? outer = s_current.Value;
         if (!ReferenceEquals(outer, cell))
         {
+            cell.BeginToFlow();
             ExecutionContext? before = ExecutionContext.Capture();
             s_current.Value = cell; // the handler leaves this to us
             ExecutionContext? after = ExecutionContext.Capture();
             outer?.ThreadLeaves();
-            cell.ThreadEnters();
+            cell.ThreadEnters(takesUp: false);
             cell.Flows(before, after);
 
             // Those who wait for this frame go on in the same context, and so does what they call then: one context a task, and not one a call.
@@ -66,21 +67,16 @@ internal static class AccountFlow
         StepContext? context = StepContext.Existing;
         AccountCell? stepped = context?.Task?.Cell;
         left?.ThreadLeaves();
-        if (left is not null && entered is not null)
-        {
-            context ??= StepContext.Current;
-        }
-
-        // A thread that goes from the code of one task straight to that of another does so inside a call, and will come back. What it comes back to it has not taken up anew.
-        bool isBack = left is not null && entered is not null && context!.ComesBack(left, entered);
         if (entered is not null)
         {
-            if (!isBack && !ReferenceEquals(entered, stepped))
+            // A thread that goes from the code of one task straight to that of another does so inside a call, and will come back. What it comes back to it has not taken up anew; and a step counts itself.
+            bool takesUp = !ReferenceEquals(entered, stepped);
+            if (left is not null && (context ?? StepContext.Current).ComesBack(left, entered))
             {
-                entered.CountPoll(); // a step counts itself
+                takesUp = false;
             }
 
-            entered.ThreadEnters();
+            entered.ThreadEnters(takesUp);
         }
 
         // Plain code of another task that goes on inside a step is not what that step is busy with.

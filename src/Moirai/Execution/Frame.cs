@@ -190,7 +190,7 @@ internal abstract class Frame : WaitNode
             task.RestoreBeforeStep();
         }
 
-        task.TakeUp();
+        task.TakeUp(context);
         task.Place = context;
         context.Next = this;
     }

@@ -21,6 +21,7 @@ internal static class Stepper
         {
             if (task.IsCancelRequested)
             {
+                context.Stamp = AccountCell.Unread;
                 Ending.EndUnstarted(task, frame, TaskState.Ready);
                 return;
             }
@@ -33,7 +34,7 @@ internal static class Stepper
             task.RestoreBeforeStep();
         }
 
-        task.TakeUp();
+        task.TakeUp(context);
         task.Place = context;
 
         // A step can run inside another one: a body may drive a local executor.
@@ -91,9 +92,14 @@ internal static class Stepper
         {
             Exception? error = context.Error;
             context.Error = null;
+            context.Stamp = AccountCell.Unread;
             Ending.End(task, frame, error, context);
         }
 
-        outerTask?.Exact?.TakeBack();
+        if (outerTask is not null)
+        {
+            context.Stamp = AccountCell.Unread; // it was that of what ran inside
+            outerTask.Exact?.TakeBack();
+        }
     }
 }
