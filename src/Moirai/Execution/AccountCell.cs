@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Moirai.Ground;
 using Moirai.Timers;
 using Moirai.Wakers;
@@ -202,6 +203,7 @@ internal sealed class AccountCell : TaskIdentity
     }
 
     // Every write is one that releases, so nobody sees them in another order.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Write(int word, int next, long now, int polls)
     {
         int version = _version;
@@ -235,11 +237,13 @@ internal sealed class AccountCell : TaskIdentity
     }
 
     // What has ended stays so; only threads still leave.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int After(int word, int mask, int add, int set) => (word & ConditionMask) == Ended
         ? word + add
         : ((word & mask) + add) | set;
 
     // A step that runs, or a thread in plain code, is busy; one that lends its thread waits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Bucket(int word)
     {
         int condition = word & ConditionMask;

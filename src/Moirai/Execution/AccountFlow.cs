@@ -10,8 +10,14 @@ internal static class AccountFlow
 {
     private static readonly AsyncLocal<AccountCell?> s_current = new(Changed);
 
+    // Whether any runtime of the process keeps times. Set before its first task is made.
+    private static bool s_keepsTimes;
+
     /// <summary>The account that flows with the code of this thread.</summary>
     internal static AccountCell? Current => s_current.Value;
+
+    /// <summary>A runtime is made that keeps times.</summary>
+    internal static void KeepTimes() => s_keepsTimes = true;
 
     /// <summary>From here on plain code that a running frame calls is accounted to its task. By the thread that steps it.</summary>
     internal static AccountCell Begin(Frame frame)
@@ -64,6 +70,11 @@ internal static class AccountFlow
 
         AccountCell? left = change.PreviousValue;
         AccountCell? entered = change.CurrentValue;
+        if (entered is null && !s_keepsTimes)
+        {
+            return; // who only counts has nothing to do when a thread leaves
+        }
+
         StepContext? context = StepContext.Existing;
         AccountCell? stepped = context?.Task?.Cell;
         left?.ThreadLeaves();
