@@ -95,6 +95,13 @@ internal sealed class AccountCell : TaskIdentity
     /// <summary>The context that is like another but for this cell; null when it is not known.</summary>
     internal ExecutionContext? ContextWithout(ExecutionContext? context) => context is not null && ReferenceEquals(Volatile.Read(ref _with), context) ? Volatile.Read(ref _without) : null;
 
+    /// <summary>Lets go of the contexts: what they lead to is kept by what runs in them, and by nobody who only knows of the task. By anybody.</summary>
+    internal void ForgetContexts()
+    {
+        Volatile.Write(ref _with, null);
+        Volatile.Write(ref _without, null);
+    }
+
     // By the owner of the task.
     internal void BecomeReady() => Turn(Ready, Unread);
 
@@ -116,7 +123,7 @@ internal sealed class AccountCell : TaskIdentity
 
     internal void End()
     {
-        _with = _without = null; // no ambient values are kept
+        ForgetContexts(); // no ambient values are kept
         if (IsExact)
         {
             Turn(Ended, Unread);
