@@ -196,9 +196,10 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     /// <param name="drain">How long tasks may end by themselves; zero cancels at once.</param>
     /// <param name="cancel">How long canceled tasks may take.</param>
     /// <param name="abandon">How long leaked tasks that were resumed may take; by default <see cref="TaskRuntimeOptions.AbandonTimeout"/>. Nobody waits when there are none.</param>
+    /// <param name="drained">Ends the draining before its time: what still runs when it is canceled is canceled then. The stop goes on and gives its report all the same.</param>
     /// <exception cref="ArgumentOutOfRangeException">A budget is negative.</exception>
     /// <exception cref="InvalidOperationException">It is <see cref="Default"/>, which is never stopped.</exception>
-    public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel, TimeSpan? abandon = null)
+    public Task<StopReport> StopAsync(TimeSpan drain, TimeSpan cancel, TimeSpan? abandon = null, CancellationToken drained = default)
     {
         Timeouts.ThrowIfBad(drain);
         Timeouts.ThrowIfBad(cancel);
@@ -215,7 +216,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         }
 
         _lost?.Dispose();
-        _ = StopOnceAsync(own, Budgets(drain, cancel, abandon ?? _options.AbandonTimeout)); // whatever becomes of it is told by its source
+        _ = StopOnceAsync(own, Budgets(drain, cancel, abandon ?? _options.AbandonTimeout) with { Drained = drained }); // whatever becomes of it is told by its source
         return own.Task;
     }
 

@@ -11,6 +11,7 @@ internal sealed class Engine
 
     private readonly Action<RuntimeEvent> _publish;
     private volatile bool _stopped;
+    private volatile bool _reported;
 
     internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish)
     {
@@ -56,6 +57,13 @@ internal sealed class Engine
     {
         get => _stopped;
         set => _stopped = value;
+    }
+
+    /// <summary>The stop is over and has been reported: nobody waits any more for what is left.</summary>
+    internal bool IsReported
+    {
+        get => _reported;
+        set => _reported = value;
     }
 
     /// <summary>Whether a task of this engine ever waited in a synchronization primitive: only then the census looks for such waits.</summary>

@@ -68,7 +68,7 @@ public sealed partial class TaskPool : IAsyncDisposable
         await Abandonment.CloseAsync(_group, "pool");
     }
 
-    /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do.</summary>
+    /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do, nor after the stop of the runtime, which has reported what did not end and for which nobody waits any more.</summary>
     /// <exception cref="InvalidOperationException">A task of the pool itself disposes it. The pool is unchanged.</exception>
     public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task));
 
@@ -78,6 +78,11 @@ public sealed partial class TaskPool : IAsyncDisposable
         _slots.Close();
         if (!_group.TryClose(out _)) // not "if it is empty": somebody may spawn before it is closed
         {
+            if (_group.Engine.IsReported)
+            {
+                return; // what is left in it was canceled, given its time, and reported
+            }
+
             _group.Cancel(Cancellation.Cause(CancelKind.ScopeLeft, _group.Engine, null, $"pool '{Name}'"));
         }
 

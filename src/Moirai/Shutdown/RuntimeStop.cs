@@ -8,7 +8,8 @@ namespace Moirai.Shutdown;
 /// <param name="Cancel">Canceled tasks may end.</param>
 /// <param name="Abandon">Tasks that were proved to be leaked, and resumed, may end; what is left then is abandoned.</param>
 /// <param name="Leaks">What is done about tasks that neither end nor can be canceled since nothing can wake them; null: nobody looks.</param>
-internal readonly record struct StopBudgets(TimeSpan Drain, TimeSpan Cancel, TimeSpan Abandon, LeakPolicy? Leaks);
+/// <param name="Drained">Ends the draining before its time.</param>
+internal readonly record struct StopBudgets(TimeSpan Drain, TimeSpan Cancel, TimeSpan Abandon, LeakPolicy? Leaks, CancellationToken Drained = default);
 
 /// <summary>The order of a shutdown: stop intake, drain, cancel, prove and heal what can never end, abandon the rest, report.</summary>
 internal static class RuntimeStop
@@ -20,7 +21,7 @@ internal static class RuntimeStop
 
         using var clock = new Budget(engine.Provider);
         long before = Ended(engine);
-        bool ended = await WaitEmptyAsync(engine, clock, budgets.Drain).ConfigureAwait(false);
+        bool ended = await DrainAsync(engine, clock, budgets).ConfigureAwait(false);
         long drained = Ended(engine);
         long interrupted = 0;
         LeakReport? leaks = null;
@@ -35,7 +36,16 @@ internal static class RuntimeStop
             }
         }
 
-        return Report(engine, leaks, drained - before, interrupted);
+        StopReport report = Report(engine, leaks, drained - before, interrupted);
+        engine.IsReported = true;
+        return report;
+    }
+
+    private static async Task<bool> DrainAsync(Engine engine, Budget clock, StopBudgets budgets)
+    {
+        clock.Start(budgets.Drain);
+        using CancellationTokenRegistration early = budgets.Drained.UnsafeRegister(static clock => ((Budget)clock!).End(), clock);
+        return await WaitAsync(engine, clock, new Emptiness(engine)).ConfigureAwait(false);
     }
 
     private static StopReport Report(Engine engine, LeakReport? leaks, long drained, long interrupted)
@@ -94,9 +104,14 @@ internal static class RuntimeStop
 
     private static Task<bool> WaitEmptyAsync(Engine engine, Budget clock, TimeSpan budget) => WaitAsync(engine, clock, budget, new Emptiness(engine));
 
-    private static async Task<bool> WaitAsync(Engine engine, Budget clock, TimeSpan budget, Awaited awaited)
+    private static Task<bool> WaitAsync(Engine engine, Budget clock, TimeSpan budget, Awaited awaited)
     {
         clock.Start(budget);
+        return WaitAsync(engine, clock, awaited);
+    }
+
+    private static async Task<bool> WaitAsync(Engine engine, Budget clock, Awaited awaited)
+    {
         while (!awaited.IsThere)
         {
             // A local executor runs only when somebody drives it; while its runtime is stopped, that is who stops it.
@@ -171,6 +186,8 @@ internal static class RuntimeStop
         private TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         internal Task Over => _over.Task;
+
+        internal void End() => _over.TrySetResult();
 
         internal void Start(TimeSpan budget)
         {

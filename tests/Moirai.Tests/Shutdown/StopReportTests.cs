@@ -106,6 +106,47 @@ public sealed class StopReportTests
         });
     }
 
+    [Fact]
+    public async Task B5_DrainingEndsBeforeItsTimeWhenWhoStopsIsInAHurry()
+    {
+        var world = new World();
+        ManagedTask slow = world.Spawn(static async _ => await Future.Delay(TimeSpan.FromHours(1)), "slow");
+        using var hurry = new CancellationTokenSource();
+        Task<StopReport> stop = world.Runtime.StopAsync(TimeSpan.FromHours(2), Second, abandon: null, hurry.Token);
+        await UntilAsync(() => world.Time.ActiveTimers == 2);
+        stop.IsCompleted.ShouldBeFalse();
+
+        await hurry.CancelAsync();
+        StopReport report = await stop;
+
+        slow.State.ShouldBe(TaskState.Canceled);
+        report.Interrupted.ShouldBe(1);
+        report.IsComplete.ShouldBeTrue();
+        world.Time.Elapsed.ShouldBe(TimeSpan.Zero);
+        world.Time.ActiveTimers.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task B5_APoolThatIsDisposedAfterTheStopDoesNotWaitForWhatTheStopLeft()
+    {
+        var world = new World();
+        var held = new TaskCompletionSource();
+        TaskPool pool = world.Runtime.CreatePool("deaf ones", 1);
+        pool.TrySpawn(_ => held.Task, out ManagedTask? left).ShouldBeTrue();
+        world.Run();
+        (await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero)).Left.ShouldHaveSingleItem().Id.ShouldBe(left.Id);
+
+        ValueTask disposed = ((IAsyncDisposable)pool).DisposeAsync();
+        await UntilAsync(() =>
+        {
+            world.Run();
+            return disposed.IsCompleted;
+        });
+        await disposed;
+        pool.ActiveCount.ShouldBe(1, "the account says the truth");
+        held.SetResult();
+    }
+
     private static async Task HealsAtTheStopAsync(Action<TaskRuntimeOptions> configure)
     {
         var world = new World(configure);
