@@ -1,0 +1,55 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Moirai;
+using Moirai.Hosting;
+using Moirai.Hosting.Health;
+using Moirai.Hosting.Supervision;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>The health checks of Moirai.</summary>
+public static class MoiraiHealthChecksExtensions
+{
+    /// <summary>Adds <c>moirai-pools</c> (full or stuck), <c>moirai-leaks</c>, <c>moirai-starvation</c> and <c>moirai-supervisors</c> (given up), all with the tag <c>moirai</c>.</summary>
+    /// <remarks>Adding them again adds nothing. <c>services.AddMoirai()</c> has to be there too.</remarks>
+    /// <param name="builder">The health checks of the host.</param>
+    /// <param name="configure">Runs after the configuration (<c>Moirai:Health</c>) was read, and so has the last word.</param>
+    /// <param name="failureStatus">What leaks, starvation and stuck pools are reported as; <see cref="HealthStatus.Degraded"/> by default, so that they alarm and no orchestrator kills the process for them. A supervisor that has given up is
+    /// always unhealthy.</param>
+    /// <returns>The same builder.</returns>
+    public static IHealthChecksBuilder AddMoirai(this IHealthChecksBuilder builder, Action<MoiraiHealthOptions>? configure = null, HealthStatus failureStatus = HealthStatus.Degraded)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        OptionsBuilder<MoiraiHealthOptions> options = builder.Services.AddOptions<MoiraiHealthOptions>().ValidateOnStart();
+        if (configure is not null)
+        {
+            options.Configure(configure);
+        }
+
+        if (builder.Services.Any(static service => service.ServiceType == typeof(StarvationProbe)))
+        {
+            return builder;
+        }
+
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigureOptions<MoiraiHealthOptions>, MoiraiHealthOptionsSetup>());
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MoiraiHealthOptions>, MoiraiHealthOptionsCheck>());
+        builder.Services.AddSingleton<StarvationProbe>();
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StarvationProbe>(static services => services.GetRequiredService<StarvationProbe>()));
+        builder.Services.AddSingleton<PoolHealthCheck>();
+
+        string[] tags = ["moirai"];
+        builder.Add(new HealthCheckRegistration("moirai-pools", static services => services.GetRequiredService<PoolHealthCheck>(), failureStatus, tags));
+        builder.Add(new HealthCheckRegistration("moirai-leaks", static services => Finding(services, HealthFindings.Leaks, "No task was found that can never go on."), failureStatus, tags));
+        builder.Add(new HealthCheckRegistration("moirai-starvation", static services => Finding(services, StarvationProbe.Subject, "The thread pool was never starved."), failureStatus, tags));
+        return builder.Add(new HealthCheckRegistration("moirai-supervisors", static services => new SupervisorHealthCheck(services), HealthStatus.Unhealthy, tags));
+    }
+
+    private static FindingHealthCheck Finding(IServiceProvider services, string subject, string quiet) => new(
+        subject,
+        quiet,
+        services.GetRequiredService<HealthFindings>(),
+        services.GetRequiredService<TaskRuntime>().TimeProvider,
+        services.GetRequiredService<IOptions<MoiraiHealthOptions>>().Value.RememberFor);
+}

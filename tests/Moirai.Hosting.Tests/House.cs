@@ -1,0 +1,76 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Moirai.Testing;
+
+namespace Moirai.Hosting.Tests;
+
+/// <summary>A host with nothing in it but Moirai, on a clock that the test turns.</summary>
+internal sealed class House : IAsyncDisposable
+{
+    private readonly IHost _host;
+
+    private House(IHost host, VirtualTimeProvider time, LogBook log)
+    {
+        _host = host;
+        Time = time;
+        Log = log;
+    }
+
+    internal VirtualTimeProvider Time { get; }
+
+    internal LogBook Log { get; }
+
+    internal IHost Host => _host;
+
+    internal IServiceProvider Services => _host.Services;
+
+    internal TaskRuntime Runtime => Services.GetRequiredService<TaskRuntime>();
+
+    internal TaskPool Pool(string name) => Services.GetRequiredKeyedService<TaskPool>(name);
+
+    internal Supervisor Supervisor(string name) => Services.GetRequiredKeyedService<Supervisor>(name);
+
+    internal static House Build(Action<IServiceCollection> add, params (string Key, string? Value)[] settings)
+    {
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true, ApplicationName = "house" });
+        var (time, log) = (new VirtualTimeProvider(), new LogBook());
+        builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, setting.Value)));
+        builder.Logging.SetMinimumLevel(LogLevel.Trace).AddProvider(log);
+        builder.Services.AddSingleton<TimeProvider>(time);
+        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromMinutes(10)); // its clock is not ours: far enough away
+        add(builder.Services);
+        return new House(builder.Build(), time, log);
+    }
+
+    internal static async Task<House> OpenAsync(Action<IServiceCollection> add, params (string Key, string? Value)[] settings)
+    {
+        House house = Build(add, settings);
+        await house._host.StartAsync();
+        return house;
+    }
+
+    /// <summary>Builds a host and starts it, and gives what kept it from starting.</summary>
+    internal static async Task<string> RefusesToStartAsync(Action<IServiceCollection> add, params (string Key, string? Value)[] settings)
+    {
+        await using House house = Build(add, settings);
+        Exception error = (await Should.ThrowAsync<Exception>(() => house._host.StartAsync()))!;
+        return error.ToString();
+    }
+
+    internal Task StopAsync(CancellationToken hurry = default) => _host.StopAsync(hurry);
+
+    /// <summary>Waits until the next timer is the one expected, and turns the clock to it.</summary>
+    internal async Task PassAsync(TimeSpan delay)
+    {
+        await Eventually.IsAsync(() => Time.NextTimerIn == delay, $"a timer in {delay}, but the next is in {Time.NextTimerIn}");
+        Time.Advance(delay);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        await Eventually.EndsAsync(((IAsyncDisposable)_host).DisposeAsync().AsTask());
+    }
+}
