@@ -66,10 +66,10 @@ public sealed class PoolTests
             services.AddMoirai(static moirai => moirai.Name = "first").AddTaskPool("a", static pool => pool.MaxTasks = 1);
             services.AddMoirai(static moirai => moirai.ReportUnseenResults = true).AddTaskPool("b", static pool => pool.MaxTasks = 1).AddPooledRequests().AddPooledRequests();
             services.AddHealthChecks().AddMoirai().AddMoirai();
+            services.Count(House.IsProbe).ShouldBe(1);
         });
         house.Services.GetServices<TaskRuntime>().ShouldHaveSingleItem().Name.ShouldBe("first");
         house.Services.GetServices<IHostedService>().Count(static service => service.GetType().Name == "MoiraiLifecycle").ShouldBe(1);
-        house.Services.GetServices<IHostedService>().Count(static service => service.GetType().Name == "StarvationProbe").ShouldBe(1);
         house.Pool("a").ShouldNotBeSameAs(house.Pool("b"));
     }
 

@@ -68,7 +68,8 @@ internal sealed partial class MoiraiLifecycle(
 
         if (_logger.IsEnabled(LogLevel.Information))
         {
-            StopBegins(_logger, runtime.Name, runtime.TakeCensus().Live);
+            long live = runtime.TakeCensus().Live;
+            StopBegins(_logger, runtime.Name, live);
         }
 
         return Task.CompletedTask;
@@ -116,7 +117,8 @@ internal sealed partial class MoiraiLifecycle(
 
         if (_logger.IsEnabled(LogLevel.Warning))
         {
-            DrainEnds(_logger, runtime.Name, runtime.TakeCensus().Live, options.Value.CancelTimeout);
+            long live = runtime.TakeCensus().Live;
+            DrainEnds(_logger, runtime.Name, live, options.Value.CancelTimeout);
         }
 
         _drained.Cancel();
