@@ -292,7 +292,7 @@ public sealed class RequestTests
         await Eventually.EndsAsync(inside.Task);
         Task stop = shop.StopAsync();
         await Eventually.IsAsync(() => shop.Time.NextTimerIn < s_hour, "the clock of the stop");
-        shop.Time.Advance(TimeSpan.FromMinutes(10));
+        shop.Time.Advance(House.Drain);
         (await Eventually.EndsAsync(request)).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         await Eventually.EndsAsync(stop);
         await shop.DisposeAsync();

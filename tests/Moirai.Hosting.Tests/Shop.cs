@@ -39,7 +39,7 @@ internal sealed class Shop : IAsyncDisposable
         var (time, log) = (new VirtualTimeProvider(), new LogBook());
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Trace).AddProvider(log);
         builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromMinutes(10));
+        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = House.Shutdown);
         builder.Services.AddHttpContextAccessor();
         builder.Services.AddMoirai()
             .ConfigureRuntime((_, runtime) => runtime.TimeProvider = time)

@@ -117,7 +117,7 @@ internal static class FutureAwait
         try
         {
             ManagedTask task = frame.SpawnDetached();
-            if (ManagedTask.Stepped is null && TaskIdentity.Task is { } caller)
+            if (TaskIdentity.Task is { } caller) // also inside a step: the body's own first one, or another task's in which the code continues
             {
                 TokenLink.Make(task, caller.Token); // plain code waits in the place of its task, which is canceled by its token
             }
