@@ -92,6 +92,7 @@ public sealed class LifecycleTests
         House house = await OpenAsync();
         var held = new TaskCompletionSource();
         house.Pool("work").TrySpawn(_ => held.Task, out ManagedTask? task, "deaf").ShouldBeTrue();
+        await Eventually.IsAsync(() => task.State == TaskState.Blocked, "the deaf one at work");
         Task stop = house.StopAsync();
         await house.PassAsync(House.Drain);
         await house.PassAsync(TimeSpan.FromSeconds(5));

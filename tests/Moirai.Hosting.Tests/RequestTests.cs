@@ -335,6 +335,11 @@ public sealed class RequestTests
 
         public async Task StoppingAsync(CancellationToken cancellationToken)
         {
+            if (Asked.Task.IsCompleted)
+            {
+                return; // the host is stopped once more, when it is disposed
+            }
+
             Task<HttpResponseMessage> answer = Ask!();
             Asked.SetResult(answer);
             await answer;

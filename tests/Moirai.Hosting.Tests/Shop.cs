@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -40,6 +41,7 @@ internal sealed class Shop : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = House.Shutdown);
         builder.Services.AddHttpContextAccessor();
+        more?.Invoke(builder.Services); // first, so that what it adds hears of a stop last
         builder.Services.AddMoirai()
             .ConfigureRuntime((_, runtime) => runtime.TimeProvider = time)
             .AddTaskPool("requests", pool => pool.MaxTasks = slots)
@@ -48,7 +50,6 @@ internal sealed class Shop : IAsyncDisposable
                 (requests.Pool, requests.AdmissionTimeout, requests.RetryAfter) = ("requests", TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1.5));
                 configure?.Invoke(requests);
             });
-        more?.Invoke(builder.Services);
         WebApplication app = builder.Build();
         app.UsePooledRequests();
         map(app);
