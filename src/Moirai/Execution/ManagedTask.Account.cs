@@ -44,7 +44,7 @@ public partial class ManagedTask
         if (_about is not AccountCell cell)
         {
             cell = new AccountCell(Label, clock: null);
-            Atomics.Write(ref _about, cell);
+            Volatile.Write(ref _about, cell);
         }
 
         return cell;
