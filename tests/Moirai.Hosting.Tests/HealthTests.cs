@@ -46,6 +46,7 @@ public sealed class HealthTests
         (await Health.OfAsync(house, "moirai-pools")).ShouldBe(("Healthy", "No pool is full."), "a pool that is used is not ill");
 
         ManagedTask waiting = house.Runtime.SpawnDetached(async _ => await await pool.SpawnAsync(_ => second.Task));
+        await Eventually.IsAsync(() => pool.WaitingCount == 1, "the first in line");
         ManagedTask last = house.Runtime.SpawnDetached(async _ => await await pool.SpawnAsync(static async _ => await Future.Yield()));
         await Eventually.IsAsync(() => pool.WaitingCount == 2, "the waiters");
         (await Health.OfAsync(house, "moirai-pools")).ShouldBe(("Degraded", "pool 'work' is full (1 of 1 active, 2 waiting)"));
