@@ -55,7 +55,7 @@ public sealed class HealthTests
         (await Health.OfAsync(house, "moirai-pools")).ShouldBe(("Unhealthy", "pool 'work' is stuck: none was admitted for 00:00:30 (1 of 1 active, 2 waiting)"));
 
         first.SetResult();
-        await Eventually.IsAsync(() => pool.WaitingCount == 1, "the admission");
+        await Eventually.IsAsync(() => pool.Counts.Created == 2, "the admission");
         (await Health.OfAsync(house, "moirai-pools")).ShouldBe(("Degraded", "pool 'work' is full (1 of 1 active, 1 waiting)"), "it moves again");
 
         second.SetResult();

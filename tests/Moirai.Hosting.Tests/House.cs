@@ -94,7 +94,7 @@ internal sealed class House : IAsyncDisposable
     {
         if (_started)
         {
-            await StopAsync();
+            await Eventually.StopsAsync(StopAsync(), Time);
         }
 
         await Eventually.EndsAsync(((IAsyncDisposable)_host).DisposeAsync().AsTask());

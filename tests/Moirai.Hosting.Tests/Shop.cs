@@ -71,7 +71,7 @@ internal sealed class Shop : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
-        await _app.StopAsync();
+        await Eventually.StopsAsync(_app.StopAsync(), Time);
         await Eventually.EndsAsync(_app.DisposeAsync().AsTask());
     }
 }
