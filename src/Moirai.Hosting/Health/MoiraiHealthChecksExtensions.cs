@@ -18,10 +18,10 @@ public static class MoiraiHealthChecksExtensions
     /// has to be there too.</remarks>
     /// <param name="builder">The health checks of the host.</param>
     /// <param name="configure">Runs after the configuration (<c>Moirai:Health</c>) was read, and so has the last word.</param>
-    /// <param name="failureStatus">What leaks, deadlocks, alarms, starvation and stuck pools are reported as; <see cref="HealthStatus.Degraded"/> by default, so that they alarm and no orchestrator kills the process for them. A supervisor that has given up is
+    /// <param name="failureStatus">What leaks, deadlocks, alarms, starvation and stuck pools are reported as; null, the default, stands for <see cref="HealthStatus.Degraded"/>, so that they alarm and no orchestrator kills the process for them. A supervisor that has given up is
     /// always unhealthy.</param>
     /// <returns>The same builder.</returns>
-    public static IHealthChecksBuilder AddMoirai(this IHealthChecksBuilder builder, Action<MoiraiHealthOptions>? configure = null, HealthStatus failureStatus = HealthStatus.Degraded)
+    public static IHealthChecksBuilder AddMoirai(this IHealthChecksBuilder builder, Action<MoiraiHealthOptions>? configure = null, HealthStatus? failureStatus = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         OptionsBuilder<MoiraiHealthOptions> options = builder.Services.AddOptions<MoiraiHealthOptions>().ValidateOnStart();
@@ -43,11 +43,12 @@ public static class MoiraiHealthChecksExtensions
         builder.Services.AddSingleton(new RuntimeSetting(static (_, runtime) => runtime.Alarms ??= new AlarmLimits()));
 
         string[] tags = ["moirai"];
-        builder.Add(new HealthCheckRegistration("moirai-pools", static services => services.GetRequiredService<PoolHealthCheck>(), failureStatus, tags));
-        builder.Add(new HealthCheckRegistration("moirai-leaks", static services => Finding(services, HealthFindings.Leaks, "No task was found that can never go on."), failureStatus, tags));
-        builder.Add(new HealthCheckRegistration("moirai-deadlocks", static services => Finding(services, HealthFindings.Deadlocks, "No tasks were found that wait for each other."), failureStatus, tags));
-        builder.Add(new HealthCheckRegistration("moirai-alarms", static services => new AlarmHealthCheck(services.GetRequiredService<TaskRuntime>()), failureStatus, tags));
-        builder.Add(new HealthCheckRegistration("moirai-starvation", static services => Finding(services, StarvationProbe.Subject, "The thread pool was never starved."), failureStatus, tags));
+        HealthStatus failure = failureStatus ?? HealthStatus.Degraded;
+        builder.Add(new HealthCheckRegistration("moirai-pools", static services => services.GetRequiredService<PoolHealthCheck>(), failure, tags));
+        builder.Add(new HealthCheckRegistration("moirai-leaks", static services => Finding(services, HealthFindings.Leaks, "No task was found that can never go on."), failure, tags));
+        builder.Add(new HealthCheckRegistration("moirai-deadlocks", static services => Finding(services, HealthFindings.Deadlocks, "No tasks were found that wait for each other."), failure, tags));
+        builder.Add(new HealthCheckRegistration("moirai-alarms", static services => new AlarmHealthCheck(services.GetRequiredService<TaskRuntime>()), failure, tags));
+        builder.Add(new HealthCheckRegistration("moirai-starvation", static services => Finding(services, StarvationProbe.Subject, "The thread pool was never starved."), failure, tags));
         return builder.Add(new HealthCheckRegistration("moirai-supervisors", static services => new SupervisorHealthCheck(services), HealthStatus.Unhealthy, tags));
     }
 
