@@ -34,7 +34,7 @@ public sealed class BadChildrenTests
         public async Future RunAsync(CancellationToken cancellationToken)
         {
             Life life = _plan.Puppets.Begin("fragile");
-            await life.End.Task;
+            await life.End.Task.WaitAsync(cancellationToken);
         }
 
         public void Dispose() => _plan.Puppets.Note("~fragile");

@@ -22,7 +22,7 @@ public sealed class EventLogTests
         line.Category.ShouldBe("Moirai.Runtime");
         line.Text.ShouldBe("the story (task 17)");
         line.Error.ShouldBeSameAs(error);
-        line.Level.ShouldBeOneOf(kind == RuntimeEventKind.TimedOut ? [LogLevel.Debug] : [LogLevel.Warning, LogLevel.Error]);
+        line.Level.ShouldBeOneOf(kind switch { RuntimeEventKind.TimedOut => [LogLevel.Debug], RuntimeEventKind.AlarmCleared => [LogLevel.Information], _ => [LogLevel.Warning, LogLevel.Error] });
     }
 
     [Fact]

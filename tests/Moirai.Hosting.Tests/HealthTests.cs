@@ -32,7 +32,7 @@ public sealed class HealthTests
     {
         await using House house = await OpenAsync();
         HealthReport report = await house.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(static check => check.Tags.Contains("moirai"));
-        report.Entries.Keys.ShouldBe(["moirai-pools", "moirai-leaks", "moirai-starvation", "moirai-supervisors"]);
+        report.Entries.Keys.ShouldBe(["moirai-pools", "moirai-leaks", "moirai-deadlocks", "moirai-alarms", "moirai-starvation", "moirai-supervisors"]);
         report.Status.ShouldBe(HealthStatus.Healthy);
     }
 
@@ -46,6 +46,7 @@ public sealed class HealthTests
         (await Health.OfAsync(house, "moirai-pools")).ShouldBe(("Healthy", "No pool is full."), "a pool that is used is not ill");
 
         ManagedTask waiting = house.Runtime.SpawnDetached(async _ => await await pool.SpawnAsync(_ => second.Task));
+        await Eventually.IsAsync(() => pool.WaitingCount == 1, "the first in line");
         ManagedTask last = house.Runtime.SpawnDetached(async _ => await await pool.SpawnAsync(static async _ => await Future.Yield()));
         await Eventually.IsAsync(() => pool.WaitingCount == 2, "the waiters");
         (await Health.OfAsync(house, "moirai-pools")).ShouldBe(("Degraded", "pool 'work' is full (1 of 1 active, 2 waiting)"));
@@ -54,12 +55,88 @@ public sealed class HealthTests
         (await Health.OfAsync(house, "moirai-pools")).ShouldBe(("Unhealthy", "pool 'work' is stuck: none was admitted for 00:00:30 (1 of 1 active, 2 waiting)"));
 
         first.SetResult();
-        await Eventually.IsAsync(() => pool.WaitingCount == 1, "the admission");
+        await Eventually.IsAsync(() => pool.Counts.Created == 2, "the admission");
         (await Health.OfAsync(house, "moirai-pools")).ShouldBe(("Degraded", "pool 'work' is full (1 of 1 active, 1 waiting)"), "it moves again");
 
         second.SetResult();
         await Eventually.IsAsync(() => waiting.IsEnded && last.IsEnded, "the ends");
         (await Health.OfAsync(house, "moirai-pools")).Status.ShouldBe("Healthy");
+    }
+
+    [Fact]
+    public async Task A_deadlock_is_logged_and_remembered()
+    {
+        await using House house = await OpenAsync();
+        (await Health.OfAsync(house, "moirai-deadlocks")).Status.ShouldBe("Healthy");
+        var (left, right) = (new AsyncMutex("left"), new AsyncMutex("right"));
+        var (hasLeft, hasRight) = (new TaskCompletionSource(), new TaskCompletionSource());
+        ManagedTask one = house.Runtime.SpawnDetached(_ => BothAsync(left, hasLeft, hasRight.Task, right), "one");
+        ManagedTask other = house.Runtime.SpawnDetached(_ => BothAsync(right, hasRight, hasLeft.Task, left), "other");
+        await Eventually.IsAsync(() => one.IsEnded && other.IsEnded, "the ends");
+        new[] { one.Exception, other.Exception }.OfType<DeadlockException>().ShouldHaveSingleItem();
+
+        await Eventually.IsAsync(() => house.Log.Of("Moirai.Runtime").Any(static line => line.Id == (int)RuntimeEventKind.Deadlock), "the line in the log");
+        await Eventually.IsAsync(() => house.Services.GetRequiredService<HealthFindings>().Find(HealthFindings.Deadlocks) is not null, "the finding");
+        (string status, string story) = await Health.OfAsync(house, "moirai-deadlocks");
+        status.ShouldBe("Degraded");
+        story.ShouldStartWith("1 since the start, the last one 00:00:00 ago: ");
+        house.Time.Advance(TimeSpan.FromMinutes(10));
+        (await Health.OfAsync(house, "moirai-deadlocks")).Status.ShouldBe("Healthy");
+
+        static async Future BothAsync(AsyncMutex mine, TaskCompletionSource have, Task others, AsyncMutex theirs)
+        {
+            using MutexLease first = await mine.LockAsync();
+            have.SetResult();
+            await others;
+            using MutexLease second = await theirs.LockAsync();
+        }
+    }
+
+    [Fact]
+    public async Task An_alarm_is_told_for_as_long_as_it_is_there()
+    {
+        await using House house = await House.OpenAsync(static services =>
+        {
+            // The clock jumps, so of all limits only the one that this test is about.
+            services.AddMoirai().AddTaskPool("work", static pool => pool.MaxTasks = 1).ConfigureRuntime(static (_, runtime) =>
+                runtime.Alarms = new AlarmLimits { WorkerHeld = null, Starved = null, TimersLate = null, CancelIgnored = null });
+            services.AddHealthChecks().AddMoirai();
+        });
+        var held = new TaskCompletionSource();
+        house.Pool("work").TrySpawn(_ => held.Task, out ManagedTask? task).ShouldBeTrue();
+        (await Health.OfAsync(house, "moirai-alarms")).ShouldBe(("Healthy", "There is no alarm."));
+        await TurnsAsync(house, "Degraded");
+        (await Health.OfAsync(house, "moirai-alarms")).Story.ShouldContain("pool 'work' had no free slot for");
+        house.Log.Of("Moirai.Runtime").ShouldContain(static line => line.Id == (int)RuntimeEventKind.Alarm);
+        held.SetResult();
+        await Eventually.IsAsync(() => task.IsEnded, "the end of the task");
+        await TurnsAsync(house, "Healthy");
+        house.Log.Of("Moirai.Runtime").ShouldContain(static line => line.Id == (int)RuntimeEventKind.AlarmCleared);
+    }
+
+    [Fact]
+    public async Task The_limits_of_alarms_that_the_program_sets_are_kept()
+    {
+        var limits = new AlarmLimits { PoolFull = null };
+        AlarmLimits? used = null;
+        await using House house = await House.OpenAsync(services =>
+        {
+            services.AddMoirai().ConfigureRuntime((_, runtime) => runtime.Alarms = limits);
+            services.AddHealthChecks().AddMoirai();
+            services.AddMoirai().ConfigureRuntime((_, runtime) => used = runtime.Alarms);
+        });
+        used.ShouldBeSameAs(limits);
+    }
+
+    // The runtime looks every half second of its clock.
+    private static async Task TurnsAsync(House house, string status)
+    {
+        for (int i = 0; i < 100 && (await Health.OfAsync(house, "moirai-alarms")).Status != status; i++)
+        {
+            house.Time.Advance(s_second / 2);
+        }
+
+        (await Health.OfAsync(house, "moirai-alarms")).Status.ShouldBe(status);
     }
 
     [Fact]

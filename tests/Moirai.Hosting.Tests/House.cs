@@ -10,11 +10,21 @@ namespace Moirai.Hosting.Tests;
 /// <summary>A host with nothing in it but Moirai, on a clock that the test turns.</summary>
 internal sealed class House : IAsyncDisposable
 {
+    /// <summary>How long a host may take to stop. Its clock is not ours, so it is far away.</summary>
+    internal static readonly TimeSpan Shutdown = TimeSpan.FromMinutes(2);
+
+    /// <summary>How long tasks may end by themselves: less 5 s to cancel and 2 s to abandon.</summary>
+    internal static readonly TimeSpan Drain = Shutdown - TimeSpan.FromSeconds(7);
+
     private readonly IHost _host;
+    private readonly Lazy<TaskRuntime> _runtime;
+
+    private bool _started;
 
     private House(IHost host, VirtualTimeProvider time, LogBook log)
     {
         _host = host;
+        _runtime = new Lazy<TaskRuntime>(() => _host.Services.GetRequiredService<TaskRuntime>());
         Time = time;
         Log = log;
     }
@@ -27,7 +37,7 @@ internal sealed class House : IAsyncDisposable
 
     internal IServiceProvider Services => _host.Services;
 
-    internal TaskRuntime Runtime => Services.GetRequiredService<TaskRuntime>();
+    internal TaskRuntime Runtime => _runtime.Value;
 
     internal TaskPool Pool(string name) => Services.GetRequiredKeyedService<TaskPool>(name);
 
@@ -40,7 +50,7 @@ internal sealed class House : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, setting.Value)));
         builder.Logging.SetMinimumLevel(LogLevel.Trace).AddProvider(log);
         builder.Services.AddSingleton<TimeProvider>(time);
-        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromMinutes(10)); // its clock is not ours: far enough away
+        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = Shutdown);
         add(builder.Services);
 
         // The real probe would measure the real thread pool by a clock that jumps.
@@ -58,6 +68,8 @@ internal sealed class House : IAsyncDisposable
     {
         House house = Build(add, settings);
         await house._host.StartAsync();
+        house._started = true;
+        _ = house.Runtime; // it can be asked after the host is gone
         return house;
     }
 
@@ -80,7 +92,11 @@ internal sealed class House : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopAsync();
+        if (_started)
+        {
+            await Eventually.StopsAsync(StopAsync(), Time);
+        }
+
         await Eventually.EndsAsync(((IAsyncDisposable)_host).DisposeAsync().AsTask());
     }
 }

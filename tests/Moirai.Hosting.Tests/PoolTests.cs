@@ -111,7 +111,7 @@ public sealed class PoolTests
         { "Moirai:CancelTimeout", "00:00:00", "Moirai:CancelTimeout is 00:00:00. It has to be longer than zero." },
         { "Moirai:AbandonTimeout", "-00:00:01", "Moirai:AbandonTimeout is -00:00:01. It must not be negative." },
         { "Moirai:LeakWatchPause", "-00:00:01", "Moirai:LeakWatchPause is -00:00:01" },
-        { "Moirai:CancelTimeout", "00:10:00", "leave nothing of the host's shutdown timeout (00:10:00) for tasks to end by themselves. Shorten them, or lengthen HostOptions.ShutdownTimeout." },
+        { "Moirai:CancelTimeout", "00:02:00", "leave nothing of the host's shutdown timeout (00:02:00) for tasks to end by themselves. Shorten them, or lengthen HostOptions.ShutdownTimeout." },
         { "Moirai:Name", " ", "Moirai:Name is empty" },
         { "Moirai:LeaksAtStop", "7", "Moirai:LeaksAtStop is 7, which is no policy. Take Heal or Report" },
         { "Moirai:LeakWatch", "9", "Moirai:LeakWatch is 9, which is no policy" },

@@ -1,8 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -39,8 +37,9 @@ internal sealed class Shop : IAsyncDisposable
         var (time, log) = (new VirtualTimeProvider(), new LogBook());
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Trace).AddProvider(log);
         builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromMinutes(10));
+        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = House.Shutdown);
         builder.Services.AddHttpContextAccessor();
+        more?.Invoke(builder.Services); // first, so that what it adds hears of a stop last
         builder.Services.AddMoirai()
             .ConfigureRuntime((_, runtime) => runtime.TimeProvider = time)
             .AddTaskPool("requests", pool => pool.MaxTasks = slots)
@@ -49,7 +48,6 @@ internal sealed class Shop : IAsyncDisposable
                 (requests.Pool, requests.AdmissionTimeout, requests.RetryAfter) = ("requests", TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1.5));
                 configure?.Invoke(requests);
             });
-        more?.Invoke(builder.Services);
         WebApplication app = builder.Build();
         app.UsePooledRequests();
         map(app);
@@ -73,7 +71,7 @@ internal sealed class Shop : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
-        await _app.StopAsync();
+        await Eventually.StopsAsync(_app.StopAsync(), Time);
         await Eventually.EndsAsync(_app.DisposeAsync().AsTask());
     }
 }

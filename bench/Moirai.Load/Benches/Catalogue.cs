@@ -15,6 +15,7 @@ internal static class Catalogue
         new Yielding(),
         new CancelTree(),
         new Mutex(),
+        new DeadlockLooks(),
         new Registering(),
         new PingPong(),
         new LeakScanning(),

@@ -52,6 +52,15 @@ internal sealed partial class RuntimeEventLog(ILoggerFactory loggers) : IRuntime
             case RuntimeEventKind.UnobservedResult:
                 UnobservedResult(_logger, what.Message, task, what.Error);
                 break;
+            case RuntimeEventKind.Deadlock:
+                Deadlock(_logger, what.Message, task, what.Error);
+                break;
+            case RuntimeEventKind.Alarm:
+                Alarm(_logger, what.Message, task, what.Error);
+                break;
+            case RuntimeEventKind.AlarmCleared:
+                AlarmCleared(_logger, what.Message, task, what.Error);
+                break;
             default:
                 Unknown(_logger, what.Kind, what.Message, task, what.Error);
                 break;
@@ -94,6 +103,15 @@ internal sealed partial class RuntimeEventLog(ILoggerFactory loggers) : IRuntime
 
     [LoggerMessage(EventId = 12, Level = LogLevel.Warning, Message = "{Story} (task {TaskId})")]
     private static partial void UnobservedResult(ILogger logger, string story, long taskId, Exception? error);
+
+    [LoggerMessage(EventId = 13, Level = LogLevel.Error, Message = "{Story} (task {TaskId})")]
+    private static partial void Deadlock(ILogger logger, string story, long taskId, Exception? error);
+
+    [LoggerMessage(EventId = 14, Level = LogLevel.Warning, Message = "{Story} (task {TaskId})")]
+    private static partial void Alarm(ILogger logger, string story, long taskId, Exception? error);
+
+    [LoggerMessage(EventId = 15, Level = LogLevel.Information, Message = "{Story} (task {TaskId})")]
+    private static partial void AlarmCleared(ILogger logger, string story, long taskId, Exception? error);
 
     [LoggerMessage(EventId = UnknownKind, Level = LogLevel.Warning, Message = "{Kind}: {Story} (task {TaskId})")]
     private static partial void Unknown(ILogger logger, RuntimeEventKind kind, string story, long taskId, Exception? error);

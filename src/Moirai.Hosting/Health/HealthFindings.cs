@@ -9,15 +9,17 @@ namespace Moirai.Hosting.Health;
 internal sealed record Finding(long Count, DateTimeOffset At, string Story);
 
 /// <summary>The seam between what a runtime tells and the health checks: keeps, of each kind of event that stands for ill health, how often and when last.</summary>
-/// <remarks>A new kind of alarm becomes a health check by its line in <see cref="Subjects"/> and one in the extension method that adds the checks. Bounded: one entry a subject. Safe from any thread.</remarks>
+/// <remarks>A new kind of event becomes a health check by its line in <see cref="Subjects"/> and one in the extension method that adds the checks. Bounded: one entry a subject. Safe from any thread.</remarks>
 internal sealed class HealthFindings(IServiceProvider services) : IRuntimeEventSink
 {
     internal const string Leaks = "leaks";
+    internal const string Deadlocks = "deadlocks";
 
     /// <summary>Which events a check looks at.</summary>
     internal static readonly IReadOnlyDictionary<RuntimeEventKind, string> Subjects = new Dictionary<RuntimeEventKind, string>
     {
         [RuntimeEventKind.Leaked] = Leaks,
+        [RuntimeEventKind.Deadlock] = Deadlocks,
     };
 
     private readonly Lock _gate = new();

@@ -118,7 +118,8 @@ internal sealed partial class MoiraiLifecycle(
         if (_logger.IsEnabled(LogLevel.Warning))
         {
             long live = runtime.TakeCensus().Live;
-            DrainEnds(_logger, runtime.Name, live, options.Value.CancelTimeout);
+            TimeSpan cancel = options.Value.CancelTimeout;
+            DrainEnds(_logger, runtime.Name, live, cancel);
         }
 
         _drained.Cancel();

@@ -166,7 +166,6 @@ public sealed partial class Supervisor : ISupervision
         await StopChildrenAsync().ConfigureAwait(false);
         if (_gaveUp is { } why)
         {
-            _state = SupervisorState.GaveUp;
             Escalate(why);
         }
         else
@@ -196,6 +195,7 @@ public sealed partial class Supervisor : ISupervision
     {
         bool stopsHost = _options.Escalation == Escalation.StopHost;
         GivesUp(_logger, Name, why.Message, stopsHost ? $"The host is stopped, with exit code {_options.ExitCode}." : "Its children stay down.", why);
+        _state = SupervisorState.GaveUp; // whoever sees it finds the story in the log
         if (stopsHost)
         {
             Environment.ExitCode = _options.ExitCode;

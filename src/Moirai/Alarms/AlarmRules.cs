@@ -12,22 +12,22 @@ internal static class AlarmRules
     internal static List<AlarmFinding> Judge(WatchFacts facts)
     {
         List<AlarmFinding> findings = [];
-        Blocked(facts, findings);
+        OverLimit(AlarmKind.BlockedTooLong, facts.Waiting, findings);
         Held(facts, findings);
         Starved(facts, findings);
         Late(facts, findings);
-        Ignored(facts, findings);
+        OverLimit(AlarmKind.CancelIgnored, facts.Canceled, findings);
         Full(facts, findings);
         return findings;
     }
 
-    private static void Blocked(WatchFacts facts, List<AlarmFinding> findings)
+    private static void OverLimit(AlarmKind kind, List<WaitFact> facts, List<AlarmFinding> findings)
     {
-        foreach (WaitFact fact in facts.Waiting)
+        foreach (WaitFact fact in facts)
         {
             if (fact.Over > 0 && fact.Longest >= fact.Limit)
             {
-                findings.Add(OfTasks(AlarmKind.BlockedTooLong, fact));
+                findings.Add(OfTasks(kind, fact));
             }
         }
     }
@@ -91,17 +91,6 @@ internal static class AlarmRules
                 Lasted = facts.OldestOverdue,
                 Limit = limit,
             });
-        }
-    }
-
-    private static void Ignored(WatchFacts facts, List<AlarmFinding> findings)
-    {
-        foreach (WaitFact fact in facts.Canceled)
-        {
-            if (fact.Over > 0 && fact.Longest >= fact.Limit)
-            {
-                findings.Add(OfTasks(AlarmKind.CancelIgnored, fact));
-            }
         }
     }
 

@@ -46,7 +46,7 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
         TimerGauges timers = engine.Timers.TakeGauges();
         facts.Timers = timers.Depth;
         facts.OldestOverdue = timers.OldestOverdue;
-        _chain.Frames.Clear();
+        _chain.Forget();
         return facts;
     }
 

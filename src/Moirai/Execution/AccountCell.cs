@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Moirai.Ground;
 using Moirai.Timers;
 using Moirai.Wakers;
@@ -9,7 +10,8 @@ namespace Moirai.Execution;
 /// Also what flows with the execution context of plain code, so whatever captures that keeps it: it leads neither to frames nor to what the task waits for, and to the task only where <see cref="TaskIdentity"/> does.
 /// <para>At every moment the task is in one of four conditions: its own step runs (or has lent its thread to another task), it is ready, it waits, it has ended; and some threads, mostly none, run plain code for it. It is busy while
 /// a step or any thread runs. The time since the last change is booked under what the task was.</para>
-/// <para>All but the peek at <c>_word</c> is written and read under the gate. Who changes the condition owns the task; the threads of plain code come and go as they like.</para>
+/// <para>Who changes the condition owns the task; the threads of plain code come and go as they like. Until the cell flows with plain code only the owner writes, and needs no gate; from then on everybody writes under it. Who reads
+/// takes no gate: the version is odd while something is being written.</para>
 /// </remarks>
 internal sealed class AccountCell : TaskIdentity
 {
@@ -21,7 +23,9 @@ internal sealed class AccountCell : TaskIdentity
     private const int LentBit = 0b0100;
     private const int OneThread = 0b1000;
     private const int ThreadShift = 3;
-    private const long Unread = long.MinValue;
+    /// <summary>No look at the clock.</summary>
+    internal const long Unread = long.MinValue;
+
 
     // Null when only polls are counted.
     private readonly TimeProvider? _clock;
@@ -33,8 +37,11 @@ internal sealed class AccountCell : TaskIdentity
     // What the last await that had to wait was on: the type of queue or awaiter, which keeps nothing alive.
     private Type? _lastAwait;
 
-    // Interlocked.
+    // Where times are kept written like these; else interlocked.
     private long _polls;
+
+    // Whether a step was counted that was not the task's. Written once, by the task's own thread.
+    private int _ownPolls;
 
     // Written by the task's own thread and by its end; read by whoever spawns in the context.
     private ExecutionContext? _with;
@@ -42,10 +49,14 @@ internal sealed class AccountCell : TaskIdentity
 
     // Condition, whether the step's thread is lent, and the number of threads in plain code.
     private int _word;
+    private int _version;
     private SpinGate _gate;
 
-    // The clock has thrown: nothing is known of times any more.
-    private bool _broken;
+    // Whether the cell flows with plain code. Written once by the owner, before it does.
+    private bool _flows;
+
+    // The clock has thrown: nothing is known of times any more. Written once.
+    private volatile bool _broken;
 
     internal AccountCell(TaskLabel label, TimeProvider? clock)
     {
@@ -63,16 +74,14 @@ internal sealed class AccountCell : TaskIdentity
     internal bool IsExact => _clock is not null;
 
     /// <summary>How often plain code was taken up.</summary>
-    internal long Polls => Interlocked.Read(ref _polls);
-
-    internal void CountPoll() => Interlocked.Increment(ref _polls);
+    internal long Polls => Volatile.Read(ref _polls) - Volatile.Read(ref _ownPolls);
 
     /// <summary>The plain body has ended; by the frame that had called it. If that had to wait, the step which fetches the outcome is ours and not the task's.</summary>
     internal void CloseBody(ManagedTask task)
     {
         if (task.Word.Starts != 1)
         {
-            Interlocked.Decrement(ref _polls);
+            Volatile.Write(ref _ownPolls, 1);
         }
     }
 
@@ -86,23 +95,38 @@ internal sealed class AccountCell : TaskIdentity
     /// <summary>The context that is like another but for this cell; null when it is not known.</summary>
     internal ExecutionContext? ContextWithout(ExecutionContext? context) => context is not null && ReferenceEquals(Volatile.Read(ref _with), context) ? Volatile.Read(ref _without) : null;
 
+    /// <summary>Lets go of the contexts: what they lead to is kept by what runs in them, and by nobody who only knows of the task. By anybody.</summary>
+    internal void ForgetContexts()
+    {
+        Volatile.Write(ref _with, null);
+        Volatile.Write(ref _without, null);
+    }
+
     // By the owner of the task.
-    internal void BecomeReady() => Turn(Ready);
+    internal void BecomeReady() => Turn(Ready, Unread);
 
-    internal void Run() => Turn(Running);
+    /// <summary>A thread begins to run the ready task.</summary>
+    /// <param name="now">What the clock has just shown; else it is read.</param>
+    internal void Run(long now) => Turn(Running, now);
 
-    internal void Wait(Type what)
+    /// <summary>The task gives way.</summary>
+    /// <returns>What the clock shows.</returns>
+    internal long GiveWay() => Turn(Ready, Unread);
+
+    /// <summary>The task begins to wait.</summary>
+    /// <returns>What the clock shows.</returns>
+    internal long Wait(Type what)
     {
         _lastAwait = what;
-        Turn(Blocked);
+        return Turn(Blocked, Unread);
     }
 
     internal void End()
     {
-        _with = _without = null; // no ambient values are kept
+        ForgetContexts(); // no ambient values are kept
         if (IsExact)
         {
-            Turn(Ended);
+            Turn(Ended, Unread);
         }
     }
 
@@ -124,12 +148,20 @@ internal sealed class AccountCell : TaskIdentity
         }
     }
 
-    /// <summary>A thread takes up plain code.</summary>
-    internal void ThreadEnters()
+    /// <summary>From here on the cell flows with plain code. By the owner.</summary>
+    internal void BeginToFlow() => _flows = true;
+
+    /// <summary>A thread comes to plain code.</summary>
+    /// <param name="takesUp">Whether that is a poll.</param>
+    internal void ThreadEnters(bool takesUp)
     {
         if (IsExact)
         {
-            Change(~0, OneThread, 0);
+            Change(~0, OneThread, 0, takesUp ? 1 : 0);
+        }
+        else if (takesUp)
+        {
+            Interlocked.Increment(ref _polls);
         }
     }
 
@@ -142,16 +174,27 @@ internal sealed class AccountCell : TaskIdentity
         }
     }
 
-    private void Turn(int condition) => Change(~(ConditionMask | LentBit), 0, condition);
+    private long Turn(int condition, long now) => Change(~(ConditionMask | LentBit), 0, condition, polls: 0, now);
 
     // One change: some bits go, something is added, some bits come. The clock is read only when the task is something else afterwards, and never under the gate: it may be anybody's.
-    private void Change(int mask, int add, int set)
+    private long Change(int mask, int add, int set, int polls = 0, long now = Unread)
     {
         int word = Volatile.Read(ref _word);
-        long now = Bucket(word) == Bucket(After(word, mask, add, set)) ? Unread : Read();
+        int next = After(word, mask, add, set);
+        if (now == Unread && Bucket(word) != Bucket(next))
+        {
+            now = Read();
+        }
+
+        if (!_flows)
+        {
+            Write(word, next, now, polls);
+            return now;
+        }
+
         _gate.Enter();
         word = _word;
-        int next = After(word, mask, add, set);
+        next = After(word, mask, add, set);
         if (now == Unread && Bucket(word) != Bucket(next))
         {
             _gate.Exit();
@@ -161,21 +204,53 @@ internal sealed class AccountCell : TaskIdentity
             next = After(word, mask, add, set);
         }
 
-        if (now > _since)
+        Write(word, next, now, polls);
+        _gate.Exit();
+        return now;
+    }
+
+    // Every write is one that releases, so nobody sees them in another order.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Write(int word, int next, long now, int polls)
+    {
+        int version = _version;
+        Volatile.Write(ref _version, version + 1);
+        long spent = now - _since;
+        if (now != Unread && spent > 0)
         {
-            Book(word, now);
+            int bucket = Bucket(word);
+            if (bucket == Running)
+            {
+                Volatile.Write(ref _busy, _busy + spent);
+            }
+            else if (bucket == Ready)
+            {
+                Volatile.Write(ref _ready, _ready + spent);
+            }
+
+            if (bucket != Ended)
+            {
+                Volatile.Write(ref _since, now);
+            }
         }
 
-        _word = next;
-        _gate.Exit();
+        if (polls != 0)
+        {
+            Volatile.Write(ref _polls, _polls + polls);
+        }
+
+        Volatile.Write(ref _word, next);
+        Volatile.Write(ref _version, version + 2);
     }
 
     // What has ended stays so; only threads still leave.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int After(int word, int mask, int add, int set) => (word & ConditionMask) == Ended
         ? word + add
         : ((word & mask) + add) | set;
 
     // A step that runs, or a thread in plain code, is busy; one that lends its thread waits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Bucket(int word)
     {
         int condition = word & ConditionMask;
@@ -192,24 +267,6 @@ internal sealed class AccountCell : TaskIdentity
         return condition == Ready ? Ready : Blocked;
     }
 
-    private void Book(int word, long now)
-    {
-        long spent = now - _since;
-        switch (Bucket(word))
-        {
-            case Running:
-                _busy += spent;
-                break;
-            case Ready:
-                _ready += spent;
-                break;
-            case Ended:
-                return;
-        }
-
-        _since = now;
-    }
-
     private long Read()
     {
         try
@@ -219,21 +276,36 @@ internal sealed class AccountCell : TaskIdentity
         catch (Exception) // out of a value-changed handler it would end the process; the account says that it knows no times
         {
             _broken = true;
-            return Unread + 1;
+            return Unread;
         }
     }
 
     /// <summary>Adds the times to what is known otherwise.</summary>
     internal TaskAccount Complete(TaskAccount account, TimeProvider provider)
     {
-        long now = Read();
-        _gate.Enter();
-        int word = _word;
-        long since = _since;
-        long busy = _busy;
-        long ready = _ready;
-        Type? lastAwait = _lastAwait;
-        _gate.Exit();
+        int word;
+        long since;
+        long busy;
+        long ready;
+        long now;
+        int version;
+        var spinner = default(SpinWait);
+        while (true)
+        {
+            version = Volatile.Read(ref _version);
+            word = Volatile.Read(ref _word);
+            since = Volatile.Read(ref _since);
+            busy = Volatile.Read(ref _busy);
+            ready = Volatile.Read(ref _ready);
+            now = Read();
+            if ((version & 1) == 0 && Volatile.Read(ref _version) == version)
+            {
+                break;
+            }
+
+            spinner.SpinOnce();
+        }
+
         if (_broken)
         {
             return account;
@@ -254,7 +326,7 @@ internal sealed class AccountCell : TaskIdentity
             Age = age,
             CreatedAt = provider.GetUtcNow() - provider.GetElapsedTime(_created, now),
             Threads = Math.Max(word >> ThreadShift, (word & (LentBit | ConditionMask)) == Running ? 1 : 0),
-            LastAwait = account.LastAwait ?? (lastAwait is null ? null : AwaitKind.Of(lastAwait)),
+            LastAwait = account.LastAwait ?? (_lastAwait is { } lastAwait ? AwaitKind.Of(lastAwait) : null),
         };
     }
 }

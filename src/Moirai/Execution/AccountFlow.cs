@@ -10,8 +10,14 @@ internal static class AccountFlow
 {
     private static readonly AsyncLocal<AccountCell?> s_current = new(Changed);
 
+    // Whether any runtime of the process keeps times. Set before its first task is made.
+    private static bool s_keepsTimes;
+
     /// <summary>The account that flows with the code of this thread.</summary>
     internal static AccountCell? Current => s_current.Value;
+
+    /// <summary>A runtime is made that keeps times.</summary>
+    internal static void KeepTimes() => s_keepsTimes = true;
 
     /// <summary>From here on plain code that a running frame calls is accounted to its task. By the thread that steps it.</summary>
     internal static AccountCell Begin(Frame frame)
@@ -20,11 +26,12 @@ internal static class AccountFlow
         AccountCell? outer = s_current.Value;
         if (!ReferenceEquals(outer, cell))
         {
+            cell.BeginToFlow();
             ExecutionContext? before = ExecutionContext.Capture();
             s_current.Value = cell; // the handler leaves this to us
             ExecutionContext? after = ExecutionContext.Capture();
             outer?.ThreadLeaves();
-            cell.ThreadEnters();
+            cell.ThreadEnters(takesUp: false);
             cell.Flows(before, after);
 
             // Those who wait for this frame go on in the same context, and so does what they call then: one context a task, and not one a call.
@@ -63,24 +70,24 @@ internal static class AccountFlow
 
         AccountCell? left = change.PreviousValue;
         AccountCell? entered = change.CurrentValue;
+        if (entered is null && !s_keepsTimes)
+        {
+            return; // who only counts has nothing to do when a thread leaves
+        }
+
         StepContext? context = StepContext.Existing;
         AccountCell? stepped = context?.Task?.Cell;
         left?.ThreadLeaves();
-        if (left is not null && entered is not null)
-        {
-            context ??= StepContext.Current;
-        }
-
-        // A thread that goes from the code of one task straight to that of another does so inside a call, and will come back. What it comes back to it has not taken up anew.
-        bool isBack = left is not null && entered is not null && context!.ComesBack(left, entered);
         if (entered is not null)
         {
-            if (!isBack && !ReferenceEquals(entered, stepped))
+            // A thread that goes from the code of one task straight to that of another does so inside a call, and will come back. What it comes back to it has not taken up anew; and a step counts itself.
+            bool takesUp = !ReferenceEquals(entered, stepped);
+            if (left is not null && (context ?? StepContext.Current).ComesBack(left, entered))
             {
-                entered.CountPoll(); // a step counts itself
+                takesUp = false;
             }
 
-            entered.ThreadEnters();
+            entered.ThreadEnters(takesUp);
         }
 
         // Plain code of another task that goes on inside a step is not what that step is busy with.

@@ -21,6 +21,11 @@ internal sealed class Engine
     internal Engine(string name, Executor executor, TimeProvider provider, Action<RuntimeEvent> publish, AccountingLevel accounting = AccountingLevel.Polls)
     {
         Accounting = accounting;
+        if (accounting == AccountingLevel.Exact)
+        {
+            AccountFlow.KeepTimes();
+        }
+
         Name = name;
         Executor = executor;
         Provider = provider;

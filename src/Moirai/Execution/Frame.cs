@@ -211,7 +211,7 @@ internal abstract class Frame : WaitNode
             task.RestoreBeforeStep();
         }
 
-        task.TakeUp();
+        task.TakeUp(context);
         task.Place = context;
         context.Next = this;
     }

@@ -177,6 +177,7 @@ public sealed class LocalExecutor : Executor
         StepContext context = StepContext.Current;
         object? outerShard = context.Shard;
         context.Shard = null;
+        context.Stamp = AccountCell.Unread;
         ExecutionContext clean = ExecutionContext.Capture() ?? throw new InvalidOperationException(
             "The flow of the execution context is suppressed on this thread; drive a LocalExecutor outside ExecutionContext.SuppressFlow.");
         long steps = 0;

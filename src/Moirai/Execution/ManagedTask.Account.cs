@@ -44,14 +44,14 @@ public partial class ManagedTask
         if (_about is not AccountCell cell)
         {
             cell = new AccountCell(Label, clock: null);
-            Atomics.Write(ref _about, cell);
+            Volatile.Write(ref _about, cell);
         }
 
         return cell;
     }
 
     /// <summary>The thread that owns the ready task begins to run it.</summary>
-    internal void TakeUp()
+    internal void TakeUp(StepContext context)
     {
         if (Word.HasLastTicket)
         {
@@ -62,7 +62,11 @@ public partial class ManagedTask
             Word.Move(TaskEvent.Start);
         }
 
-        Exact?.Run();
+        if (Exact is { } cell)
+        {
+            cell.Run(context.Stamp);
+            context.Stamp = AccountCell.Unread;
+        }
     }
 
     // How often a thread has taken the task up: the ticket, and how often that began again at zero. Leaves a suspect as it is.

@@ -55,6 +55,7 @@ public partial class ManagedTask
                 }
 
                 _tail = _extras = null;
+                Cell?.ForgetContexts();
                 _core.Flags |= TaskFlags.Suspected;
                 leaf.Seat(sentinel);
                 page[_core.Seat] = sentinel;

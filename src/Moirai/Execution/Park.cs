@@ -31,7 +31,11 @@ internal static class Park
         frame.Queue = queue;
         frame.Signal = WaitSignal.Done;
         frame.WaitsSince(context.Seconds);
-        task.Exact?.Wait(queue.GetType());
+        if (task.Exact is { } cell)
+        {
+            context.Stamp = cell.Wait(queue.GetType()); // no code of the user runs before the next step begins
+        }
+
         task.Place = frame;
         armed = task.Word.Park(interruptible: true);
 
@@ -85,6 +89,11 @@ internal static class Park
         Holdings.KeepAcrossWait(task);
         frame.Signal = signal;
         StepContext context = task.Stepping;
+        if (task.Exact is { } cell)
+        {
+            context.Stamp = cell.GiveWay(); // no code of the user runs before the next step begins
+        }
+
         task.Place = frame;
         task.Word.Move(TaskEvent.Yield);
         task.Engine.Executor.Enqueue(frame, context);
@@ -114,7 +123,7 @@ internal static class Park
         Holdings.KeepAcrossWait(task, context);
         frame.Signal = WaitSignal.Done;
         frame.WaitsSince(context.Seconds);
-        task.Exact?.Wait(awaiter);
+        _ = task.Exact?.Wait(awaiter);
         task.Place = frame;
         return task.Word.Park(interruptible: false);
     }
@@ -133,8 +142,9 @@ internal static class Park
             task.RestoreBeforeStep();
         }
 
-        task.TakeUp();
-        task.Place = StepContext.Current;
+        StepContext context = StepContext.Current;
+        task.TakeUp(context);
+        task.Place = context;
         return true;
     }
 

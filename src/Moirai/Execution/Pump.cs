@@ -69,6 +69,7 @@ internal sealed class Pump : IThreadPoolWorkItem
 
         object? outerShard = context.Shard;
         context.Shard = this;
+        context.Stamp = AccountCell.Unread;
         ExecutionContext clean = ExecutionContext.Capture()!; // a work item begins in the empty context
         TimerQueue timers = _executor.Engine.Timers;
         context.Seconds = timers.CoarseSeconds;
@@ -107,6 +108,7 @@ internal sealed class Pump : IThreadPoolWorkItem
                 looked = now;
                 context.Seconds = (int)(now / TimeSpan.TicksPerSecond);
                 timers.TurnIfDue(now);
+                context.Stamp = AccountCell.Unread;
                 if (until == NotYet)
                 {
                     until = Clock.CoarseMilliseconds + QuantumMilliseconds;

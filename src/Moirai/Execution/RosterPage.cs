@@ -134,5 +134,5 @@ internal sealed class RosterPage : ILinked<RosterPage>
     }
 
     /// <summary>Who sits there; null when nobody does any more, or has yet.</summary>
-    internal ManagedTask? this[int seat] => Atomics.Read(ref _seats[seat]);
+    internal ManagedTask? this[int seat] => Volatile.Read(ref _seats[seat]);
 }

@@ -50,6 +50,9 @@ internal sealed class StepContext
     // How many more waits of this step may end at once, without suspending.
     private int _turns;
 
+    // What the clock showed when the step that has just been run on this thread ended, where that is known: the next one begins then, and need not look. Only between two steps of one executor.
+    internal long Stamp = AccountCell.Unread;
+
     private long _id;
     private long _idsLeft;
 

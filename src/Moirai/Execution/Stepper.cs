@@ -21,6 +21,7 @@ internal static class Stepper
         {
             if (task.IsCancelRequested)
             {
+                context.Stamp = AccountCell.Unread;
                 Ending.EndUnstarted(task, frame, TaskState.Ready);
                 return;
             }
@@ -33,7 +34,7 @@ internal static class Stepper
             task.RestoreBeforeStep();
         }
 
-        task.TakeUp();
+        task.TakeUp(context);
         task.Place = context;
 
         // A step can run inside another one: a body may drive a local executor.
@@ -96,10 +97,15 @@ internal static class Stepper
                 frame = caller; // a cancellation has passed over them
             }
 
+            context.Stamp = AccountCell.Unread;
             Ending.End(task, frame, error, context);
         }
 
-        outerTask?.Exact?.TakeBack();
+        if (outerTask is not null)
+        {
+            context.Stamp = AccountCell.Unread; // it was that of what ran inside
+            outerTask.Exact?.TakeBack();
+        }
     }
 
     /// <summary>The wait of a frame that is about to be stepped has ended in another way than it should.</summary>

@@ -79,7 +79,7 @@ internal sealed class TaskExtras
     // What the body gave; set when clean-up runs after it.
     internal Epilogue? Epilogue;
 
-    // What the task's wait throws since it was proved to be one for ever. Taken by the task's next step.
+    // What the task's wait throws since it was proved to be one for ever: leaked, or a part of a ring. Taken by the task's next step.
     internal Exception? Leak;
 
     // How long it may wait before an alarm is raised; null: as long as its scope allows.

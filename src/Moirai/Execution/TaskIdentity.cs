@@ -5,7 +5,7 @@ namespace Moirai.Execution;
 /// A cell in the execution context, which plain code carries from await to await. Only such bodies pay for it; futures are known by the thread that steps them. The cell is emptied when the body ends, so
 /// a timer or a registration that has captured the context keeps neither the task nor its outcome. Where polls are counted it is the task's <see cref="AccountCell"/>.
 /// </remarks>
-internal class TaskIdentity : IDisposable
+internal abstract class TaskIdentity : IDisposable
 {
     private static readonly AsyncLocal<TaskIdentity?> s_current = new();
 
@@ -26,7 +26,7 @@ internal class TaskIdentity : IDisposable
         ManagedTask task = frame.Owner!;
         if (task.Engine.Accounting == AccountingLevel.None)
         {
-            return s_current.Value = new TaskIdentity { _task = task };
+            return s_current.Value = new Bare { _task = task };
         }
 
         AccountCell cell = AccountFlow.Begin(frame);
@@ -63,4 +63,7 @@ internal class TaskIdentity : IDisposable
 
         _task = null;
     }
+
+    // Where nothing is counted.
+    private sealed class Bare : TaskIdentity;
 }

@@ -116,10 +116,9 @@ internal static class FutureAwait
     {
         try
         {
-            ManagedTask? stepped = ManagedTask.Stepped;
             ManagedTask? caller = TaskIdentity.Task;
-            ManagedTask task = frame.SpawnDetached(caller ?? stepped);
-            if (stepped is null && caller is not null)
+            ManagedTask task = frame.SpawnDetached(caller ?? ManagedTask.Stepped);
+            if (caller is not null) // also inside a step: the body's own first one, or another task's in which the code continues
             {
                 TokenLink.Make(task, caller.Token); // plain code waits in the place of its task, which is canceled by its token
             }

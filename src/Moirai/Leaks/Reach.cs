@@ -50,7 +50,7 @@ internal static class Reach
     private static object? Inside(object one) => one switch
     {
         Task or Frame => MachineOf(one),
-        string or Type or MemberInfo or Thread or ManagedTask or TaskGroup or Engine or TaskRuntime or WaitNode or ExecutionContext or CancellationTokenSource or SynchronizationContext => null,
+        string or Type or MemberInfo or Thread or ManagedTask or TaskGroup or Engine or WaitNode or ExecutionContext or CancellationTokenSource or SynchronizationContext => null,
         Delegate call => call.Target,
         _ => one,
     };

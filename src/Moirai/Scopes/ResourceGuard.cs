@@ -162,13 +162,13 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
     /// <summary>Waits until whoever has taken it has run it. For the clean-up itself that would be for ever, and it is over at once.</summary>
     internal async Future WhenOverAsync()
     {
-        if (ReferenceEquals(Atomics.Read(ref _end), s_over) || (ManagedTask.Current is { } current && ReferenceEquals(Atomics.Read(ref _runner), current)))
+        if (ReferenceEquals(Volatile.Read(ref _end), s_over) || (ManagedTask.Current is { } current && ReferenceEquals(Volatile.Read(ref _runner), current)))
         {
             return;
         }
 
         var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        object? before = Atomics.CompareExchange(ref _end, over, null);
+        object? before = Interlocked.CompareExchange(ref _end, over, null);
         if (!ReferenceEquals(before, s_over))
         {
             await ((before as TaskCompletionSource) ?? over).Task.ConfigureAwait(false);
@@ -207,9 +207,9 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
 
     private async Future CallAsync()
     {
-        Atomics.Write(ref _runner, ManagedTask.Current);
+        Volatile.Write(ref _runner, ManagedTask.Current);
         await Call();
-        Atomics.Write(ref _runner, null);
+        Volatile.Write(ref _runner, null);
     }
 
     /// <summary>The code that owned the guard was collected. Runs the clean-up where it harms no finalizer.</summary>

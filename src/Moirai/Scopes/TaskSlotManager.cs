@@ -214,9 +214,9 @@ public sealed class SlotLease : IDisposable, IHeld
     }
 
     /// <summary>Whose slot it is.</summary>
-    public override string ToString() => Atomics.Read(ref _slots) is { } slots ? $"a slot of '{slots.Name}'" : "a slot that was given back";
+    public override string ToString() => Volatile.Read(ref _slots) is { } slots ? $"a slot of '{slots.Name}'" : "a slot that was given back";
 
-    bool IHeld.IsHeld(long ticket) => Atomics.Read(ref _slots) is not null;
+    bool IHeld.IsHeld(long ticket) => Volatile.Read(ref _slots) is not null;
 
     // A lease may be passed on; it is not broken by the end of who got it.
     void IHeld.HolderEnded(ManagedTask task, long ticket, Lifecycle.TaskEvent how)

@@ -89,6 +89,14 @@ internal sealed class AwaitChain(PlainWalker walker)
         }
     }
 
+    /// <summary>Lets go of what was read last. For who keeps the reader between two looks: what was awaited is the program's.</summary>
+    internal void Forget()
+    {
+        Frames.Clear();
+        Foreign = null;
+        PlainCodeRuns = false;
+    }
+
     /// <summary>The frame in which the task stands for its user: the innermost that is the user's own and has a line.</summary>
     internal static FrameSnapshot? SiteOf(IReadOnlyList<FrameSnapshot> frames)
     {

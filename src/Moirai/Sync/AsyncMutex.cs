@@ -62,6 +62,7 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
 
     /// <summary>Takes the mutex, when it is free: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
     /// <exception cref="LockRecursionException">At the await: the current task holds it.</exception>
+    /// <exception cref="DeadlockException">At the await: the wait would close a ring of tasks that wait for each other.</exception>
     /// <exception cref="BrokenSynchronizationException">At the await: a holder has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
     public MutexAwaitable LockAsync() => new(this, isOwned: true, default);

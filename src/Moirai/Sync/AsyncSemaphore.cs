@@ -10,7 +10,8 @@ namespace Moirai;
 /// detached first (<see cref="SemaphoreLease.Detach"/>), or taken with a token, for nobody. To guard state use <see cref="AsyncMutex"/>, which breaks instead.</para>
 /// <para><b>Cancellation.</b> A canceled wait takes nothing, and whoever it was in front of goes on if there is enough for it. When a grant and cancellation race, either the waiter has
 /// its permits, and its next wait throws, or it never had them.</para>
-/// <para>A task may ask again while it has permits, also for the last ones: others may give back its leases. Two that do so may wait for each other.</para>
+/// <para>A task may ask again while it has permits, also for the last ones: others may give back its leases. Two that do so may wait for each other. A semaphore that can have one permit and no more is a
+/// lock: who asks again while it has the permit gets a <see cref="DeadlockException"/>, and so does whoever closes a ring of tasks with it (<see cref="TaskRuntimeOptions.Deadlocks"/>).</para>
 /// </remarks>
 public sealed class AsyncSemaphore : PermitPrimitive
 {

@@ -85,16 +85,18 @@ internal readonly record struct Place(nint Distance)
 /// <summary>What a thread has seen at a place when it looked.</summary>
 internal abstract class Look
 {
-    /// <summary>Whether something else is there now. Asked when nothing was moved since.</summary>
-    public abstract bool IsOutdated();
+    /// <summary>Whether something else is there now. True also when things were moved since, and nobody can tell: the asker asks for that next.</summary>
+    /// <param name="collections">How many collections there had been when the run began.</param>
+    public abstract bool IsOutdated(int collections);
 }
 
 /// <inheritdoc cref="Look"/>
 internal sealed class Look<T>(Place place, T seen) : Look
 {
-    public override bool IsOutdated()
+    public override bool IsOutdated(int collections)
     {
-        T now = place.Reference<T>();
-        return !EqualityComparer<T>.Default.Equals(now, seen);
+        // Not read before it is a reference, which the collector keeps right: a place from before a collection may be no memory any more.
+        ref T location = ref place.Reference<T>();
+        return GC.CollectionCount(0) != collections || !EqualityComparer<T>.Default.Equals(location, seen);
     }
 }

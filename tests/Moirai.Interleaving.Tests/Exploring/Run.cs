@@ -254,7 +254,7 @@ internal sealed class Run
             return true;
         }
 
-        bool isOutdated = looks.Exists(static look => look.IsOutdated());
+        bool isOutdated = looks.Exists(look => look.IsOutdated(_collections));
         ThrowIfMoved();
         return isOutdated;
     }

@@ -11,7 +11,7 @@ public sealed class DeadlockModels
 
     [Theory]
     [InlineData("LifecycleWord.Peek", Flaw.Blind)]
-    [InlineData("SpinGate.Enter", Flaw.NoLock)]
+    [InlineData("LifecycleWord.IsArmed", Flaw.Stale)]
     public void C8_two_closers_twin(string site, Flaw flaw) => Proof.Catches<TwoClosers>(site, flaw);
 
     [Fact]
@@ -120,30 +120,38 @@ public sealed class DeadlockModels
         }
     }
 
-    /// <summary>The third gives back what the second waits for, and only then waits for what the first has.</summary>
+    /// <summary>The third ends the wait of the second for what it has, and only then waits for what the first has. Readers fork the chain, so that it is looked along once before it is looked at again.</summary>
     private sealed class VanishingLink : OfRings
     {
-        private readonly AsyncMutex _third = new("third");
+        private readonly AsyncReaderWriterLock _read = new("read");
         private readonly ManagedTask[] _tasks;
 
         public VanishingLink()
             : base(DeadlockPolicy.Throw)
         {
-            ManagedTask one = World.Spawn(() => BothAsync(_third, First));
+            ManagedTask one = World.Spawn(async () =>
+            {
+                using (await First.LockAsync())
+                {
+                    await Future.Yield();
+                    (await _read.LockWriteAsync()).Dispose();
+                }
+            });
+            ManagedTask? two = null;
             ManagedTask three = World.Spawn(async () =>
             {
                 using (await Second.LockAsync())
                 {
                     await Future.Yield();
+                    two!.Cancel();
+                    (await First.LockAsync()).Dispose();
                 }
-
-                (await _third.LockAsync()).Dispose();
             });
             World.Executor.StepOne();
             World.Executor.StepOne();
-            ManagedTask two = World.Spawn(async () =>
+            two = World.Spawn(async () =>
             {
-                using (await First.LockAsync())
+                using (await _read.LockReadAsync())
                 {
                     (await Second.LockAsync()).Dispose();
                 }
@@ -151,7 +159,7 @@ public sealed class DeadlockModels
             World.Executor.Requeue();
             World.Executor.Requeue();
             World.Executor.StepOne();
-            _tasks = [one, two, three];
+            _tasks = [one, three];
             Thread("first", World.Executor.StepOne);
             Thread("third", World.Executor.StepOne);
         }
@@ -159,7 +167,7 @@ public sealed class DeadlockModels
         public override void Check()
         {
             World.Executor.RunReady();
-            _tasks.ShouldAllBe(static task => task.State == TaskState.Completed);
+            _tasks.Count(static task => task.State == TaskState.Completed).ShouldBe(2);
             Found(0);
         }
     }

@@ -124,6 +124,20 @@ public sealed class AccountTrapTests
         report.Leaks.Count.ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData(AccountingLevel.Polls, true)]
+    [InlineData(AccountingLevel.Polls, false)]
+    [InlineData(AccountingLevel.Exact, true)]
+    [InlineData(AccountingLevel.Exact, false)]
+    public async Task C5_trap_what_a_lost_task_has_inherited_does_not_hide_it(AccountingLevel level, bool isPlain)
+    {
+        await using var runtime = new TaskRuntime(new() { Accounting = level });
+        ManagedTask task = SpawnHeir(runtime, isPlain); // the handle is held, and leads to the account
+
+        (await FoundAsync(runtime)).Leaks.Count.ShouldBe(1);
+        GC.KeepAlive(task);
+    }
+
     [Fact]
     public async Task C5_twin_a_timer_whose_context_leads_to_what_the_task_awaits_hides_it()
     {
@@ -255,6 +269,18 @@ public sealed class AccountTrapTests
 #pragma warning restore RS0030
             await promise.Task;
         }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ManagedTask SpawnHeir(TaskRuntime runtime, bool isPlain)
+    {
+        var inherited = new AsyncLocal<TaskCompletionSource?> { Value = new TaskCompletionSource() };
+        ManagedTask task = isPlain ? runtime.SpawnDetached(async Task (_) => await LostAsync()) : runtime.SpawnDetached(async Future (_) => await LostAsync());
+        inherited.Value = null;
+        Eventually.Is(() => task.State == TaskState.Blocked, s_patience);
+        return task;
+
+        async Task LostAsync() => await inherited.Value!.Task;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

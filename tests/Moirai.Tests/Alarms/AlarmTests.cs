@@ -193,6 +193,25 @@ public sealed class AlarmTests
         _alarms.Count.ShouldBeGreaterThan(1);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // the twin: somebody still holds the promise
+    public async Task C7_The_watch_holds_nothing_that_it_has_looked_at(bool held)
+    {
+        World world = Watched(limits => limits.Blocked = TimeSpan.FromSeconds(30));
+        TaskCompletionSource? promise = Lose(world);
+        if (!held)
+        {
+            promise = null;
+        }
+
+        Turn(world, 31);
+        _alarms.ShouldHaveSingleItem().Name.ShouldBe("lost");
+
+        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).Leaks.Count.ShouldBe(held ? 0 : 1);
+        GC.KeepAlive(promise);
+    }
+
     [Fact]
     public async Task C7_A_runtime_that_was_stopped_raises_no_alarms()
     {
@@ -220,6 +239,15 @@ public sealed class AlarmTests
         Should.Throw<ArgumentOutOfRangeException>(() => limits.RepeatAfter = TimeSpan.Zero);
         limits.Starved = null;
         limits.Starved.ShouldBeNull();
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static TaskCompletionSource Lose(World world)
+    {
+        var promise = new TaskCompletionSource();
+        _ = world.Runtime.SpawnDetached(async Future (_) => await promise.Task, "lost");
+        world.Run();
+        return promise;
     }
 
     private World Watched(Action<AlarmLimits> set)

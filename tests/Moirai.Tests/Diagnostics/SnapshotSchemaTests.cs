@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Moirai.Diagnostics;
@@ -116,6 +115,14 @@ public sealed class SnapshotSchemaTests
 
     private static Type ElementOf(Type type) => IsList(type) ? type.GetGenericArguments()[0] : Nullable.GetUnderlyingType(type) ?? type;
 
-    private static string ReadDocument([CallerFilePath] string here = "") =>
-        File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "docs", "snapshot.md"));
+    private static string ReadDocument()
+    {
+        DirectoryInfo? here = new(AppContext.BaseDirectory); // not the path of the source: a deterministic build has another
+        while (here is not null && !File.Exists(Path.Combine(here.FullName, "Moirai.slnx")))
+        {
+            here = here.Parent;
+        }
+
+        return File.ReadAllText(Path.Combine(here.ShouldNotBeNull().FullName, "docs", "snapshot.md"));
+    }
 }

@@ -151,6 +151,22 @@ public sealed class TaskIdentityTests
         static async Future SleepAsync() => await Future.Delay(TimeSpan.FromHours(1));
     }
 
+    [Fact]
+    public async Task C4_a_future_that_plain_code_awaits_before_anything_else_is_canceled_with_its_task_too()
+    {
+        ManagedTask task = _world.Runtime.SpawnDetached(async Task (_) => await SleepAsync());
+        _world.Run();
+        _world.Timers.ShouldBe(1);
+
+        task.Cancel();
+        await UntilEndedAsync(task);
+
+        task.State.ShouldBe(TaskState.Canceled);
+        _world.ShouldBeEmpty();
+
+        static async Future SleepAsync() => await Future.Delay(TimeSpan.FromHours(1));
+    }
+
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
     private WeakReference Run(Action inside)
     {

@@ -61,7 +61,15 @@ public sealed class LoadBenchTests
         run.GetProperty("peer").GetString().ShouldBe("moirai");
         run.GetProperty("name").GetString().ShouldBe(name);
         run.GetProperty("variant").GetString().ShouldBe(variant);
-        run.GetProperty("ops").GetInt64().ShouldBe(500 * Hops(name));
+        long ops = run.GetProperty("ops").GetInt64();
+        if (name == "snapshot")
+        {
+            ops.ShouldBeGreaterThanOrEqualTo(500); // what snapshots were taken of, or what went on beside them
+        }
+        else
+        {
+            ops.ShouldBe(500 * Hops(name));
+        }
         run.GetProperty("census_balanced").GetBoolean().ShouldBeTrue();
         run.GetProperty("phases").EnumerateObject().Select(phase => phase.Name).ShouldBe(phases.Split(','));
         run.GetProperty("vm_hwm_kb").GetInt64().ShouldBePositive();
@@ -141,7 +149,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, atomic-waker, ping-pong, leak-scan, snapshot, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, deadlock-check, atomic-waker, ping-pong, leak-scan, snapshot, accounting, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]
