@@ -84,7 +84,7 @@ public sealed class AwaitSiteTests
 #pragma warning disable RS0030 // nobody waits for it to be over: how the wait is called is what is asked
             ["Task.Delay"] = _ => Task.Delay(TimeSpan.FromHours(1), TimeProvider.System, stop.Token),
 #pragma warning restore RS0030
-            ["SemaphoreSlim.WaitUntilCountOrTimeoutAsync (Task.WaitAsync)"] = async _ => await semaphore.WaitAsync(stop.Token),
+            ["SemaphoreSlim.WaitAsync"] = async _ => await semaphore.WaitAsync(stop.Token),
             ["SemaphoreSlim.WaitAsync"] = async _ => await free.WaitAsync(),
             ["Task.WhenAll"] = async _ => await Task.WhenAll(other, new TaskCompletionSource().Task.WaitAsync(stop.Token)),
             ["Task.WhenAny"] = async _ => await Task.WhenAny(other, new TaskCompletionSource().Task.WaitAsync(stop.Token)),
