@@ -21,7 +21,11 @@ internal static class CommandLine
         var root = new RootCommand("moirai: shows what Moirai does, with its books open. Looks into running processes, and runs a million tasks of its own.")
         {
             PsCommand.Create(terminal),
+            TopCommand.Create(terminal),
+            TreeCommand.Create(terminal),
             DumpCommand.Create(terminal),
+            LeaksCommand.Create(terminal),
+            WatchCommand.Create(terminal),
             MillionCommand.Create(),
         };
         ParseResult parsed = root.Parse(args);

@@ -11,6 +11,7 @@ internal sealed class Terminal
         Out = System.Console.Out,
         Error = System.Console.Error,
         IsScreen = !System.Console.IsOutputRedirected,
+        HasAnsi = !System.Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi,
         HasColors = !System.Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities is { Ansi: true, ColorSystem: not ColorSystem.NoColors },
         Size = static () => (AnsiConsole.Profile.Width, AnsiConsole.Profile.Height),
         TryReadKey = System.Console.IsInputRedirected ? static () => null : static () => System.Console.KeyAvailable ? System.Console.ReadKey(intercept: true) : null,
@@ -22,6 +23,9 @@ internal sealed class Terminal
 
     /// <summary>Whether somebody looks at it; else it goes into a file or another program, and is plain and whole.</summary>
     public bool IsScreen { get; init; }
+
+    /// <summary>Whether it can be drawn on: the cursor moves, lines are cleared.</summary>
+    public bool HasAnsi { get; init; }
 
     public bool HasColors { get; init; }
 

@@ -11,11 +11,14 @@ internal sealed class TargetOptions
     private readonly Option<string?> _name = new("--name", "-n") { Description = "The name of the process, instead of its number.", HelpName = "name" };
     private readonly Option<string?> _runtime = new("--runtime", "-r") { Description = "Only the runtime of this name; all by default.", HelpName = "name" };
 
-    public void AddTo(Command command)
+    public void AddTo(Command command, bool withRuntime = true)
     {
         command.Options.Add(_id);
         command.Options.Add(_name);
-        command.Options.Add(_runtime);
+        if (withRuntime)
+        {
+            command.Options.Add(_runtime);
+        }
     }
 
     /// <exception cref="CannotAskException">It is not clear who is meant.</exception>

@@ -37,11 +37,7 @@ internal static class Asking
     /// <exception cref="CannotAskException">There will be none, or there is none in time.</exception>
     public static async Task<string?> NextAsync(Target target, Conversation conversation, TimeSpan patience, CancellationToken ct)
     {
-        if (!conversation.HasHeard && !await HearsWithinAsync(conversation, FirstPatience, ct))
-        {
-            await ThrowIfNotOursAsync(target, ct);
-        }
-
+        await ThrowIfSilentAsync(target, conversation, FirstPatience, ct);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(patience);
         while (true)
@@ -66,6 +62,16 @@ internal static class Asking
             {
                 throw closed.InnerException as CannotAskException ?? new CannotAskException($"{target.Title} has ended.");
             }
+        }
+    }
+
+    /// <summary>When nothing comes, finds out whether there is a Moirai at all.</summary>
+    /// <exception cref="CannotAskException">There is none.</exception>
+    public static async Task ThrowIfSilentAsync(Target target, Conversation conversation, TimeSpan patience, CancellationToken ct)
+    {
+        if (!conversation.HasHeard && !await HearsWithinAsync(conversation, patience, ct))
+        {
+            await ThrowIfNotOursAsync(target, ct);
         }
     }
 

@@ -115,7 +115,7 @@ internal static class DumpText
         foreach (TaskSnapshot task in snapshot.Tasks)
         {
             yield return $"  {task}";
-            yield return $"      spawned at {task.SpawnSite}{(task.Scope is { } scope and > 0 ? $" in {ScopeWords.Name(snapshot.Scopes[scope])}" : string.Empty)}{(task.Polls is { } polls ? $"; taken up {Words.Count(polls)} times" : string.Empty)}{(task.Busy is { } busy ? $", busy {Words.Time(busy)}" : string.Empty)}{(task.CancelCause is { } cause ? $"; {cause}" : string.Empty)}";
+            yield return $"      spawned at {task.SpawnSite}{(task.Scope is { } scope and > 0 ? $" in {ScopeWords.Name(snapshot.Scopes[scope])}" : string.Empty)}{(task.Polls is { } polls ? $"; taken up {Words.Some(polls, "time")}" : string.Empty)}{(task.Busy is { } busy ? $", busy {Words.Time(busy)}" : string.Empty)}{(task.CancelCause is { } cause ? $"; {cause}" : string.Empty)}";
             foreach (string frame in Chain(task.Chain, task.AwaitSite))
             {
                 yield return $"      {frame}";
