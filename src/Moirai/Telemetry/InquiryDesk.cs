@@ -205,6 +205,9 @@ internal sealed class InquiryDesk
         private bool _answering;
         private bool _once;
 
+        // How long the answer before took: the first one pays for much that later ones find done, and must not make the asker wait.
+        private long _before;
+
         internal Inquiry Inquiry => inquiry;
 
         internal bool IsNew => !_begun;
@@ -223,7 +226,8 @@ internal sealed class InquiryDesk
         internal void Done(long began, long now)
         {
             _answering = false;
-            _due = began + Math.Max(inquiry.Every, (now - began) * (RestPerWork + 1));
+            _due = began + Math.Max(inquiry.Every, Math.Min(now - began, _before) * (RestPerWork + 1));
+            _before = now - began;
         }
     }
 }

@@ -1,5 +1,3 @@
-using System.Threading.Channels;
-
 namespace Moirai.Tool.Connecting;
 
 /// <summary>Asks a process one question.</summary>
@@ -58,7 +56,7 @@ internal static class Asking
             {
                 throw new CannotAskException($"{target.Title} has not answered within {patience.TotalSeconds:0} s.");
             }
-            catch (ChannelClosedException closed)
+            catch (System.Threading.Channels.ChannelClosedException closed) // Moirai has one of its own
             {
                 throw closed.InnerException as CannotAskException ?? new CannotAskException($"{target.Title} has ended.");
             }

@@ -76,6 +76,7 @@ internal sealed record Target(int Id, string? Name)
                 UnauthorizedAccessException or SocketException { SocketErrorCode: SocketError.AccessDenied } => NoPermission(owner),
                 _ when isForeign => NoPermission(owner),
                 ServerNotAvailableException => $"{Title} is no .NET process, or its diagnostics are off (DOTNET_EnableDiagnostics=0), or it has another TMPDIR than this tool, or it lives in a container of its own.",
+                EndOfStreamException => $"{Title} broke the session off. It may be about to end.",
                 ServerErrorException => $"{Title} refused the session: {error.Message.TrimEnd('.')}.",
                 _ => $"{Title} could not be asked: {error.Message.TrimEnd('.')}.",
             },

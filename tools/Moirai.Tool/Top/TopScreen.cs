@@ -61,7 +61,7 @@ internal static class TopScreen
 
         string note = model.IsPaused ? "PAUSED" : model.Silence is { } silence ? $"no answer for {Words.Time(silence)}" : string.Empty;
         string time = model.Shown is { } at ? $"{at.Snapshot.TakenAt.UtcDateTime:HH:mm:ss.f}Z" : string.Empty;
-        line.To(Math.Min(width, 120) - time.Length - (note.Length == 0 ? 0 : note.Length + 2));
+        line.Add("  ").To(Math.Min(width, 120) - time.Length - (note.Length == 0 ? 0 : note.Length + 2));
         return line.Add(note, Look.Bad).Add(note.Length == 0 ? string.Empty : "  ").Add(time, Look.Faint);
     }
 

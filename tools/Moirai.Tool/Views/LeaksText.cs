@@ -17,7 +17,7 @@ internal static class LeaksText
     {
         int leaked = report.GetProperty("leaked").GetInt32();
         yield return $"runtime '{report.GetProperty("name").GetString()}': {(leaked == 0 ? "nothing has leaked" : Words.Some(leaked, "task has leaked", "tasks have leaked"))}; "
-            + $"{Words.Count(report.GetProperty("examined").GetInt32())} waiting of {Words.Some(report.GetProperty("live").GetInt32(), "live task")} examined ({Words.Time(Seconds(report, "duration"))}, {Words.Time(Seconds(report, "duration"))}, {Words.Time(Seconds(report, "collecting"))} of that in collections)";
+            + $"{Words.Count(report.GetProperty("examined").GetInt32())} waiting of {Words.Some(report.GetProperty("live").GetInt32(), "live task")} examined ({Words.Time(Seconds(report, "duration"))}, {Words.Time(Seconds(report, "collecting"))} of that in collections)";
         JsonElement[] leaks = [.. report.GetProperty("leaks").EnumerateArray()];
         foreach (IGrouping<string, JsonElement> alike in leaks.GroupBy(static leak => $"{Text(leak, "name")}\n{Text(leak, "spawnSite")}\n{leak.GetProperty("frames").GetRawText()}\n{Text(leak, "remedy")}"))
         {
