@@ -48,7 +48,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
             what => EventOutlet.Publish(what, onEvent),
-            options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks };
+            options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks, AllowsCommands = options.AllowCommands };
         _engine.Unseen.WithResults = options.ReportUnseenResults;
         _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
         {
