@@ -4,43 +4,43 @@ namespace Moirai.Telemetry.Tests;
 [Trait("Issue", "7")]
 public sealed class CostTests
 {
-    private const int Tasks = 10_000;
+    // Fewer than a thread measures in a second.
+    private const int Tasks = 500;
+    private const int Rounds = 5;
 
-    // The task 80, its frame with the state machine 104, and what its execution context and its seat come to.
-    private const double BytesPerTask = 0;
+    // As measured before there was telemetry: the task, its seat, its frame with the state machine, the watch over an outcome. The JIT leaves an object of 24 bytes out once it has optimized the methods.
+    private static readonly double[] s_bytes = [217.3, 193.3];
 
     [Fact]
     public void When_nobody_listens_a_task_allocates_what_it_did_before_there_was_telemetry()
     {
         using var world = new World("cost");
-        Allocated(world).ShouldBe(BytesPerTask, 1.0);
+        ShouldCostNothing(world);
     }
 
     [Fact]
-    public void Twin_somebody_who_listens_is_seen_in_what_a_task_allocates_and_is_gone_when_he_goes()
+    public void Twin_somebody_who_listens_is_seen_in_what_a_task_allocates_and_not_any_more_when_he_is_gone()
     {
         using var world = new World("cost");
-        double before = Allocated(world);
         using (new MeterBook("cost", static instrument => instrument.Name == "moirai.task.duration"))
         {
-            Twin.IsCaught(() => Allocated(world).ShouldBe(before, 1.0), "should be within");
+            Twin.IsCaught(() => ShouldCostNothing(world), "bytes a task");
         }
 
         using (new SpanBook())
         {
-            Twin.IsCaught(() => Allocated(world).ShouldBe(before, 1.0), "should be within");
+            Twin.IsCaught(() => ShouldCostNothing(world), "bytes a task");
         }
 
-        Allocated(world).ShouldBe(before, 1.0);
+        ShouldCostNothing(world);
     }
 
     [Fact]
     public void Who_only_reads_counts_and_levels_costs_a_task_nothing()
     {
         using var world = new World("cost");
-        double before = Allocated(world);
         using var book = new MeterBook("cost", static instrument => !instrument.Name.EndsWith("duration", StringComparison.Ordinal));
-        Allocated(world).ShouldBe(before, 1.0);
+        ShouldCostNothing(world);
         book.Of("moirai.task.ended").ShouldHaveSingleItem();
     }
 
@@ -68,13 +68,28 @@ public sealed class CostTests
         return (task, new WeakReference(spans["spanned"]));
     }
 
-    // Twice, so that what is made once is there.
+    private static void ShouldCostNothing(World world)
+    {
+        double bytes = Allocated(world);
+        s_bytes.ShouldContain(known => Math.Abs(known - bytes) < 0.5, $"{bytes} bytes a task");
+    }
+
+    // The median of some rounds: the JIT may optimize in the midst of one. A round before the first makes what is made once.
     private static double Allocated(World world)
     {
-        Spawn(world);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Spawn(world);
-        return (double)(GC.GetAllocatedBytesForCurrentThread() - before) / Tasks;
+        var bytes = new double[Rounds + 1];
+        for (int round = 0; round <= Rounds; round++)
+        {
+            OwnThread.Run(() =>
+            {
+                world.Run();
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                Spawn(world);
+                bytes[round] = (double)(GC.GetAllocatedBytesForCurrentThread() - before) / Tasks;
+            });
+        }
+
+        return bytes.Skip(1).Order().ElementAt(Rounds / 2);
     }
 
     private static void Spawn(World world)

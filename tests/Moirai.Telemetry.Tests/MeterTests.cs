@@ -125,7 +125,7 @@ public sealed class MeterTests
     {
         using var world = new World(nameof(Of_tasks_that_are_spawned_faster_than_a_thousand_a_second_one_in_sixteen_is_measured));
         using var book = new MeterBook(world.Runtime.Name);
-        OnAThreadOfItsOwn(() =>
+        OwnThread.Run(() =>
         {
             for (int i = 0; i < 17_000; i++)
             {
@@ -231,6 +231,7 @@ public sealed class MeterTests
     [Fact]
     public void A_listener_that_throws_harms_no_task()
     {
+        using var faults = new Faults();
         using var world = new World(nameof(A_listener_that_throws_harms_no_task));
         using var listener = new MeterListener
         {
@@ -255,6 +256,7 @@ public sealed class MeterTests
         asked.ShouldBe(1);
         task.State.ShouldBe(TaskState.Completed);
         world.Runtime.TakeCensus().IsEmpty.ShouldBeTrue();
+        faults.Told.ShouldHaveSingleItem().ShouldContain("a fault of the listener");
     }
 
     private static void Pass(World world, int seconds)
@@ -263,13 +265,6 @@ public sealed class MeterTests
         {
             world.Advance(1);
         }
-    }
-
-    private static void OnAThreadOfItsOwn(Action act)
-    {
-        var thread = new Thread(() => act());
-        thread.Start();
-        thread.Join();
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

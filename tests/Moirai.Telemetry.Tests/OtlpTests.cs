@@ -12,6 +12,7 @@ public sealed class OtlpTests
     [Fact]
     public async Task Metrics_arrive_at_a_collector_with_their_kinds_units_tags_and_buckets()
     {
+        using var faults = new Faults();
         await using Collector collector = await Collector.StartAsync();
         using MeterProvider meters = Sdk.CreateMeterProviderBuilder().AddMeter("Moirai")
             .AddOtlpExporter(options => (options.Protocol, options.Endpoint) = (OtlpExportProtocol.HttpProtobuf, collector.Endpoint("metrics"))).Build();
@@ -24,6 +25,7 @@ public sealed class OtlpTests
         world.Run();
 
         meters.ForceFlush().ShouldBeTrue();
+        faults.Told.ShouldBeEmpty();
 
         collector.Types.ShouldAllBe(static type => type == "application/x-protobuf");
         IReadOnlyDictionary<string, Message> metrics = collector.Metrics;
@@ -58,6 +60,7 @@ public sealed class OtlpTests
     [Fact]
     public async Task Spans_arrive_at_a_collector_with_parent_link_events_and_status()
     {
+        using var faults = new Faults();
         await using Collector collector = await Collector.StartAsync();
         using TracerProvider tracer = Sdk.CreateTracerProviderBuilder().AddSource("Moirai").SetSampler(new AlwaysOnSampler())
             .AddOtlpExporter(options => (options.Protocol, options.Endpoint) = (OtlpExportProtocol.HttpProtobuf, collector.Endpoint("traces"))).Build();
@@ -79,8 +82,10 @@ public sealed class OtlpTests
         task.Exception.ShouldBeOfType<TaskTimeoutException>();
 
         tracer.ForceFlush().ShouldBeTrue();
+        faults.Told.ShouldBeEmpty();
 
         IReadOnlyDictionary<string, Message> spans = collector.Spans;
+        spans.Keys.ShouldBe(["parent", "child", "detached"], ignoreOrder: true);
         Message parent = spans["parent"];
         spans["child"].Bytes(4).ShouldBe(parent.Bytes(2));
         spans["child"].Bytes(1).ShouldBe(parent.Bytes(1));

@@ -265,6 +265,7 @@ public sealed class SpanTests
     [Fact]
     public void A_listener_that_throws_harms_no_task()
     {
+        using var faults = new Faults();
         using var spans = new SpanBook(atStop: static () => throw new InvalidOperationException("a fault of the listener"));
         using var world = new World("spans");
         ManagedTask task = world.Runtime.SpawnDetached(static async _ => await Future.Yield(), "victim");
@@ -273,6 +274,7 @@ public sealed class SpanTests
         task.State.ShouldBe(TaskState.Completed);
         Activity.Current.ShouldBeNull();
         world.Runtime.TakeCensus().IsEmpty.ShouldBeTrue();
+        faults.Told.ShouldHaveSingleItem().ShouldContain("a fault of the listener");
     }
 
     private static string[] Tags(Activity span) => [.. span.TagObjects.Select(static tag => $"{tag.Key}={tag.Value}")];
