@@ -29,6 +29,7 @@ internal sealed class Watch : IDisposable
     private Watch(bool spans)
     {
         _meters = Sdk.CreateMeterProviderBuilder().AddMeter("Moirai").AddReader(new PeriodicExportingMetricReader(_exporter, Interval)).Build();
+        _meters.ForceFlush(); // the first collection is mostly the JIT's
         _spans = spans ? Sdk.CreateTracerProviderBuilder().AddSource("Moirai").SetSampler(new AlwaysOnSampler()).Build() : null;
     }
 

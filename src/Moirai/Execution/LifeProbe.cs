@@ -8,11 +8,11 @@ namespace Moirai.Execution;
 /// <remarks>The platform does not tell when somebody begins to listen, so it is asked: whether a list is empty, of the histogram and of the source.</remarks>
 internal abstract class LifeProbe
 {
-    /// <summary>As many lives are measured on each thread in a second; of those beyond it one in <see cref="OneIn"/>.</summary>
+    /// <summary>As many lives are measured on each thread in a second; of those beyond it one in <see cref="OneIn"/>, a prime, so that tasks which are spawned by turns are met by turns.</summary>
     internal const int MeasuresPerSecond = 1000;
 
     /// <inheritdoc cref="MeasuresPerSecond"/>
-    internal const int OneIn = 16;
+    internal const int OneIn = 61;
 
     // Set once, by the roof, with the first runtime.
     private static LifeProbe? s_current;

@@ -56,8 +56,9 @@ internal sealed class StepContext
     private long _id;
     private long _idsLeft;
 
-    // How many more lives are measured without asking, and since when. See LifeProbe.
+    // How many more lives are measured one and all, how many are passed over until the next, and since when. See LifeProbe.
     private int _measures = LifeProbe.MeasuresPerSecond;
+    private int _untilMeasure;
     private long _measuresSince = Ground.Clock.CoarseMilliseconds;
 
     // The plain code that is further up on this thread's stack, in which code of other tasks goes on inline. They lead to no task.
@@ -169,8 +170,8 @@ internal sealed class StepContext
         return false;
     }
 
-    /// <summary>Whether the life of a task that begins, or ends, on this thread is measured: a thousand in a second are, and of those beyond one in sixteen. Looks at the coarse clock at every sixteenth at most.</summary>
-    internal bool MayMeasure(TaskId id)
+    /// <summary>Whether the life of a task that begins, or ends, on this thread is measured: a thousand in a second are, and of those beyond one in sixty-one. Looks at the coarse clock at those only.</summary>
+    internal bool MayMeasure()
     {
         if (_measures > 0)
         {
@@ -178,11 +179,12 @@ internal sealed class StepContext
             return true;
         }
 
-        if (id.Value % LifeProbe.OneIn != 0)
+        if (--_untilMeasure > 0)
         {
             return false;
         }
 
+        _untilMeasure = LifeProbe.OneIn;
         long now = Ground.Clock.CoarseMilliseconds;
         if (now - _measuresSince >= 1000)
         {

@@ -17,7 +17,7 @@ internal sealed class LifeTelemetry() : LifeProbe(MoiraiMeter.Lives, TaskSpans.S
             return TaskIdentity.CaptureForChild();
         }
 
-        if (MoiraiMeter.Lives.Enabled && engine.Accounting != AccountingLevel.Exact && context.MayMeasure(task.Id))
+        if (MoiraiMeter.Lives.Enabled && engine.Accounting != AccountingLevel.Exact && context.MayMeasure())
         {
             Guard(static (task, _) => task.NoteBirth(task.Engine.Provider.GetTimestamp()), task, (object?)null);
         }
@@ -75,7 +75,7 @@ internal sealed class LifeTelemetry() : LifeProbe(MoiraiMeter.Lives, TaskSpans.S
     {
         bool exact = task.Exact is not null;
         if (exact
-            ? !(MoiraiMeter.Lives.Enabled || MoiraiMeter.Busy.Enabled || MoiraiMeter.Ready.Enabled || MoiraiMeter.Blocked.Enabled) || !StepContext.Current.MayMeasure(task.Id)
+            ? !(MoiraiMeter.Lives.Enabled || MoiraiMeter.Busy.Enabled || MoiraiMeter.Ready.Enabled || MoiraiMeter.Blocked.Enabled) || !StepContext.Current.MayMeasure()
             : task.Born == AccountCell.Unread || !MoiraiMeter.Lives.Enabled)
         {
             return;
