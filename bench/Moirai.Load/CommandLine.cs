@@ -5,6 +5,7 @@ using System.Numerics;
 using Moirai.Load.Benches;
 using Moirai.Load.Comparing;
 using Moirai.Load.Harness;
+using Moirai.Load.Scaling;
 
 namespace Moirai.Load;
 
@@ -35,7 +36,7 @@ internal static class CommandLine
                 await Console.Error.WriteLineAsync(error.Message);
             }
 
-            await Console.Error.WriteLineAsync($"Known: {string.Join(", ", Catalogue.All.Select(static load => load.Name))}, compare. See --help.");
+            await Console.Error.WriteLineAsync($"Known: {string.Join(", ", Catalogue.All.Select(static load => load.Name))}, compare, scale, latency. See --help.");
             return BadUsage;
         }
 
@@ -51,6 +52,8 @@ internal static class CommandLine
         }
 
         root.Add(Compare());
+        root.Add(Growth());
+        root.Add(OpenLoopLatency());
         return root;
     }
 
@@ -101,6 +104,24 @@ internal static class CommandLine
             }
         });
         command.SetAction((result, ct) => Comparison.RunAsync(result.GetValue(rounds) ?? 3, result.GetValue(only), result.GetValue(n), ct));
+        return command;
+    }
+
+    private static Command Growth()
+    {
+        var most = Within(new Option<long?>("--most") { Description = "The largest number of tasks [default: 10000000]." }, 1_000, 100_000_000);
+        var plot = new Option<string>("--plot") { Description = "The file for the plot, an SVG image." };
+        var command = new Command("scale", "What a task costs, from 1,000 tasks to 10 million, by Moirai and by hand; a table, and a plot.") { most, plot };
+        command.SetAction((result, ct) => Scale.RunAsync(result.GetValue(most) ?? 10_000_000, result.GetValue(plot), ct));
+        return command;
+    }
+
+    private static Command OpenLoopLatency()
+    {
+        var seconds = Within(new Option<double?>("--seconds") { Description = "How long requests come, for each row [default: 10]." }, 0.01, LongestHold);
+        var own = new Option<bool>("--own-capacity") { Description = "Each peer at shares of its own capacity, and not both at shares of the smaller one." };
+        var command = new Command("latency", "How long tasks wait for their start and for their turn at 50, 80 and 95 % of capacity, beside Task.Run; requests come in an open loop.") { seconds, own };
+        command.SetAction((result, _) => Latency.RunAsync(result.GetValue(seconds) ?? 10, result.GetValue(own)));
         return command;
     }
 

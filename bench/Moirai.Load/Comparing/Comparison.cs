@@ -40,20 +40,28 @@ internal static class Comparison
 
     private static async Task RunOneAsync(Case what, string peer, long? n, CancellationToken ct)
     {
-        using var child = new Process { StartInfo = Self(["--variant", what.Variant.Name, "--peer", peer, .. n is { } size ? ["--n", $"{size}"] : Array.Empty<string>()], what.Load.Name) };
+        string[] options = ["--variant", what.Variant.Name, "--peer", peer, .. n is { } size ? ["--n", $"{size}"] : Array.Empty<string>()];
+        if (await RunSelfAsync(what.Load.Name, options, ct) is { } run)
+        {
+            what.Add(peer, run);
+        }
+        else
+        {
+            what.Failures++;
+        }
+    }
+
+    /// <summary>Runs one load in a process of its own.</summary>
+    /// <returns>Its line; null when it failed, and has said why.</returns>
+    internal static async Task<JsonElement?> RunSelfAsync(string name, IReadOnlyList<string> options, CancellationToken ct)
+    {
+        using var child = new Process { StartInfo = Self(options, name) };
         child.Start();
         try
         {
             string line = await child.StandardOutput.ReadToEndAsync(ct);
             await child.WaitForExitAsync(ct);
-            if (child.ExitCode == 0)
-            {
-                what.Add(peer, JsonSerializer.Deserialize<JsonElement>(line));
-            }
-            else
-            {
-                what.Failures++;
-            }
+            return child.ExitCode == 0 ? JsonSerializer.Deserialize<JsonElement>(line) : null;
         }
         finally
         {
@@ -64,7 +72,7 @@ internal static class Comparison
         }
     }
 
-    private static ProcessStartInfo Self(string[] options, string name)
+    private static ProcessStartInfo Self(IReadOnlyList<string> options, string name)
     {
         string program = Environment.ProcessPath ?? throw new LoadFailedException("This process does not know its own program.");
         string assembly = typeof(Comparison).Assembly.Location;

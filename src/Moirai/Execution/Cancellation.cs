@@ -12,6 +12,9 @@ namespace Moirai.Execution;
 /// </remarks>
 internal static class Cancellation
 {
+    // Stands for the exception of a canceled task in which nobody was left to see one.
+    private static readonly OperationCanceledException s_passed = new();
+
     internal static CancelCause Cause(CancelKind kind, Engine engine, string? reason, string? source = null, Exception? error = null) =>
         new(kind, source ?? ManagedTask.Current?.Title ?? "code outside managed tasks", reason, engine.Provider.GetUtcNow(), error);
 
@@ -188,9 +191,43 @@ internal static class Cancellation
         }
     }
 
+    /// <summary>What a canceled wait throws.</summary>
+    internal static ManagedTaskCanceledException Error(ManagedTask task)
+    {
+        CancelCause cause = Deliver(task);
+        return new ManagedTaskCanceledException($"{task.Title} was {cause}.", task.Id, cause, task.TokenSource?.Token ?? default);
+    }
+
     /// <summary>Throws what a canceled wait throws.</summary>
     [DoesNotReturn]
-    internal static void Throw(ManagedTask task)
+    internal static void Throw(ManagedTask task) => throw Error(task);
+
+    /// <summary>Ends a frame whose wait was canceled, and its callers, as far as none of them can notice: nothing is thrown.</summary>
+    /// <returns>The caller who has to see it, to be run next; null when the task has ended.</returns>
+    internal static Frame? Drop(Frame frame, StepContext context)
+    {
+        ManagedTask task = frame.Owner!;
+        (frame.Queue as IEndedQueue)?.EndWait();
+        frame.Queue = null;
+        frame.Signal = WaitSignal.Done;
+        frame.Phase = FramePhase.Threw;
+        Frame? caller = frame.PassOver();
+        if (caller is not null || !task.IsCancelRequested)
+        {
+            context.Error = Error(task);
+        }
+        else
+        {
+            Deliver(task);
+            context.Error = s_passed;
+        }
+
+        context.RootEnded = caller is null;
+        return caller;
+    }
+
+    // The running task is told why it has to stop.
+    private static CancelCause Deliver(ManagedTask task)
     {
         CancelCause cause = Find(task) ?? Cause(CancelKind.Requested, task.Engine, null);
         for (CancelRegion? region = task.Extras?.Regions; region is not null; region = region.Outer)
@@ -198,7 +235,7 @@ internal static class Cancellation
             region.NoteDelivery(cause);
         }
 
-        throw new ManagedTaskCanceledException($"{task.Title} was {cause}.", task.Id, cause, task.TokenSource?.Token ?? default);
+        return cause;
     }
 
     private static CancelCause? FindLocked(ManagedTask task) =>

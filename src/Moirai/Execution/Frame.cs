@@ -147,7 +147,8 @@ internal abstract class Frame : WaitNode
         Phase = FramePhase.Threw;
         StepContext context = StepContext.Current;
         context.Error = error;
-        if (_caller is { } caller)
+        object? caller = error is ManagedTaskCanceledException canceled && canceled.Task == Owner!.Id ? PassOver() : _caller;
+        if (caller is not null)
         {
             context.Next = Unsafe.As<Frame>(caller); // a task that runs is not suspected
         }
@@ -155,6 +156,26 @@ internal abstract class Frame : WaitNode
         {
             context.RootEnded = true;
         }
+    }
+
+    /// <summary>Whether a cancellation of the task may pass over this frame: nothing in its method could notice.</summary>
+    internal virtual bool MayBePassedOver => false;
+
+    /// <summary>This frame has ended with the cancellation of its task; ends those callers with it that could not notice.</summary>
+    /// <returns>The first caller who could, and has to see it; null when there is none, and the task has ended.</returns>
+    internal Frame? PassOver()
+    {
+        Frame ended = this;
+        while (ended.Caller is { MayBePassedOver: true } caller)
+        {
+            ended.Phase = FramePhase.Taken;
+            ended.Release();
+            ended.Context = null;
+            caller.Phase = FramePhase.Threw;
+            ended = caller;
+        }
+
+        return ended.Caller;
     }
 
     /// <summary>Makes this cold frame a part of the caller's task; the stepper runs it next, when the caller has unwound.</summary>

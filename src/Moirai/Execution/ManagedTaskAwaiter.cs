@@ -5,7 +5,7 @@ using Moirai.Wakers;
 namespace Moirai;
 
 /// <summary>Awaits the end of a <see cref="ManagedTask"/>. Made for the compiler.</summary>
-public readonly struct ManagedTaskAwaiter : ICriticalNotifyCompletion, IFrameAwaiter
+public readonly struct ManagedTaskAwaiter : ICriticalNotifyCompletion, IPassingAwaiter
 {
     private readonly ManagedTask _task;
 
@@ -30,7 +30,7 @@ public readonly struct ManagedTaskAwaiter : ICriticalNotifyCompletion, IFrameAwa
 
 /// <summary>Awaits the end of a <see cref="ManagedTask{T}"/>. Made for the compiler.</summary>
 /// <typeparam name="T">What the task gives.</typeparam>
-public readonly struct ManagedTaskAwaiter<T> : ICriticalNotifyCompletion, IFrameAwaiter
+public readonly struct ManagedTaskAwaiter<T> : ICriticalNotifyCompletion, IPassingAwaiter
 {
     private readonly ManagedTask<T> _task;
 

@@ -11,6 +11,9 @@ internal interface IFrameAwaiter
     void Suspend(Frame frame);
 }
 
+/// <summary>An awaiter that, when its wait was canceled, or what it called has ended with that, throws it and does nothing else. So nothing is lost when the frame that awaits is dropped.</summary>
+internal interface IPassingAwaiter : IFrameAwaiter;
+
 /// <summary>An awaiter of ours behind which plain code runs for the task that awaits.</summary>
 internal interface IForeignFrameAwaiter : IFrameAwaiter;
 
@@ -149,6 +152,14 @@ internal static class Park
     /// <exception cref="ManagedTaskCanceledException">It was.</exception>
     internal static WaitSignal TakeSignal()
     {
+        WaitSignal signal = TakeSignal(out ManagedTaskCanceledException? canceled);
+        return canceled is null ? signal : throw canceled;
+    }
+
+    /// <summary>As <see cref="TakeSignal()"/>, for who goes on when the task is canceled.</summary>
+    internal static WaitSignal TakeSignal(out ManagedTaskCanceledException? canceled)
+    {
+        canceled = null;
         if (StepContext.Existing?.Frame is not { } frame || frame.Signal == WaitSignal.Done)
         {
             return WaitSignal.Done;
@@ -158,7 +169,7 @@ internal static class Park
         frame.Signal = WaitSignal.Done;
         if (signal == WaitSignal.Canceled)
         {
-            Cancellation.Throw(frame.Owner!);
+            canceled = Cancellation.Error(frame.Owner!);
         }
 
         if (signal == WaitSignal.Leaked)

@@ -52,11 +52,11 @@ internal static class Stepper
         context.ResetTurns();
 
         Frame? next = frame;
-        if (frame.Signal == WaitSignal.Invited)
+        if (frame.Signal != WaitSignal.Done)
         {
             context.Frame = frame;
             context.Next = null;
-            next = Park.Arrive(frame, context);
+            next = Arrive(frame, context);
         }
 
         ExecutionContext? current = clean;
@@ -92,6 +92,11 @@ internal static class Stepper
         {
             Exception? error = context.Error;
             context.Error = null;
+            while (frame.Caller is { } caller)
+            {
+                frame = caller; // a cancellation has passed over them
+            }
+
             context.Stamp = AccountCell.Unread;
             Ending.End(task, frame, error, context);
         }
@@ -102,4 +107,13 @@ internal static class Stepper
             outerTask.Exact?.TakeBack();
         }
     }
+
+    /// <summary>The wait of a frame that is about to be stepped has ended in another way than it should.</summary>
+    /// <returns>Who goes on; null when the task has ended or waits anew.</returns>
+    private static Frame? Arrive(Frame frame, StepContext context) => frame.Signal switch
+    {
+        WaitSignal.Invited => Park.Arrive(frame, context),
+        WaitSignal.Canceled when frame.MayBePassedOver => Cancellation.Drop(frame, context),
+        _ => frame,
+    };
 }

@@ -15,6 +15,8 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
 
     internal override string Method => s_method;
 
+    internal override bool MayBePassedOver => Passing<TStateMachine>.Is;
+
     internal override void MoveNext()
     {
         if (Owner!.Engine.Accounting != AccountingLevel.None && PlainCode<TStateMachine>.IsCalled)
@@ -42,6 +44,8 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
     internal TStateMachine StateMachine = default!;
 
     internal override string Method => s_method;
+
+    internal override bool MayBePassedOver => Passing<TStateMachine>.Is;
 
     internal override void MoveNext()
     {
@@ -117,11 +121,7 @@ internal static class Machines
 internal static class PlainCode<TStateMachine>
 {
     // Set once, by whoever finds out; who reads it late misses an account of times, and nothing else.
-    internal static bool IsCalled = Array.Exists(Fields(), static field => PlainCode.IsBehind(field));
-
-    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where a field was trimmed away it is found out by the first await on foreign code.")]
-    private static System.Reflection.FieldInfo[] Fields() => typeof(TStateMachine).GetFields(
-        System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic);
+    internal static bool IsCalled = Array.Exists(StateMachineFields<TStateMachine>.All, static field => PlainCode.IsBehind(field));
 }
 
 /// <inheritdoc cref="PlainCode{TStateMachine}"/>

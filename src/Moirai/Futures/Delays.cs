@@ -93,7 +93,7 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
     private static async Future Delay(DelayAwaitable delay) => await delay;
 
     /// <summary>Made for the compiler.</summary>
-    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         private readonly TimeSpan _delay;
 
@@ -178,7 +178,7 @@ public readonly struct YieldAwaitable : IEquatable<YieldAwaitable>
     public static bool operator !=(YieldAwaitable left, YieldAwaitable right) => false;
 
     /// <summary>Made for the compiler.</summary>
-    public readonly struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public readonly struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         /// <summary>Always false: it gives way.</summary>
         public bool IsCompleted => false;

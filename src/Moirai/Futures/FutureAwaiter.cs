@@ -6,7 +6,7 @@ using Moirai.Execution;
 namespace Moirai;
 
 /// <summary>Awaits a <see cref="Future"/>. Made for the compiler.</summary>
-public readonly struct FutureAwaiter : ICriticalNotifyCompletion, IFrameAwaiter
+public readonly struct FutureAwaiter : ICriticalNotifyCompletion, IPassingAwaiter
 {
     private readonly Frame _frame;
 
@@ -30,7 +30,7 @@ public readonly struct FutureAwaiter : ICriticalNotifyCompletion, IFrameAwaiter
 
 /// <summary>Awaits a <see cref="Future{T}"/>. Made for the compiler.</summary>
 /// <typeparam name="T">What the future gives.</typeparam>
-public readonly struct FutureAwaiter<T> : ICriticalNotifyCompletion, IFrameAwaiter
+public readonly struct FutureAwaiter<T> : ICriticalNotifyCompletion, IPassingAwaiter
 {
     private readonly Frame<T> _frame;
 

@@ -49,7 +49,12 @@ internal abstract class PollFrame<T>(string? waitingFor) : Frame<T>, IWaitQueue
             }
             else
             {
-                Park.TakeSignal();
+                Park.TakeSignal(out ManagedTaskCanceledException? canceled);
+                if (canceled is not null)
+                {
+                    Throw(canceled); // not thrown: nobody would see it before the caller
+                    return;
+                }
             }
         }
         catch (Exception error) // it is the body's error, and goes where a body's errors go

@@ -242,7 +242,7 @@ internal sealed class EndQueue<T>(string name) : IEndListener, IWaitQueue
         }
     }
 
-    private readonly struct Next(EndQueue<T> queue) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+    private readonly struct Next(EndQueue<T> queue) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IPassingAwaiter
     {
         public bool IsCompleted => false;
 

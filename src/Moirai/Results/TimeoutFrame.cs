@@ -148,16 +148,13 @@ internal sealed class TimeoutFrame<T>(Frame inner, TimeSpan within, ManagedTask?
             return _gaveWay;
         }
 
-        try
-        {
-            Park.TakeSignal();
-            return false;
-        }
-        catch (ManagedTaskCanceledException canceled)
+        Park.TakeSignal(out ManagedTaskCanceledException? canceled);
+        if (canceled is not null)
         {
             Throw(canceled);
-            return true;
         }
+
+        return canceled is not null;
     }
 
     internal override bool IsArmed(int armed) => Atomics.Read(ref _timer) == Armed;

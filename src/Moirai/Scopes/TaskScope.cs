@@ -89,8 +89,14 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     {
         ThrowIfInside("joins", plainCaller);
         MarkJoined();
-        Exception? interrupted = await WaitEmptyAsync();
+        Exception? interrupted = null;
+        while (!Group.IsEmpty && interrupted is null)
+        {
+            interrupted = HeedInterruption(await new EmptyOrInterrupted(Group));
+        }
+
         await CloseAsync();
+        interrupted = interrupted is DeadlockException ? null : interrupted; // it is among the failures
         ThrowFailures(TimedOut(ManagedTask.Current!, body: null, interrupted) ?? interrupted);
     }
 
@@ -129,7 +135,44 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         scope.Group.Body = region;
         scope.Heed(token);
         T result = default!;
-        Exception? thrown = null;
+        Exception? otherwise; // what to throw at the end, together with what else failed; no exception is caught on the way, which would cost more than all else that a scope does
+        if (TryBegin(state, scope, within, body, out Attempt<T> running, out otherwise))
+        {
+            (result, otherwise) = await running;
+        }
+
+        if (otherwise is not null)
+        {
+            scope.BodyThrew(otherwise);
+        }
+        else
+        {
+            while (!scope.Group.IsEmpty && otherwise is null)
+            {
+                otherwise = scope.HeedInterruption(await new EmptyOrInterrupted(scope.Group));
+            }
+
+            otherwise = otherwise is DeadlockException || IsEarlyEnd(otherwise, region) ? null : otherwise; // a deadlock is among the failures
+        }
+
+        region.Leave();
+        if (!scope.Group.TryClose(out _))
+        {
+            await scope.CloseAsync();
+        }
+
+        otherwise = scope.TimedOut(owner, region, otherwise) ?? otherwise;
+        if (otherwise is ManagedTaskCanceledException canceled && scope._failures is null)
+        {
+            await new EndCanceled(canceled);
+        }
+
+        scope.ThrowFailures(otherwise);
+        return result;
+    }
+
+    private static bool TryBegin<TState, T>(TState state, TaskScope scope, TimeSpan within, Func<TState, TaskScope, Future<T>> body, out Attempt<T> running, out Exception? refused)
+    {
         try
         {
             if (within != Timeout.InfiniteTimeSpan)
@@ -137,20 +180,16 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
                 scope.CancelAfter(within); // inside: a provider that cannot set its timer must not leave the scope open
             }
 
-            result = await body(state, scope);
+            running = new Attempt<T>(body(state, scope));
+            refused = null;
+            return true;
         }
-        catch (Exception error) // it is thrown again below, together with what else failed
+        catch (Exception error) // it is thrown at the end of the scope
         {
-            thrown = error;
-            scope.BodyThrew(error);
+            running = default;
+            refused = error;
+            return false;
         }
-
-        Exception? interrupted = await scope.WaitEmptyAsync();
-        region.Leave();
-        await scope.CloseAsync();
-        Exception? otherwise = thrown ?? (IsEarlyEnd(interrupted, region) ? null : interrupted);
-        scope.ThrowFailures(scope.TimedOut(owner, region, otherwise) ?? otherwise);
-        return result;
     }
 
     void IEndListener.TaskEnding(ManagedTask task, TaskEvent how, Exception? error)
@@ -234,29 +273,21 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
         unseen?.ForEach(static task => task.MarkObserved());
     }
 
-    /// <summary>Waits for the tasks. A cancellation of the waiting task cancels them; its exception comes back.</summary>
-    private async Future<Exception?> WaitEmptyAsync()
+    /// <summary>The wait for the tasks of the scope may have been interrupted: the task that waits was canceled, or its wait closed a deadlock. That cancels them.</summary>
+    private Exception? HeedInterruption(Exception? interrupted)
     {
-        try
+        switch (interrupted)
         {
-            while (!Group.IsEmpty)
-            {
-                await new EmptyAwaitable(Group, isFirm: false);
-            }
+            case ManagedTaskCanceledException canceled:
+                Group.Cancel(canceled.Cause);
+                break;
+            case DeadlockException: // a task of the scope waits for the one that waits here, which leaves all the same only when nothing is left
+                AddFailure(interrupted);
+                Group.Cancel(Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', whose end closed a deadlock,", interrupted));
+                break;
+        }
 
-            return null;
-        }
-        catch (ManagedTaskCanceledException error)
-        {
-            Group.Cancel(error.Cause);
-            return error;
-        }
-        catch (DeadlockException error) // a task of the scope waits for the one that waits here, which leaves all the same only when nothing is left
-        {
-            AddFailure(error);
-            Group.Cancel(Cancellation.Cause(CancelKind.ScopeFailed, Group.Engine, null, $"scope '{Name}', whose end closed a deadlock,", error));
-            return null;
-        }
+        return interrupted;
     }
 
     /// <summary>Waits, whatever happens, until nothing lives here and in the scopes opened inside, and closes.</summary>
@@ -317,7 +348,7 @@ internal sealed class BodyRegion(ManagedTask task, TaskGroup group) : CancelRegi
 /// <summary>Waits inside a managed task until a group is empty.</summary>
 /// <param name="group">The group.</param>
 /// <param name="isFirm">Whether the wait has to go on even if it is part of a deadlock.</param>
-internal readonly struct EmptyAwaitable(TaskGroup group, bool isFirm) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+internal readonly struct EmptyAwaitable(TaskGroup group, bool isFirm) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IPassingAwaiter
 {
     public bool IsCompleted => group.IsEmpty;
 
@@ -339,4 +370,31 @@ internal readonly struct EmptyAwaitable(TaskGroup group, bool isFirm) : System.R
             DeadlockCheck.AfterSeat(task);
         }
     }
+}
+
+/// <summary>Waits inside a managed task until a group is empty, and gives what has interrupted the wait instead of throwing it: the cancellation of the task that waits, or a deadlock.</summary>
+internal readonly struct EmptyOrInterrupted(TaskGroup group) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+{
+    public bool IsCompleted => group.IsEmpty;
+
+    public EmptyOrInterrupted GetAwaiter() => this;
+
+    public Exception? GetResult()
+    {
+        try
+        {
+            Park.TakeSignal(out ManagedTaskCanceledException? canceled);
+            return canceled;
+        }
+        catch (DeadlockException error) // the scope fails with it
+        {
+            return error;
+        }
+    }
+
+    public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+    public void UnsafeOnCompleted(Action continuation) => throw new NotSupportedException("Awaited inside futures only.");
+
+    public void Suspend(Frame frame) => new EmptyAwaitable(group, isFirm: false).Suspend(frame);
 }

@@ -228,7 +228,7 @@ public sealed class SlotLease : IDisposable, IHeld
 }
 
 /// <summary>Waits for a slot inside a managed task. What resumes normally holds one.</summary>
-internal readonly struct SlotAwaitable(TaskSlotManager slots) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IFrameAwaiter
+internal readonly struct SlotAwaitable(TaskSlotManager slots) : System.Runtime.CompilerServices.ICriticalNotifyCompletion, IPassingAwaiter
 {
     public bool IsCompleted => StepContext.MayGoOn() && slots.TryTake();
 

@@ -27,7 +27,7 @@ public readonly struct ChannelReceiveAwaitable<T>
     private static async Future<T> FutureOf(ChannelReceiveAwaitable<T> awaitable) => await awaitable;
 
     /// <summary>Made for the compiler.</summary>
-    public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         private ReceiveWait<T> _wait;
 
@@ -100,7 +100,7 @@ public sealed class ChannelEnumerator<T>
     }
 
     /// <summary>Made for the compiler.</summary>
-    public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         private readonly ChannelEnumerator<T> _enumerator;
         private ReceiveWait<T> _wait;

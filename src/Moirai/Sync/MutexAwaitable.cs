@@ -29,7 +29,7 @@ public readonly struct MutexAwaitable
     private static async Future<MutexLease> FutureOf(MutexAwaitable awaitable) => await awaitable;
 
     /// <summary>Made for the compiler.</summary>
-    public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         // What IsCompleted found, beside tickets.
         private const long MustWait = 0;

@@ -39,7 +39,7 @@ public readonly struct PermitAwaitable<TLease>
     private static async Future<TLease> FutureOf(PermitAwaitable<TLease> awaitable) => await awaitable;
 
     /// <summary>Made for the compiler.</summary>
-    public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         // What IsCompleted found, beside tickets.
         private const long MustWait = 0;

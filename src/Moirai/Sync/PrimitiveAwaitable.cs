@@ -22,7 +22,7 @@ public readonly struct PrimitiveAwaitable
     public Future AsFuture() => _wait.AsFuture();
 
     /// <summary>Made for the compiler.</summary>
-    public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         private PrimitiveAwaitable<bool>.Awaiter _wait;
 
@@ -71,7 +71,7 @@ public readonly struct PrimitiveAwaitable<T>
     private static async Future<T> FutureOf(PrimitiveAwaitable<T> awaitable) => await awaitable;
 
     /// <summary>Made for the compiler.</summary>
-    public struct Awaiter : ICriticalNotifyCompletion, IFrameAwaiter
+    public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
     {
         private readonly IAwaited<T> _source;
         private readonly long _request;

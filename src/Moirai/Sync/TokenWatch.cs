@@ -9,7 +9,7 @@ namespace Moirai.Sync;
 /// is over (<see cref="_ended"/>, written before the frame can park elsewhere), then claims the word it has read: so it never claims a park that is not of this wait.
 /// <para>A token that is canceled while the frame is on its way finds nothing to claim; so whoever seats the frame looks at the token afterwards.</para>
 /// </remarks>
-internal sealed class TokenWatch : IPrimitiveQueue, IBlocking
+internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue, IBlocking
 {
     private readonly Frame _frame;
     private readonly CancellationToken _token;
@@ -47,13 +47,12 @@ internal sealed class TokenWatch : IPrimitiveQueue, IBlocking
     }
 
     /// <summary>The wait of a frame is over. Harmless when no token watched it.</summary>
-    internal static void End(Frame frame)
+    internal static void End(Frame frame) => (frame.Queue as TokenWatch)?.EndWait();
+
+    public void EndWait()
     {
-        if (frame.Queue is TokenWatch watch)
-        {
-            Atomics.Write(ref watch._ended, true);
-            watch._registration.Unregister();
-        }
+        Atomics.Write(ref _ended, true);
+        _registration.Unregister();
     }
 
     public bool Accept(WaitNode node)

@@ -40,6 +40,13 @@ internal interface IWaitQueue
     string DescribeWait(WaitNode node);
 }
 
+/// <summary>A queue that has more to undo when a wait is over than <see cref="IWaitQueue.Remove"/> does. The awaiter does it; for a waiter that is dropped, who drops it.</summary>
+internal interface IEndedQueue : IWaitQueue
+{
+    /// <summary>The wait is over. By the thread that runs the waiter.</summary>
+    void EndWait();
+}
+
 /// <summary>The queue of a synchronization primitive: who waits in it is counted by the census.</summary>
 internal interface IPrimitiveQueue : IWaitQueue
 {

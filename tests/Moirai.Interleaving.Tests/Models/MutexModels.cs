@@ -97,7 +97,7 @@ public sealed class MutexModels
     public void S149_a_token_ends_the_wait_it_was_given_to_and_no_later_one() => Proof.Holds<TokenAgainstRelease>(atLeast: 200);
 
     [Theory]
-    [InlineData("TokenWatch.End", Flaw.Forgotten)]
+    [InlineData("TokenWatch.EndWait", Flaw.Forgotten)]
     [InlineData("TokenWatch.Fire", Flaw.Blind)]
     public void S149_token_against_release_twin(string site, Flaw flaw) => Proof.Catches<TokenAgainstRelease>(site, flaw);
 

@@ -1,0 +1,41 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+
+namespace Moirai.Futures;
+
+/// <summary>Whether nothing in a method could notice that a cancellation passes through it: it has no <c>catch</c>, no <c>finally</c>, no <c>using</c>, and what it awaits throws and does no more.</summary>
+/// <remarks>A frame of such a method is dropped when its task is canceled: to throw and catch an exception in it, once a frame, would cost a hundred times what all else costs, and end the same. Answered once
+/// for each state machine, at the first cancellation. Where the method's code cannot be read (trimmed, compiled ahead of time) the answer is no, and it is thrown.
+/// See docs/decisions/0031-a-cancellation-passes-without-being-thrown.md.</remarks>
+/// <typeparam name="TStateMachine">The method's state machine, as the compiler makes it.</typeparam>
+internal static class Passing<TStateMachine>
+    where TStateMachine : IAsyncStateMachine
+{
+    internal static readonly bool Is = Find();
+
+    private static bool Find()
+    {
+        try
+        {
+            return HasTheCompilersClauseAlone() && Array.TrueForAll(StateMachineFields<TStateMachine>.All, IsHarmless);
+        }
+        catch (Exception error) when (error is NotSupportedException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    // The compiler puts a whole method into one catch, which hands the exception to the builder. Whatever else catches or cleans up is the author's, or stands for a using, a lock or an await in one.
+    [UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where the method was trimmed away nothing is found, and the cancellation is thrown.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "As above.")]
+    private static bool HasTheCompilersClauseAlone() =>
+        typeof(TStateMachine).IsDefined(typeof(CompilerGeneratedAttribute), inherit: false)
+        && typeof(TStateMachine).GetMethod("MoveNext", BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)?.GetMethodBody() is { ExceptionHandlingClauses: [{ Flags: ExceptionHandlingClauseOptions.Clause } clause] }
+        && clause.CatchType == typeof(Exception);
+
+    // An awaiter of ours is harmless if it says so. One that is not ours is not interrupted by cancellation, so no wait at it is ever dropped.
+    private static bool IsHarmless(FieldInfo field) =>
+        typeof(IPassingAwaiter).IsAssignableFrom(field.FieldType) || !typeof(IFrameAwaiter).IsAssignableFrom(field.FieldType);
+}

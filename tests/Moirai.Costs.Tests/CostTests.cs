@@ -1,0 +1,113 @@
+using System.Text.RegularExpressions;
+using Moirai.Costs.Counting;
+using Moirai.Ground;
+
+namespace Moirai.Costs;
+
+/// <summary>What the operations of the hot path cost, exactly, in bytes, gates and atomic operations: no clock is asked. Issue 6, "Besides" 5.</summary>
+/// <remarks>A figure that grows is a regression, and one that shrinks is written in here, so that it stays. The counts are those of one thread on a <see cref="LocalExecutor"/>.</remarks>
+public sealed partial class CostTests
+{
+    private const int Task = 80;
+    private const int Frame = 80 + 16; // the smallest state machine: its state, and its builder
+    private const int Token = 48;
+    private const int PageOfSeats = 56 + 24 + (64 * 8);
+
+    private static readonly Action s_nothing = static () => { };
+    private static object? s_kept;
+    private static int s_word;
+    private static SpinGate s_gate;
+
+    // What each operation costs, and what comes once in 64 of them: a page of the register, a task that gives way.
+    private static readonly Dictionary<string, (Tally Each, Tally InSixtyFour)> s_costs = new()
+    {
+        // Gates: enter the group, push, pop, end; and two for the spawner that yields. Atomics: the account of the page.
+        ["spawn to end"] = (new(Task + Frame, 6, 1, 0, 0), new(PageOfSeats, 1, 0, 0, 0)),
+        ["spawn with a handle, and join"] = (new(Task + 8 + Frame + 8, 8, 3, 0, 0), new(PageOfSeats, 1, 0, 0, 0)),
+        ["spawn of a delegate that takes a token"] = (new(Task + Frame + Token, 6, 1, 0, 0), new(PageOfSeats, 1, 0, 0, 0)),
+        ["spawn into a pool"] = (new(Task + Frame, 8, 1, 0, 0), new(PageOfSeats, 1, 0, 0, 0)),
+        ["call of a future"] = (new(Frame, 0, 0, 0, 0), default),
+        ["await of an ended task"] = (default, new(0, 3, 2, 0, 0)),
+        ["yield"] = (new(0, 2, 0, 0, 0), default),
+        ["delay"] = (new(0, 6, 7, 0, 2), default),
+        ["timeout that is not reached"] = (new(304, 6, 0, 0, 0), default),
+        ["lock and unlock"] = (new(0, 0, 2, 0, 0), new(0, 2, 1, 0, 0)),
+        ["lock and unlock, contended"] = (new(0, 7, 6, 0, 0), default),
+        ["permit and back"] = (new(0, 2, 0, 0, 0), new(0, 2, 2, 0, 0)),
+        ["permit and back, contended"] = (new(0, 8, 2, 0, 0), default),
+        ["scope, empty"] = (new(1_016, 9, 0, 0, 0), default),
+        ["scope with one child"] = (new(1_304, 20, 3, 1, 0), default),
+        ["send and receive"] = (new(0, 2, 0, 0, 0), new(0, 6, 4, 0, 0)),
+        ["send and receive, each waits"] = (new(0, 7, 2, 0, 0), default),
+        ["atomic waker, the same again"] = (default, default),
+        ["atomic waker, taken"] = (new(0, 0, 2, 0, 0), default),
+        ["cancel of a waiting task"] = (new(384, 15, 5, 1, 4), new(PageOfSeats, 1, 0, 0, 0)),
+    };
+
+    public static TheoryData<string> Names => [.. Works.All.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void The_hot_path_costs_what_it_is_known_to_cost(string work) => CostOf(work, s_nothing).ShouldBe(Expected(work), work);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Twin_one_more_object_is_caught(string work) => IsCaught(work, static () => s_kept = new object());
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Twin_one_more_atomic_operation_is_caught(string work) => IsCaught(work, static () => Atomics.Add(ref s_word, 1));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Twin_one_more_gate_is_caught(string work) => IsCaught(work, static () =>
+    {
+        s_gate.Enter();
+        s_gate.Exit();
+    });
+
+    [Fact]
+    public void Every_work_has_its_cost() => s_costs.Keys.ShouldBe(Works.All.Keys, ignoreOrder: true);
+
+    [Fact]
+    public void A_byte_is_compared_and_exchanged_by_gates_alone()
+    {
+        string[] others =
+        [
+            .. from path in Directory.EnumerateFiles(Path.Combine(Root(), "src", "Moirai"), "*.cs", SearchOption.AllDirectories)
+               where Path.GetFileName(path) is not ("SpinGate.cs" or "IAtomics.cs") && BytesExchanged().IsMatch(File.ReadAllText(path))
+               select path,
+        ];
+        others.ShouldBeEmpty("they would be counted as gates");
+    }
+
+    private static void IsCaught(string work, Action plant) =>
+        Should.Throw<ShouldAssertException>(() => CostOf(work, plant).ShouldBe(Expected(work), work));
+
+    private static Tally CostOf(string work, Action plant)
+    {
+        var meter = new Meter(plant);
+        Works.All[work](new CostWorld(), meter);
+        return meter.Cost;
+    }
+
+    private static Tally Expected(string work)
+    {
+        (Tally each, Tally inSixtyFour) = s_costs[work];
+        return (each * Meter.Times) + (inSixtyFour * (Meter.Times / 64));
+    }
+
+    private static string Root()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "Moirai.slnx")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return folder ?? throw new DirectoryNotFoundException("The tests do not run inside the repository.");
+    }
+
+    [GeneratedRegex(@"Atomics\.CompareExchange\([^;]*\(byte\)")]
+    private static partial Regex BytesExchanged();
+}
