@@ -43,11 +43,12 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         options.Validate();
         _options = options;
         Action<RuntimeEvent>? onEvent = options.OnEvent;
+        string name = options.Name;
         _engine = new Engine(
             options.Name,
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
-            what => EventOutlet.Publish(what, onEvent),
+            what => EventOutlet.Publish(name, what, onEvent),
             options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks, AllowsCommands = options.AllowCommands };
         _engine.Unseen.WithResults = options.ReportUnseenResults;
         _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
@@ -244,7 +245,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 
     private static TaskRuntime MakeDefault()
     {
-        Engine.DefaultPublish = static what => EventOutlet.Publish(what, onEvent: null);
+        Engine.DefaultPublish = static what => EventOutlet.Publish("default", what, onEvent: null);
         MakeKnown(Engine.Default);
         return new TaskRuntime(Engine.Default);
     }

@@ -115,7 +115,12 @@ internal sealed class Watchdog : IDisposable
 
     private void Tell(Alarm alarm, Action<Alarm>[] subscribers)
     {
-        _engine.Publish(new RuntimeEvent(alarm.Phase == AlarmPhase.Cleared ? RuntimeEventKind.AlarmCleared : RuntimeEventKind.Alarm, alarm.ToString(), alarm.Task));
+        _engine.Publish(new RuntimeEvent(alarm.Phase == AlarmPhase.Cleared ? RuntimeEventKind.AlarmCleared : RuntimeEventKind.Alarm, alarm.ToString(), alarm.Task) { Subject = alarm });
+        if (alarm is { Phase: AlarmPhase.Raised, Kind: AlarmKind.BlockedTooLong or AlarmKind.WorkerHeld, Task.Value: not 0 })
+        {
+            LifeProbe.Current?.NoteLongWait(_engine, alarm.Task, alarm.Kind == AlarmKind.WorkerHeld, alarm.ToString());
+        }
+
         foreach (Action<Alarm> subscriber in subscribers)
         {
             try

@@ -58,10 +58,11 @@ internal sealed class AccountCell : TaskIdentity
     // The clock has thrown: nothing is known of times any more. Written once.
     private volatile bool _broken;
 
-    internal AccountCell(TaskLabel label, TimeProvider? clock)
+    internal AccountCell(TaskLabel label, TimeProvider? clock, long born = Unread)
     {
         Label = label;
         _clock = clock;
+        _created = born;
         if (clock is not null)
         {
             _created = _since = Read();
@@ -72,6 +73,9 @@ internal sealed class AccountCell : TaskIdentity
     internal TaskLabel Label { get; }
 
     internal bool IsExact => _clock is not null;
+
+    /// <summary>When the task was born; <see cref="Unread"/> when that is not known.</summary>
+    internal long Born => _created;
 
     /// <summary>How often plain code was taken up.</summary>
     internal long Polls => Volatile.Read(ref _polls) - Volatile.Read(ref _ownPolls);

@@ -103,10 +103,13 @@ internal sealed class TaskExtras
     // How often the ticket of the task has begun again at zero.
     internal int Rounds;
 
+    // The task's span, where somebody listens. Written once, before the task can run.
+    internal System.Diagnostics.Activity? Span;
+
     /// <summary>Whether anything of this is asked for after the end.</summary>
     internal bool OutlivesEnd => Cause is not null || Rounds != 0;
 
     /// <summary>What is left of this after the end.</summary>
     internal TaskExtras AfterEnd() =>
-        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null ? this : new TaskExtras { Cause = Cause, Rounds = Rounds };
+        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null && Span is null ? this : new TaskExtras { Cause = Cause, Rounds = Rounds };
 }

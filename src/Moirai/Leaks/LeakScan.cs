@@ -122,7 +122,7 @@ internal sealed class LeakScan : ISuspicion
         {
             if (told?.Add(leak.Id) ?? true)
             {
-                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite });
+                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite, Subject = leak });
             }
         }
 
