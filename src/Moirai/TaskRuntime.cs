@@ -58,6 +58,11 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         _engine.Watch = _lost;
         if (options.Alarms is { } limits)
         {
+            if (limits.WorkerHeld is not null)
+            {
+                AccountFlow.FollowThreads();
+            }
+
             _watchdog = new Watchdog(_engine, limits) { OnFault = static error => MoiraiEventSource.Log.OutletFailed(error.ToString()) };
             _lost.Watchdog = _watchdog;
             _watchdog.Begin();

@@ -117,6 +117,46 @@ public sealed class DriverTests
         old.TakeAccount().Busy.ShouldBe(TimeSpan.FromSeconds(7), "its thread was its own all the time");
     }
 
+    [Theory]
+    [InlineData(AccountingLevel.Exact, true)]
+    [InlineData(AccountingLevel.Polls, true)]
+    [InlineData(AccountingLevel.Exact, false)] // the twin: the same query, awaited, keeps no thread
+    public async Task Plain_code_that_keeps_a_thread_after_its_first_await_is_told_too(AccountingLevel level, bool keeps)
+    {
+        await using var server = new HeldServer();
+        using var database = new Database(server.Address, maxConnections: 1);
+        await using var stage = new Stage(level);
+        ManagedTask<string> old = stage.Runtime.SpawnDetached(
+            async Task<string> (ct) =>
+            {
+                await database.QueryAsync("first", ct).ConfigureAwait(false);
+                return keeps ? database.Query("held old") : await database.QueryAsync("held old", ct).ConfigureAwait(false);
+            },
+            name: "old");
+        await server.ArrivesAsync();
+        if (!keeps)
+        {
+            await stage.StandsInAsync(old, "FillAsync");
+        }
+
+        stage.Pass(7);
+
+        Alarm[] alarms = [.. stage.Alarms.Where(static alarm => alarm.Kind == AlarmKind.WorkerHeld)];
+        server.Answer("held old", "done");
+        (await Stage.EndsAsync(old.AsTask())).ShouldBe("done");
+        if (!keeps)
+        {
+            alarms.ShouldBeEmpty();
+            return;
+        }
+
+        Alarm held = alarms.ShouldHaveSingleItem();
+        (held.Name, held.Task).ShouldBe(("old", old.Id));
+        held.Detail.ShouldNotBeNull().ShouldContain("blocks its thread");
+        stage.Pass(1);
+        (stage.Alarms[^1].Phase, stage.Alarms[^1].Id).ShouldBe((AlarmPhase.Cleared, held.Id));
+    }
+
     [Fact]
     public async Task Two_tasks_that_wait_for_each_others_connections_are_a_ring_that_the_proof_of_leaks_finds_and_heals()
     {

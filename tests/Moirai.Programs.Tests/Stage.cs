@@ -11,10 +11,10 @@ internal sealed class Stage : IAsyncDisposable
     private static readonly TimeSpan s_failsafe = TimeSpan.FromSeconds(60);
     private readonly ConcurrentQueue<Alarm> _alarms = new();
 
-    internal Stage()
+    internal Stage(AccountingLevel accounting = AccountingLevel.Exact)
     {
         Limits = new AlarmLimits { Blocked = TimeSpan.FromSeconds(30), WorkerHeld = TimeSpan.FromSeconds(5), OnAlarm = _alarms.Enqueue };
-        Runtime = new TaskRuntime(new() { Name = "programs", TimeProvider = Time, Accounting = AccountingLevel.Exact, Alarms = Limits });
+        Runtime = new TaskRuntime(new() { Name = "programs", TimeProvider = Time, Accounting = accounting, Alarms = Limits });
     }
 
     internal VirtualTimeProvider Time { get; } = new();

@@ -23,7 +23,7 @@ internal sealed class Engine
         Accounting = accounting;
         if (accounting == AccountingLevel.Exact)
         {
-            AccountFlow.KeepTimes();
+            AccountFlow.FollowThreads();
         }
 
         Name = name;
