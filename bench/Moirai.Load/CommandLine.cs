@@ -69,7 +69,7 @@ internal static class CommandLine
         var repeat = Within(new Option<int?>("--repeat") { Description = "Counted passes; extra.rss_1, … is the memory resident after each [default: 1]." }, 1, 1_000);
         var hold = Within(new Option<double?>("--hold") { Description = "S: seconds from the start to the end of the sleep [default: 5]." }, 0.001, LongestHold);
 
-        var watched = new Option<string>("--watched") { Description = "Who listens meanwhile: nobody, OpenTelemetry's SDK to all metrics, or also to every span.", DefaultValueFactory = _ => nameof(Watcher.Nobody) };
+        var watched = new Option<string>("--watched") { Description = "Who listens meanwhile: nobody, OpenTelemetry's SDK to all metrics, or also to every span; the runtime's own search for leaks, or its alarms.", DefaultValueFactory = _ => nameof(Watcher.Nobody) };
         watched.AcceptOnlyFromAmong(Enum.GetNames<Watcher>());
 
         var command = new Command(load.Name, load.Work) { variant, n, tasks, peer, repeat, watched };
@@ -159,7 +159,7 @@ internal static class CommandLine
         try
         {
             using var watch = Watch.Begin(watched);
-            Report report = await Runner.RunAsync(load, args, repeat);
+            Report report = await Runner.RunAsync(load, args, repeat, watched);
             await Console.Out.WriteLineAsync(report.ToJson());
             return 0;
         }

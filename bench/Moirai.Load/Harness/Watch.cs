@@ -15,6 +15,12 @@ internal enum Watcher
 
     /// <summary>The same, and every span is made and thrown away.</summary>
     Spans,
+
+    /// <summary>The runtime looks for leaks after collections of the oldest generation (<see cref="TaskRuntimeOptions.LeakWatch"/>), as often as these come.</summary>
+    Leaks,
+
+    /// <summary>The runtime raises alarms.</summary>
+    Alarms,
 }
 
 /// <summary>OpenTelemetry's SDK as a service sets it up, with exporters that send nothing.</summary>
@@ -33,7 +39,7 @@ internal sealed class Watch : IDisposable
         _spans = spans ? Sdk.CreateTracerProviderBuilder().AddSource("Moirai").SetSampler(new AlwaysOnSampler()).Build() : null;
     }
 
-    public static Watch? Begin(Watcher who) => who == Watcher.Nobody ? null : new Watch(who == Watcher.Spans);
+    public static Watch? Begin(Watcher who) => who is not (Watcher.Metrics or Watcher.Spans) ? null : new Watch(who == Watcher.Spans);
 
     public void Dispose()
     {
