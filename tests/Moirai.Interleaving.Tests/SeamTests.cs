@@ -18,6 +18,8 @@ public sealed class SeamTests
         ["TaskWait.cs"] = "a wait that is over forgets its frame; the end of the Task that comes meanwhile claims by a ticket. This write has no model yet",
         ["RosterPage.cs"] = "a look at a seat, by who looks on; what it finds is verified by the task's word",
         ["ManagedTask.Account.cs"] = "a cell takes the place of the label once; who reads the label still has the same",
+        ["ManagedTask.Probe.cs"] = "a label with a birth takes the place of the label before the task runs; who reads it still has the same",
+        ["NameBook.cs"] = "counts how many names are known; one too many or too few harms nobody",
         ["ResourceGuard.cs"] = "who disposes second waits for the end of the first; has no model yet",
         ["InquiryDesk.cs"] = "a look for tests at the thread; all else is under the bed",
         ["MoiraiEventSource.cs"] = "the desk is set once, by the first; who comes too early is not answered",

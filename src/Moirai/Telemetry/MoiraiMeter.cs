@@ -22,7 +22,7 @@ internal static class MoiraiMeter
 
     private static readonly MeterReadings s_readings = new();
 
-    internal static readonly Meter Meter = new(Vocabulary.Name, typeof(TaskRuntime).Assembly.GetName().Version?.ToString(3));
+    internal static readonly Meter Meter = new(Vocabulary.Name, typeof(MoiraiMeter).Assembly.GetName().Version?.ToString(3));
 
     internal static readonly NameBook TaskNames = new(MostTaskNames);
     internal static readonly NameBook PoolNames = new(MostOwnerNames);

@@ -11,7 +11,7 @@ namespace Moirai.Telemetry;
 /// </remarks>
 internal static class TaskSpans
 {
-    internal static readonly ActivitySource Source = new(Vocabulary.Name, typeof(TaskRuntime).Assembly.GetName().Version?.ToString(3));
+    internal static readonly ActivitySource Source = new(Vocabulary.Name, typeof(TaskSpans).Assembly.GetName().Version?.ToString(3));
 
     /// <summary>Begins the span of a task, if it is to have one. Never throws.</summary>
     /// <returns>The execution context in which the task runs.</returns>
