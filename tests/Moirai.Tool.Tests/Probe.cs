@@ -1,5 +1,8 @@
 using System.Diagnostics;
 
+// Each test has processes of its own; two at once only make each other slow.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
 namespace Moirai.Tool.Tests;
 
 /// <summary>A process to look into. It does what it is told, and says when it has.</summary>

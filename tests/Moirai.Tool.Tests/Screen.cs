@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Moirai.Tool.Tests;
@@ -8,7 +7,7 @@ internal sealed partial class Screen(int width, int height)
 {
     private readonly Queue<(string Seen, Action Press)> _script = [];
     private readonly Queue<ConsoleKeyInfo> _keys = [];
-    private readonly StringWriter _output = new() { NewLine = "\n" };
+    private readonly PictureWriter _output = new();
     private readonly StringWriter _errors = new() { NewLine = "\n" };
     private CancellationTokenSource? _limit;
 
@@ -23,7 +22,7 @@ internal sealed partial class Screen(int width, int height)
     public int Unpressed => _script.Count;
 
     /// <summary>What was drawn, one picture after the other, without colors.</summary>
-    public List<string[]> Pictures => [.. Raw.Split("\e[H").Skip(1).Select(static picture => Codes().Replace(picture, string.Empty).Split("\r\n"))];
+    public List<string[]> Pictures => _output.Pictures;
 
     /// <summary>Presses keys once the last picture shows something.</summary>
     public Screen On(string seen, string keys) => On(seen, () =>
@@ -64,6 +63,21 @@ internal sealed partial class Screen(int width, int height)
         }
 
         return _keys.TryDequeue(out ConsoleKeyInfo key) ? key : null;
+    }
+
+    // A picture is written at once.
+    private sealed class PictureWriter : StringWriter
+    {
+        public List<string[]> Pictures { get; } = [];
+
+        public override void Write(string? value)
+        {
+            base.Write(value);
+            if (value is not null && value.StartsWith("\e[H", StringComparison.Ordinal))
+            {
+                Pictures.Add(Codes().Replace(value, string.Empty).Split("\r\n"));
+            }
+        }
     }
 
     [GeneratedRegex(@"\e\[[0-9;?]*[a-zA-Z]")]

@@ -65,7 +65,7 @@ public sealed class TopTests
             .On("sort: longest blocked", "s")
             .On("sort: name", "s")
             .On("sort: both", "/")
-            .On("names with: _", "sap\b\bv")
+            .On("names with: _", "sap\bv")
             .On("names with: sav_", "\r")
             .On("filter: sav", "p")
             .On("PAUSED", "p")

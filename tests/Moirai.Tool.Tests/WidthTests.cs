@@ -25,7 +25,7 @@ public sealed class WidthTests
     {
         Written(40).ShouldBe(["pid  process              live  failed", "17   a process of a name  1234       0"]);
         Written(31).ShouldBe(["pid  process              live", "17   a process of a name  1234"]);
-        Written(26).ShouldBe(["pid  process         live", "17   a process of …  1234"]);
+        Written(26).ShouldBe(["pid  process          live", "17   a process of a…  1234"]);
 
         static string[] Written(int width)
         {

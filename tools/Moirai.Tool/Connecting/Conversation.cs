@@ -51,7 +51,8 @@ internal sealed class Conversation : IAsyncDisposable
         patience.CancelAfter(OpenPatience);
         try
         {
-            var provider = new EventPipeProvider(Source, System.Diagnostics.Tracing.EventLevel.Informational, keywords: 1, question.Arguments);
+            // All keywords: with those of answers alone, events for operators, which have none, did not come.
+            var provider = new EventPipeProvider(Source, System.Diagnostics.Tracing.EventLevel.Informational, keywords: -1, question.Arguments);
             EventPipeSession session = await new DiagnosticsClient(target.Id)
                 .StartEventPipeSessionAsync([provider], requestRundown: false, BufferMegabytes, patience.Token).WaitAsync(patience.Token);
             return new Conversation(session, question);
