@@ -14,8 +14,6 @@ public sealed class SeamTests
         ["AccountCell.cs"] = "threads write under the gate, which has its models, and an owner alone before there are any; who reads takes the version before and after",
         ["PassedOn.cs"] = "who looks first tells the other; has no model yet",
         ["PlainWalker.cs"] = "a self-test that may run twice, with the same answer",
-        ["TaskGroup.Operations.cs"] = "forgets a list that is empty for good; has no model yet",
-        ["TaskWait.cs"] = "a wait that is over forgets its frame; the end of the Task that comes meanwhile claims by a ticket. This write has no model yet",
         ["RosterPage.cs"] = "a look at a seat, by who looks on; what it finds is verified by the task's word",
         ["ManagedTask.Account.cs"] = "a cell takes the place of the label once; who reads the label still has the same",
         ["ManagedTask.Probe.cs"] = "a label with a birth takes the place of the label before the task runs; who reads it still has the same",
