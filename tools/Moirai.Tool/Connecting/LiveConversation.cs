@@ -8,6 +8,8 @@ internal sealed class LiveConversation(Target target, Func<Question> ask) : IAsy
     private static readonly TimeSpan FirstPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Renewal = TimeSpan.FromMinutes(5);
 
+    private Func<Question> _ask = ask;
+
     // The one that is read, and the one that comes after it once that is read to its end.
     private Conversation? _now;
     private Conversation? _next;
@@ -58,7 +60,7 @@ internal sealed class LiveConversation(Target target, Func<Question> ask) : IAsy
     /// <summary>Asks something else from now on. What has not been read of the answers before is dropped.</summary>
     public async Task AskAnewAsync(Func<Question> other, CancellationToken ct)
     {
-        ask = other;
+        _ask = other;
         Conversation? before = _now;
         _now = await OpenAsync(ct);
         if (before is not null)
@@ -80,7 +82,7 @@ internal sealed class LiveConversation(Target target, Func<Question> ask) : IAsy
 
     private async Task<Conversation> OpenAsync(CancellationToken ct)
     {
-        Conversation opened = await Conversation.OpenAsync(target, ask(), ct);
+        Conversation opened = await Conversation.OpenAsync(target, _ask(), ct);
         _opened = TimeProvider.System.GetTimestamp();
         return opened;
     }
