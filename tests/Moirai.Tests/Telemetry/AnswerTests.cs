@@ -53,6 +53,11 @@ public sealed class AnswerTests
             _ = runtime.SpawnDetached(async _ => await gate.Task, i % 2 == 0 ? "even" : "odd");
         }
 
+        while (runtime.TakeSnapshot(new() { MaxTasks = 0 }).States.Blocked < 100)
+        {
+            await Task.Yield();
+        }
+
         RuntimeSnapshot all = Only(asker.Ask(("ask", "top"), ("runtime", "top%20of%20many"), ("tasks", "3")).Next());
         RuntimeSnapshot odd = Only(asker.Ask(("ask", "top"), ("runtime", "top%20of%20many"), ("tasks", "3"), ("filter", "ODD")).Next());
 
