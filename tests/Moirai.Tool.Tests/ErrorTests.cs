@@ -68,6 +68,7 @@ public sealed class ErrorTests
     public async Task A_process_that_ends_while_it_is_watched_is_said_to_have_ended()
     {
         Probe orders = await Probe.StartAsync("fill");
+        int id = orders.Id;
         using System.Diagnostics.Process watch = Tool.StartProgram("watch", "-p", orders.Pid);
         (await Patience.Of(watch.StandardOutput.ReadLineAsync()))!.ShouldContain("tiny");
 
@@ -75,7 +76,7 @@ public sealed class ErrorTests
 
         ToolEnd end = await Tool.EndAsync(watch);
         end.Code.ShouldBe(1);
-        end.Errors.ShouldContain($"Process {orders.Id} ('Moirai.ToolProbe') has ended.");
+        end.Errors.ShouldContain($"Process {id} ('Moirai.ToolProbe') has ended.");
     }
 
     [Theory]

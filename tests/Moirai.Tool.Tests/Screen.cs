@@ -55,9 +55,14 @@ internal sealed partial class Screen(int width, int height)
         }
     }
 
+    // With a ! before it: what it does not show any more.
+    private static bool Shows(string[] picture, string what) => what.StartsWith('!')
+        ? picture.All(line => !line.Contains(what[1..], StringComparison.Ordinal))
+        : picture.Any(line => line.Contains(what, StringComparison.Ordinal));
+
     private ConsoleKeyInfo? TryReadKey()
     {
-        if (_keys.Count == 0 && _script.TryPeek(out (string Seen, Action Press) next) && Pictures.LastOrDefault() is { } last && last.Any(line => line.Contains(next.Seen, StringComparison.Ordinal)))
+        if (_keys.Count == 0 && _script.TryPeek(out (string Seen, Action Press) next) && Pictures.LastOrDefault() is { } last && Shows(last, next.Seen))
         {
             _script.Dequeue().Press();
         }

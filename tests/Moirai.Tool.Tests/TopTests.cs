@@ -67,7 +67,7 @@ public sealed class TopTests
             .On("sort: both", "/")
             .On("names with: _", "sap\bv")
             .On("names with: sav_", "\r")
-            .On("filter: sav", "p")
+            .On("! order ", "p")
             .On("PAUSED", "p")
             .On("p pause", "q");
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Moirai;
 
@@ -37,6 +38,7 @@ while (Console.ReadLine() is { } line && line != "quit")
 }
 
 /// <summary>A runtime with something in it to see.</summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "It lives as long as the process.")]
 internal sealed class Orders
 {
     private readonly TaskRuntime _runtime;
@@ -59,9 +61,9 @@ internal sealed class Orders
         _pool = _runtime.CreatePool("requests", maxTasks: 100_000);
         _scope = _runtime.OpenScope("background");
         using var holds = new ManualResetEventSlim();
-        _scope.Spawn(_ => ReconcileAsync(holds), name: "reconcile");
+        _ = _scope.Spawn(_ => ReconcileAsync(holds), name: "reconcile");
         holds.Wait();
-        _scope.Spawn(_ => SaveAsync(), name: "save");
+        _ = _scope.Spawn(_ => SaveAsync(), name: "save");
         Await(static orders => orders._begun == 1);
     }
 
@@ -87,7 +89,7 @@ internal sealed class Orders
         int before = Volatile.Read(ref _begun);
         for (int i = 0; i < count; i++)
         {
-            _scope.Spawn(_ => ForgottenAsync(), name: "forgotten");
+            _ = _scope.Spawn(_ => ForgottenAsync(), name: "forgotten");
         }
 
         Await(orders => Volatile.Read(ref orders._begun) == before + count);
@@ -96,7 +98,7 @@ internal sealed class Orders
     // Has the runtime raise an alarm: a pool without a free slot.
     public void Fill() => _runtime.CreatePool("tiny", maxTasks: 1).TrySpawn(_ => DeafAsync(), out ManagedTask? _, name: "occupant");
 
-    public void Spin() => _scope.Spawn(async _ =>
+    public void Spin() => _ = _scope.Spawn(async _ =>
     {
         while (!_stop)
         {

@@ -32,6 +32,9 @@ internal sealed record Inquiry(long Request, string Ask, int Every, IDictionary<
     /// <summary>What whoever answers wants to remember from one answer to the next. Of the thread that answers.</summary>
     internal object? Memory { get; set; }
 
+    /// <summary>The number of a question that the asker has given up for this one; null for none.</summary>
+    internal long? Instead => Number(Options, "instead", out long past) ? past : null;
+
     internal string? Option(string name) => Options.TryGetValue(name, out string? value) && !string.IsNullOrEmpty(value) ? value : null;
 
     /// <summary>A whole number among the arguments; <paramref name="otherwise"/> when there is none.</summary>

@@ -15,7 +15,7 @@ internal sealed class InquiryDesk
     private const int BeatsAfterwards = 50;
 
     // How long somebody is answered who asked for it to go on; then the asker has to ask again. So one who went away without a word is not served for ever.
-    private const int LongestLease = 10 * 60_000;
+    private const int LongestLease = 2 * 60_000;
 
     // An event holds 64 kB, and a character takes two bytes.
     private const int LongestPart = 16_000;
@@ -74,6 +74,12 @@ internal sealed class InquiryDesk
             if (_known.Count > Remembered)
             {
                 _known.Dequeue();
+            }
+
+            // A session that ends says nothing to us; so who asks something else says what for.
+            if (inquiry.Instead is { } past)
+            {
+                _open.RemoveAll(standing => standing.Inquiry.Request == past);
             }
 
             if (_open.Count >= MostOpen)

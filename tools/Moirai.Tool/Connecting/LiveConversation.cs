@@ -1,17 +1,20 @@
 namespace Moirai.Tool.Connecting;
 
-/// <summary>A conversation that goes on until it is left: the process serves a question for ten minutes only, so it is asked anew before that.</summary>
+/// <summary>A conversation that goes on until it is left: the process serves a question for two minutes only, so it is asked anew before that.</summary>
 /// <param name="target">Whom.</param>
 /// <param name="ask">Makes the question; a new one each time.</param>
 internal sealed class LiveConversation(Target target, Func<Question> ask) : IAsyncDisposable
 {
     private static readonly TimeSpan FirstPatience = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Renewal = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Renewal = TimeSpan.FromMinutes(1);
+
+    private Func<Question> _ask = ask;
 
     // The one that is read, and the one that comes after it once that is read to its end.
     private Conversation? _now;
     private Conversation? _next;
     private long _opened;
+    private long? _asked;
 
     /// <summary>The next message; null when there is none in time.</summary>
     /// <exception cref="CannotAskException">The process refuses, or has ended, or has no Moirai.</exception>
@@ -58,7 +61,7 @@ internal sealed class LiveConversation(Target target, Func<Question> ask) : IAsy
     /// <summary>Asks something else from now on. What has not been read of the answers before is dropped.</summary>
     public async Task AskAnewAsync(Func<Question> other, CancellationToken ct)
     {
-        ask = other;
+        _ask = other;
         Conversation? before = _now;
         _now = await OpenAsync(ct);
         if (before is not null)
@@ -80,7 +83,14 @@ internal sealed class LiveConversation(Target target, Func<Question> ask) : IAsy
 
     private async Task<Conversation> OpenAsync(CancellationToken ct)
     {
-        Conversation opened = await Conversation.OpenAsync(target, ask(), ct);
+        Question question = _ask();
+        if (_asked is { } past)
+        {
+            question.With("instead", past); // else the process would go on answering it, to nobody
+        }
+
+        Conversation opened = await Conversation.OpenAsync(target, question, ct);
+        _asked = question.Request;
         _opened = TimeProvider.System.GetTimestamp();
         return opened;
     }

@@ -11,7 +11,7 @@ internal delegate void TakeEvent(int id, ReadOnlySpan<byte> payload);
 /// <summary>Reads the stream of a diagnostic session (the format "Nettrace", version 4), as it arrives.</summary>
 /// <remarks>
 /// Only what we need of it: which event, and its arguments. Stacks, threads, activities and times are stepped over, and so are kinds of blocks that we do not know.
-/// A reader of our own, because the general one starts slower than a whole dump takes and holds events back until later ones have arrived (decision 0023).
+/// A reader of our own, because the general one starts slower than a whole dump takes and holds events back until later ones have arrived (decision 0036).
 /// </remarks>
 internal sealed class NettraceReader(Stream stream, string provider, TakeEvent take)
 {
