@@ -15,7 +15,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await using var show = new Showcase();
         await using Site site = await Site.OpenAsync(show.Runtime, static options => options.AllowCommands = true, realTime: true);
         await using Visit visit = await browser.VisitAsync(site, scheme);
-        await visit.UntilAsync("state.history.length >= 16 && state.frame.alarms.length > 0 && state.frame.snapshot.groups.some(one => one.name === 'book order')");
+        await visit.UntilAsync("state.history.length >= 36 && state.frame.alarms.length > 0 && state.frame.snapshot.groups.some(one => one.name === 'book order')");
         IPage page = visit.Page;
         (await page.Locator("#rows tr", new() { HasText = "send mail" }).CountAsync()).ShouldBePositive();
         (await page.Locator("#pools li").CountAsync()).ShouldBe(2);

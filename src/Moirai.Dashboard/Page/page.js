@@ -145,6 +145,10 @@ function remember(frame) {
     failed: census.failed, slots: census.slotsInUse, timers: timers.depth, steps: census.steps,
     stepping: last ? Math.max(0, census.steps - last.steps) / passed : 0,
   });
+  if (state.history.length === 2) { // before there are two, there is no rate
+    const [first, second] = state.history;
+    Object.assign(first, { spawned: second.spawned, done: second.done, stepping: second.stepping });
+  }
   if (state.history.length > HISTORY) state.history.shift();
   const pools = new Map();
   for (const pool of poolsOf(frame)) {
@@ -211,20 +215,24 @@ function drawOverview({ snapshot }) {
     });
 }
 
-const spark = () => svg("svg", { class: "spark", viewBox: `0 0 ${HISTORY - 1} 30`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "area" }), svg("path", { class: "line" }));
+const spark = () => svg("svg", { class: "spark", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "area" }), svg("path", { class: "line" }));
 
 function drawSpark(node, values) {
   const least = Math.min(...values), most = Math.max(...values);
   const low = least > 0 && most - least < most * .5 ? least - (most - least || most) * .3 : 0;
   const y = value => most === low ? 29 : 29 - 26 * (value - low) / (most - low || 1);
   const line = curve(values, y);
-  node.children[0].setAttribute("d", line && `${line}V30H${HISTORY - values.length}Z`);
+  node.setAttribute("viewBox", `0 0 ${shownOf(values) - 1} 30`);
+  node.children[0].setAttribute("d", line && `${line}V30H${shownOf(values) - values.length}Z`);
   node.children[1].setAttribute("d", line);
 }
 
+// A chart that has just begun is not drawn in its last corner.
+const shownOf = values => Math.max(40, values.length);
+
 function curve(values, y) {
   if (values.length < 2) return "";
-  const from = HISTORY - values.length;
+  const from = shownOf(values) - values.length;
   return values.map((value, i) => `${i ? "L" : "M"}${from + i} ${y(value).toFixed(1)}`).join("");
 }
 
@@ -267,7 +275,7 @@ function drawPools(frame) {
     });
 }
 
-const poolChart = () => svg("svg", { viewBox: `0 0 ${HISTORY - 1} 42`, preserveAspectRatio: "none", role: "img" },
+const poolChart = () => svg("svg", { preserveAspectRatio: "none", role: "img" },
   svg("path", { class: "wait" }), svg("path", { class: "area" }), svg("path", { class: "line" }), svg("path", { class: "limit" }));
 
 function drawPool(node, history, pool, words) {
@@ -276,7 +284,8 @@ function drawPool(node, history, pool, words) {
   const y = value => 41 - 39 * value / top;
   const used = curve(history.map(one => one.used), y);
   const waiting = curve(history.map(one => one.used + one.waiting), y);
-  const close = line => line && `${line}V42H${HISTORY - history.length}Z`;
+  const close = line => line && `${line}V42H${shownOf(history) - history.length}Z`;
+  node.setAttribute("viewBox", `0 0 ${shownOf(history) - 1} 42`);
   node.children[0].setAttribute("d", close(waiting));
   node.children[1].setAttribute("d", close(used));
   node.children[2].setAttribute("d", used);
@@ -471,13 +480,15 @@ function layOut({ nodes, edges }) {
     const ring = [];
     for (let at = node.id; at && !ring.includes(at); at = next.get(at)?.to) ring.push(at);
     ring.forEach(one => done.add(one));
+    const crowd = ring.map(one => (waiters.get(one) ?? []).length);
+    ring.unshift(...ring.splice(crowd.indexOf(Math.max(...crowd)))); // the one with most waiters is at their side
     const from = y;
     for (const one of ring) for (const waiter of waiters.get(one) ?? []) if (!done.has(waiter)) tree(waiter, 1);
     const radius = ring.length === 1 ? 0 : Math.max(ring.length === 2 ? 58 : 82, ring.length * 31);
     const height = Math.max(y - from, radius * 2 + NODE_H + 24);
     const middle = from + height / 2 - NODE_H / 2;
     ring.forEach((one, i) => {
-      const angle = ring.length === 2 ? Math.PI * (i - .5) : 2 * Math.PI * i / ring.length - Math.PI / 2;
+      const angle = ring.length === 2 ? Math.PI * (i - .5) : 2 * Math.PI * i / ring.length - Math.PI;
       place.set(one, { depth: 0, y: middle + radius * Math.sin(angle), dx: 150 + radius * 1.5 * Math.cos(angle), ring });
     });
     rings.push(ring);
@@ -504,12 +515,14 @@ function drawWaits({ waits }) {
   if (nodes.nodes.length === 0) return;
   const { place, height, width } = layOut(nodes);
   const picture = svg("svg", { viewBox: `-4 -8 ${width + 8} ${height + 8}`, width: width + 8, height: height + 8, role: "group", "aria-label": "Who waits for whom" });
+  const things = new Set(nodes.nodes.filter(node => node.count === 0).map(node => node.id));
   const lines = svg("g", {}), labels = svg("g", {}), boxes = svg("g", {});
   for (const edge of nodes.edges) {
     const [a, b] = [place.get(edge.from), place.get(edge.to)];
     const ring = edge.inRing ? " ring" : "";
     const path = edgePath(a, b, edge);
     lines.append(svg("path", { class: `edge${ring}`, d: path.d }), svg("path", { class: `tip${ring}`, d: "M0 0L-9 -4.5L-9 4.5Z", transform: `translate(${path.x} ${path.y}) rotate(${path.turn})` }));
+    if (things.has(edge.to)) continue; // which says it itself
     const label = svg("text", { class: `what${ring}`, x: path.lx, y: path.ly, "text-anchor": path.anchor });
     label.textContent = cut(edge.what, 26);
     label.append(svg("title", {}));
@@ -707,7 +720,7 @@ function drawLives(now) {
   const inner = width - 12;
   const x = ago => inner - inner * (ago + later) / WINDOW;
   pen.font = "11px system-ui, sans-serif";
-  for (let ago = 0; ago <= WINDOW; ago += 10_000) {
+  for (let ago = 0; ago <= WINDOW; ago += inner < 320 ? 20_000 : 10_000) {
     const at = inner - inner * ago / WINDOW;
     pen.fillStyle = colours.line;
     pen.fillRect(Math.round(at), LIVES_TOP - 3, 1, height);
@@ -759,12 +772,14 @@ function open(id, group) {
   state.detail = { id, group, sure: false, answer: isNew ? null : state.detail.answer };
   if (isNew) drawDetail();
   show($("detail"), true);
+  document.body.classList.add("aside");
   refresh();
 }
 
 function close() {
   state.detail = null;
   show($("detail"), false);
+  document.body.classList.remove("aside");
   state.opener?.focus?.({ preventScroll: true });
 }
 
