@@ -42,7 +42,8 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         _options = options;
-        Action<RuntimeEvent>? onEvent = options.OnEvent;
+        _subscribers = new EventSubscribers();
+        Action<RuntimeEvent> onEvent = _subscribers.Tell + options.OnEvent;
         string name = options.Name;
         _engine = new Engine(
             options.Name,
@@ -71,9 +72,10 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         MakeKnown(_engine);
     }
 
-    private TaskRuntime(Engine engine)
+    private TaskRuntime(Engine engine, EventSubscribers? subscribers = null)
     {
         _engine = engine;
+        _subscribers = subscribers ?? new EventSubscribers();
     }
 
     /// <summary>The runtime of those who want none of their own: on the thread pool, under the system clock, never stopped.</summary>
@@ -250,9 +252,10 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 
     private static TaskRuntime MakeDefault()
     {
-        Engine.DefaultPublish = static what => EventOutlet.Publish("default", what, onEvent: null);
+        var subscribers = new EventSubscribers();
+        Engine.DefaultPublish = what => EventOutlet.Publish("default", what, subscribers.Tell);
         MakeKnown(Engine.Default);
-        return new TaskRuntime(Engine.Default);
+        return new TaskRuntime(Engine.Default, subscribers);
     }
 
     private StopBudgets Budgets(TimeSpan drain, TimeSpan cancel, TimeSpan abandon) => new(drain, cancel, abandon, _options?.LeaksAtStop);

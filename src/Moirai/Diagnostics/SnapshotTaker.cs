@@ -61,6 +61,13 @@ internal sealed partial class SnapshotTaker
         return taker.ToSnapshot(census, at) with { Duration = engine.Provider.GetElapsedTime(began) };
     }
 
+    /// <summary>Tells of one task, which is at hand; null when it has ended.</summary>
+    internal static TaskSnapshot? TakeOne(Engine engine, ManagedTask task)
+    {
+        var taker = new SnapshotTaker(engine, new SnapshotOptions(), PlainWalker.Platform);
+        return taker.TryRead(task, out SeenTask seen, out WaitSnapshot? wait) ? taker.Tell(task, seen, wait, scope: null) : null;
+    }
+
     private RuntimeSnapshot ToSnapshot(Census census, DateTimeOffset at)
     {
         List<GroupSnapshot> groups = _groups.Largest(_options.MaxRows, _primitives.PlaceOf);

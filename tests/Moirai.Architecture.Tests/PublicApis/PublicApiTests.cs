@@ -6,6 +6,7 @@ public sealed class PublicApiTests
 {
     [Theory]
     [InlineData("Moirai")]
+    [InlineData("Moirai.Dashboard")]
     [InlineData("Moirai.Hosting")]
     [InlineData("Moirai.Testing")]
     public void The_public_API_is_the_approved_one(string project) =>

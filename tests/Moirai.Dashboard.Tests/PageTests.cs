@@ -1,0 +1,200 @@
+using Microsoft.Playwright;
+
+namespace Moirai.Dashboard.Tests;
+
+/// <summary>Issue 7, part 3: the page in a real browser. Its pictures are kept: artifacts/screenshots.</summary>
+public sealed class PageTests(Browser browser) : IClassFixture<Browser>
+{
+    private static readonly TimeSpan s_hour = TimeSpan.FromHours(1);
+
+    [Theory]
+    [InlineData(ColorScheme.Light)]
+    [InlineData(ColorScheme.Dark)]
+    public async Task The_page_shows_scopes_pools_tasks_lives_waits_timers_and_alarms_in_light_and_in_dark(ColorScheme scheme)
+    {
+        await using var show = new Showcase();
+        await using Site site = await Site.OpenAsync(show.Runtime, static options => options.AllowCommands = true, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site, scheme);
+        await visit.UntilAsync("state.history.length >= 36 && state.frame.alarms.length > 0 && state.frame.snapshot.groups.some(one => one.name === 'book order')");
+        IPage page = visit.Page;
+        (await page.Locator("#rows tr", new() { HasText = "send mail" }).CountAsync()).ShouldBePositive();
+        (await page.Locator("#pools li").CountAsync()).ShouldBe(2);
+        (await page.Locator("#tree li", new() { HasText = "part × 6" }).CountAsync()).ShouldBe(1, "brothers of one name are one row");
+        (await page.Locator("#lives-names li").CountAsync()).ShouldBePositive();
+        (await page.Locator("#waits .node", new() { HasText = "reconcile" }).CountAsync()).ShouldBe(1);
+        (await page.Locator("#findings li.warn").CountAsync()).ShouldBePositive();
+        (await page.Locator("#timers dd").First.TextContentAsync()).ShouldNotBe("0");
+        (await page.EvaluateAsync<bool>("() => { const c = document.getElementById('lives-picture'); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(one => one > 0); }")).ShouldBeTrue("lives are drawn");
+        string ground = await page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor");
+        ground.ShouldBe(scheme == ColorScheme.Dark ? "rgb(18, 17, 26)" : "rgb(246, 245, 249)");
+        string name = scheme.ToString().ToLowerInvariant();
+        await visit.KeepAsync(name);
+        await visit.KeepAsync($"{name}-whole", whole: true);
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_deadlock_is_cried_out_and_its_ring_is_red()
+    {
+        await using var show = new Showcase(DeadlockPolicy.Report);
+        await using Site site = await Site.OpenAsync(show.Runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        IPage page = visit.Page;
+        (await page.Locator("#banner").IsVisibleAsync()).ShouldBeFalse();
+        show.PlantDeadlock();
+        await visit.UntilAsync("!document.getElementById('banner').hidden && document.querySelectorAll('#waits .edge.ring').length === 3");
+        (await page.Locator("#banner").TextContentAsync()).ShouldNotBeNull().ShouldContain("3 tasks wait for each other");
+        string[] colours = await page.EvaluateAsync<string[]>("() => [...document.querySelectorAll('#waits .edge.ring')].map(one => getComputedStyle(one).stroke)");
+        colours.ShouldAllBe(static colour => colour == "rgb(207, 36, 56)");
+        await visit.UntilAsync("[...document.querySelectorAll('#waits .node')].some(one => one.textContent.includes('query stock'))");
+        await page.Locator("#waits .node.ring").First.ClickAsync();
+        await visit.UntilAsync("document.querySelectorAll('#detail .chain.ring li').length === 2");
+        await visit.KeepAsync("deadlock");
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Names_are_text_and_never_markup()
+    {
+        const string Name = "<img src=x onerror=alert(1)><script>alert(2)</script>";
+        await using var runtime = new TaskRuntime(new() { Name = Name });
+        using var mutex = new AsyncMutex(Name);
+        await using TaskPool pool = runtime.CreatePool(Name, maxTasks: 4);
+        for (int i = 0; i < 2; i++)
+        {
+            _ = await pool.SpawnAsync(
+                async _ =>
+                {
+                    using (await mutex.LockAsync())
+                    {
+                        await Future.Delay(s_hour);
+                    }
+                },
+                name: Name);
+        }
+
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 2 && document.querySelectorAll('#waits .node').length === 2");
+        await visit.Page.Locator("#rows tr").First.ClickAsync();
+        await visit.UntilAsync("document.querySelector('#detail h2')?.textContent.includes('<script>')");
+        (await visit.Page.Locator("#rows td.name").First.TextContentAsync()).ShouldBe(Name);
+        (await visit.Page.Locator("img, main script, aside script").CountAsync()).ShouldBe(0);
+        visit.Complaints.ShouldBeEmpty("nothing ran and nothing was refused by the policy, since nothing tried");
+        pool.Cancel();
+    }
+
+    [Fact]
+    public async Task Keys_filter_walk_open_close_and_pause()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "keys" });
+        string[] names = ["apple", "banana", "cherry"];
+        foreach (string name in names)
+        {
+            _ = runtime.SpawnDetached(static async _ => await Future.Delay(s_hour), name: name);
+        }
+
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        IPage page = visit.Page;
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 3");
+
+        await page.Keyboard.PressAsync("j");
+        await page.Keyboard.PressAsync("j");
+        await page.Keyboard.PressAsync("k");
+        await page.Keyboard.PressAsync("j");
+        (await page.Locator("#rows tr[aria-selected=true] td.name").TextContentAsync()).ShouldBe("banana");
+        await page.Keyboard.PressAsync("Enter");
+        await visit.UntilAsync("document.querySelector('#detail h2')?.textContent.endsWith('banana') && document.querySelector('#detail .chain li')");
+        await page.Keyboard.PressAsync("Escape");
+        (await page.Locator("#detail").IsVisibleAsync()).ShouldBeFalse();
+
+        await page.Keyboard.PressAsync("/");
+        await page.Keyboard.TypeAsync("cherr");
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 1");
+        (await page.Locator("#rows mark").TextContentAsync()).ShouldBe("cherr");
+        await page.Keyboard.PressAsync("Escape");
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 3");
+
+        await page.Keyboard.PressAsync("?");
+        (await page.Locator("#help").IsVisibleAsync()).ShouldBeTrue();
+        await page.Keyboard.PressAsync("Escape");
+        (await page.Locator("#help").IsVisibleAsync()).ShouldBeFalse();
+
+        await page.Keyboard.PressAsync("p");
+        await Eventually.IsAsync(() => site.Observer.IsIdle, "a server that looks at nothing while the page is paused");
+        await page.Keyboard.PressAsync("p");
+        await Eventually.IsAsync(() => site.Observer.WatcherCount == 1, "a page that watches again");
+        (await page.Locator("#commands button").CountAsync()).ShouldBe(0, "it is only for reading");
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_task_is_canceled_by_a_button_that_asks_again()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "commands" });
+        ManagedTask task = runtime.SpawnDetached(static async _ => await Future.Delay(s_hour), name: "victim");
+        await using Site site = await Site.OpenAsync(runtime, static options => options.AllowCommands = true, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        IPage page = visit.Page;
+        await page.Locator("#rows tr").First.ClickAsync();
+        await page.Locator("#cancel").ClickAsync();
+        task.CancelCause.ShouldBeNull();
+        await page.Locator("#cancel.sure").ClickAsync();
+        await Eventually.IsAsync(() => task.State == TaskState.Canceled, "a canceled task");
+        await page.Keyboard.PressAsync("Escape");
+        await page.Locator("#report").ClickAsync();
+        await visit.UntilAsync("document.getElementById('said').textContent.startsWith('Nothing has leaked')");
+    }
+
+    [Fact]
+    public async Task A_narrow_window_shows_all_of_it_without_scrolling_sideways()
+    {
+        await using var show = new Showcase();
+        await using Site site = await Site.OpenAsync(show.Runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site, ColorScheme.Dark, width: 390, height: 844);
+        await visit.UntilAsync("state.history.length >= 8 && document.querySelectorAll('#rows tr').length > 4");
+        (await visit.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth")).ShouldBeLessThanOrEqualTo(390);
+        await visit.KeepAsync("narrow");
+        await visit.KeepAsync("narrow-whole", whole: true);
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_million_live_tasks_are_groups_and_the_page_stays_light()
+    {
+        const int Count = 1_000_000;
+        await using var runtime = new TaskRuntime(new() { Name = "million", Accounting = AccountingLevel.None });
+        await using TaskPool pool = runtime.CreatePool("sleepers", maxTasks: Count);
+        string[] names = [.. Enumerable.Range(1, 40).Select(static i => $"sleeper {i}")];
+        for (int i = 0; i < Count; i++)
+        {
+            pool.TrySpawn(static async _ => await Future.Delay(s_hour), out _, name: names[i % names.Length * (i % 7) / 6]).ShouldBeTrue();
+        }
+
+        await Eventually.IsAsync(() => runtime.TakeCensus().TimerEntries == Count, "a million that sleep");
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        IPage page = visit.Page;
+        await visit.UntilAsync("state.history.length >= 3");
+        await page.Keyboard.PressAsync("j");
+        await page.Keyboard.PressAsync("/");
+        await page.Keyboard.TypeAsync("sleeper 4");
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 2");
+        await page.Keyboard.PressAsync("Escape");
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 40");
+        (await page.Locator("#live").TextContentAsync()).ShouldBe("1,000,000");
+
+        int nodes = await page.EvaluateAsync<int>("() => document.querySelectorAll('*').length");
+        int[] longTasks = await page.EvaluateAsync<int[]>("() => longTasks");
+        double look = await page.EvaluateAsync<double>("() => state.frame.snapshot.duration");
+        int frame = await page.EvaluateAsync<int>("() => JSON.stringify(state.frame).length");
+        TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant(
+            $"1,000,000 live tasks: {nodes} elements, a frame of {frame / 1024} kB, a look of {look * 1000:0} ms; long tasks in the page, in ms: [{string.Join(", ", longTasks)}], over 100 ms: {longTasks.Count(static one => one > 100)}"));
+        nodes.ShouldBeLessThan(2_500);
+        frame.ShouldBeLessThan(250_000);
+        await visit.KeepAsync("million");
+        visit.Complaints.ShouldBeEmpty();
+        pool.Cancel();
+    }
+}
