@@ -16,7 +16,7 @@ public sealed class PackTests
             await DotnetAsync(folder, "tool", "install", "Moirai.Tool", "--tool-path", Path.Combine(folder, "bin"), "--source", folder);
             await using Probe orders = await Probe.StartAsync();
 
-            using var command = Process.Start(new ProcessStartInfo(Path.Combine(folder, "bin", "moirai"), ["dump", "-p", orders.Pid]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var command = Process.Start(new ProcessStartInfo(Path.Combine(folder, "bin", "moirai"), ["dump", "-p", orders.Pid]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
 
             (await Tool.EndAsync(command)).ShouldBeGood().Output.ShouldContain("runtime 'orders'");
         }
@@ -28,7 +28,7 @@ public sealed class PackTests
 
     private static async Task DotnetAsync(string folder, params string[] args)
     {
-        using var dotnet = Process.Start(new ProcessStartInfo("dotnet", args) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var dotnet = Process.Start(new ProcessStartInfo("dotnet", args) { UseShellExecute = false, WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
         ToolEnd end = await Tool.EndAsync(dotnet);
         end.Code.ShouldBe(0, end.Output + end.Errors);
     }
