@@ -36,7 +36,7 @@ public sealed class FileTests
             await Stage.EndsAsync(copy.AsTask());
 
             TaskAccount account = copy.TakeAccount();
-            (await SHA256.HashDataAsync(File.OpenRead(target))).ShouldBe(await SHA256.HashDataAsync(File.OpenRead(source)));
+            (await File.ReadAllBytesAsync(target)).AsSpan().SequenceEqual(await File.ReadAllBytesAsync(source)).ShouldBeTrue("a copy is the same");
             account.Age.ShouldBe(TimeSpan.FromSeconds(30));
             account.Busy.ShouldBe(TimeSpan.FromSeconds(30), "the clock was turned by the code of the task alone, so all of it was busy");
             account.Blocked.ShouldBe(TimeSpan.Zero);
