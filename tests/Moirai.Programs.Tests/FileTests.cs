@@ -36,7 +36,9 @@ public sealed class FileTests
             await Stage.EndsAsync(copy.AsTask());
 
             TaskAccount account = copy.TakeAccount();
-            (await File.ReadAllBytesAsync(target)).AsSpan().SequenceEqual(await File.ReadAllBytesAsync(source)).ShouldBeTrue("a copy is the same");
+            byte[] copied = await File.ReadAllBytesAsync(target);
+            byte[] original = await File.ReadAllBytesAsync(source);
+            copied.AsSpan().SequenceEqual(original).ShouldBeTrue("a copy is the same");
             account.Age.ShouldBe(TimeSpan.FromSeconds(30));
             account.Busy.ShouldBe(TimeSpan.FromSeconds(30), "the clock was turned by the code of the task alone, so all of it was busy");
             account.Blocked.ShouldBe(TimeSpan.Zero);
