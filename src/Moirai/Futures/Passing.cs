@@ -35,7 +35,10 @@ internal static class Passing<TStateMachine>
         && typeof(TStateMachine).GetMethod("MoveNext", BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)?.GetMethodBody() is { ExceptionHandlingClauses: [{ Flags: ExceptionHandlingClauseOptions.Clause } clause] }
         && clause.CatchType == typeof(Exception);
 
+    // A builder of the author's own may do what it likes with the exception it is handed (AsyncMethodBuilder on the method).
     // An awaiter of ours is harmless if it says so. One that is not ours is not interrupted by cancellation, so no wait at it is ever dropped.
     private static bool IsHarmless(FieldInfo field) =>
-        typeof(IPassingAwaiter).IsAssignableFrom(field.FieldType) || !typeof(IFrameAwaiter).IsAssignableFrom(field.FieldType);
+        field.Name == "<>t__builder"
+            ? field.FieldType == typeof(FutureMethodBuilder) || (field.FieldType.IsGenericType && field.FieldType.GetGenericTypeDefinition() == typeof(FutureMethodBuilder<>))
+            : typeof(IPassingAwaiter).IsAssignableFrom(field.FieldType) || !typeof(IFrameAwaiter).IsAssignableFrom(field.FieldType);
 }

@@ -93,7 +93,7 @@ public sealed class ResourceGuard : IAsyncDisposable
     /// <summary>Runs the clean-up, if nobody has; waits for it if it runs already. Does not throw what the clean-up throws.</summary>
     /// <remarks>A call from the clean-up itself returns at once. That the caller is canceled does not end its wait: what it guards is not given back before.</remarks>
     public Future DisposeAsync() =>
-        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.TryTake() ? _cleanUp.RunAsync() : _cleanUp.WhenOverAsync(), "clean-up of", Name);
+        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.DisposeAsync(), "clean-up of", Name);
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync()
@@ -157,6 +157,19 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
         }
 
         return dismissed;
+    }
+
+    /// <summary>Runs it if nobody has, or waits for its end. Taken in the first step and not before: a future that is never run must not keep the end of the task from cleaning up.</summary>
+    internal async Future DisposeAsync()
+    {
+        if (TryTake())
+        {
+            await RunAsync();
+        }
+        else
+        {
+            await WhenOverAsync();
+        }
     }
 
     /// <summary>Waits until whoever has taken it has run it. For the clean-up itself that would be for ever, and it is over at once.</summary>

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Moirai.Tests.Execution;
 
 /// <summary>A cancellation passes over methods that could not notice it, without being thrown in them; whoever could notice it does. Decision 31.</summary>
@@ -190,6 +192,7 @@ public sealed class PassingCancellationTests
         Ask(CatchAsync([], static () => InnerAsync())).ShouldBeFalse();
         Ask(LockingAsync(new AsyncMutex(), default)).ShouldBeTrue();
         Ask(SendingAsync(new AsyncChannel<int>(1))).ShouldBeFalse("its awaiter does more than throw");
+        Ask(BuiltElsewhereAsync()).ShouldBeFalse("its builder is told of the exception");
 
         static bool Ask(Future future) => future.Frame.MayBePassedOver;
     }
@@ -268,6 +271,35 @@ public sealed class PassingCancellationTests
     private static async Future PollingAsync() => await Future.FromPoll(static _ => false);
 
     private static async Future SendingAsync(AsyncChannel<int> channel) => await channel.Sender.SendAsync(1);
+
+    [AsyncMethodBuilder(typeof(OwnBuilder))]
+    private static async Future BuiltElsewhereAsync() => await Future.Delay(Forever);
+
+    private struct OwnBuilder
+    {
+        private FutureMethodBuilder _inner;
+
+        public readonly Future Task => _inner.Task;
+
+        public static OwnBuilder Create() => new() { _inner = FutureMethodBuilder.Create() };
+
+        public void Start<TStateMachine>(ref TStateMachine machine)
+            where TStateMachine : IAsyncStateMachine => _inner.Start(ref machine);
+
+        public readonly void SetStateMachine(IAsyncStateMachine machine) => _inner.SetStateMachine(machine);
+
+        public readonly void SetResult() => _inner.SetResult();
+
+        public readonly void SetException(Exception error) => _inner.SetException(error);
+
+        public readonly void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine machine)
+            where TAwaiter : INotifyCompletion
+            where TStateMachine : IAsyncStateMachine => _inner.AwaitOnCompleted(ref awaiter, ref machine);
+
+        public readonly void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine machine)
+            where TAwaiter : ICriticalNotifyCompletion
+            where TStateMachine : IAsyncStateMachine => _inner.AwaitUnsafeOnCompleted(ref awaiter, ref machine);
+    }
 
     private sealed class Note(List<string> seen) : IDisposable
     {

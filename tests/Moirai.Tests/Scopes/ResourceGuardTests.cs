@@ -122,6 +122,21 @@ public sealed class ResourceGuardTests
     }
 
     [Fact]
+    public void C12_ADisposalThatNeverRunsLeavesTheCleanUpToTheEndOfTheTask()
+    {
+        ManagedTask task = _world.Start(ct => _world.Runtime.RunScopeAsync("canceled", async scope =>
+        {
+            ResourceGuard guard = ResourceGuard.Protect(_world, static world => world.Log("cleaned up"));
+            scope.Cancel();
+            ManagedTask disposal = scope.Spawn(guard.DisposeAsync());
+            disposal.State.ShouldBe(TaskState.Canceled, "spawned into a canceled scope");
+            await Future.Completed();
+        }));
+        task.IsEnded.ShouldBeTrue();
+        _world.Trace.ShouldBe(["cleaned up"]);
+    }
+
+    [Fact]
     public void C12_ADismissedGuardDoesNotRun()
     {
         _world.Run(DismissingAsync());
