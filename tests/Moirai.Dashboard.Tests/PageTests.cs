@@ -41,6 +41,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await using Visit visit = await browser.VisitAsync(site);
         IPage page = visit.Page;
         (await page.Locator("#banner").IsVisibleAsync()).ShouldBeFalse();
+        await visit.UntilAsync("state.history.length >= 8");
         show.PlantDeadlock();
         await visit.UntilAsync("!document.getElementById('banner').hidden && document.querySelectorAll('#waits .edge.ring').length === 3");
         (await page.Locator("#banner").TextContentAsync()).ShouldNotBeNull().ShouldContain("3 tasks wait for each other");
@@ -186,7 +187,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         (await page.Locator("#live").TextContentAsync()).ShouldBe("1,000,000");
 
         int nodes = await page.EvaluateAsync<int>("() => document.querySelectorAll('*').length");
-        int[] longTasks = await page.EvaluateAsync<int[]>("() => longTasks");
+        int[] longTasks = await page.EvaluateAsync<int[]>("() => longTasks"); // those of loading the page among them
         double look = await page.EvaluateAsync<double>("() => state.frame.snapshot.duration");
         int frame = await page.EvaluateAsync<int>("() => JSON.stringify(state.frame).length");
         TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant(
