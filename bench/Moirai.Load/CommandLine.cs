@@ -69,7 +69,10 @@ internal static class CommandLine
         var repeat = Within(new Option<int?>("--repeat") { Description = "Counted passes; extra.rss_1, … is the memory resident after each [default: 1]." }, 1, 1_000);
         var hold = Within(new Option<double?>("--hold") { Description = "S: seconds from the start to the end of the sleep [default: 5]." }, 0.001, LongestHold);
 
-        var command = new Command(load.Name, load.Work) { variant, n, tasks, peer, repeat };
+        var watched = new Option<string>("--watched") { Description = "Who listens meanwhile: nobody, OpenTelemetry's SDK to all metrics, or also to every span; the runtime's own search for leaks, or its alarms.", DefaultValueFactory = _ => nameof(Watcher.Nobody) };
+        watched.AcceptOnlyFromAmong(Enum.GetNames<Watcher>());
+
+        var command = new Command(load.Name, load.Work) { variant, n, tasks, peer, repeat, watched };
         if (load.Holds)
         {
             command.Add(hold);
@@ -83,7 +86,7 @@ internal static class CommandLine
             result.GetValue(tasks),
             load.Holds ? result.GetValue(hold) : null);
 
-        command.SetAction((result, _) => RunAsync(load, ArgsOf(result), result.GetValue(repeat) ?? 1));
+        command.SetAction((result, _) => RunAsync(load, ArgsOf(result), result.GetValue(repeat) ?? 1, Enum.Parse<Watcher>(result.GetValue(watched)!)));
         return command;
     }
 
@@ -145,7 +148,7 @@ internal static class CommandLine
         return option;
     }
 
-    private static async Task<int> RunAsync(Workload load, LoadArgs args, int repeat)
+    private static async Task<int> RunAsync(Workload load, LoadArgs args, int repeat, Watcher watched)
     {
         if (load.Objection(args) is { } objection)
         {
@@ -155,7 +158,8 @@ internal static class CommandLine
 
         try
         {
-            Report report = await Runner.RunAsync(load, args, repeat);
+            using var watch = Watch.Begin(watched);
+            Report report = await Runner.RunAsync(load, args, repeat, watched);
             await Console.Out.WriteLineAsync(report.ToJson());
             return 0;
         }

@@ -44,12 +44,13 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         _options = options;
         _subscribers = new EventSubscribers();
         Action<RuntimeEvent> onEvent = _subscribers.Tell + options.OnEvent;
+        string name = options.Name;
         _engine = new Engine(
             options.Name,
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
-            what => EventOutlet.Publish(what, onEvent),
-            options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks };
+            what => EventOutlet.Publish(name, what, onEvent),
+            options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks, AllowsCommands = options.AllowCommands };
         _engine.Unseen.WithResults = options.ReportUnseenResults;
         _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
         {
@@ -58,6 +59,11 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         _engine.Watch = _lost;
         if (options.Alarms is { } limits)
         {
+            if (limits.WorkerHeld is not null)
+            {
+                AccountFlow.FollowThreads();
+            }
+
             _watchdog = new Watchdog(_engine, limits) { OnFault = static error => MoiraiEventSource.Log.OutletFailed(error.ToString()) };
             _lost.Watchdog = _watchdog;
             _watchdog.Begin();
@@ -247,7 +253,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     private static TaskRuntime MakeDefault()
     {
         var subscribers = new EventSubscribers();
-        Engine.DefaultPublish = what => EventOutlet.Publish(what, subscribers.Tell);
+        Engine.DefaultPublish = what => EventOutlet.Publish("default", what, subscribers.Tell);
         MakeKnown(Engine.Default);
         return new TaskRuntime(Engine.Default, subscribers);
     }

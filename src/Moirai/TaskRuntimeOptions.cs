@@ -98,6 +98,10 @@ public sealed class TaskRuntimeOptions
     /// <summary>What is done about tasks that wait for each other in a ring: the wait that closes it throws a <see cref="DeadlockException"/> by default. See docs/deadlocks.md for what is seen.</summary>
     public DeadlockPolicy Deadlocks { get; set; }
 
+    /// <summary>Whether tools outside the process may have something done in this runtime: <c>moirai leaks</c>, which has the garbage collector run and, where it is asked to, resumes what has leaked. Looking at it needs no
+    /// leave. False by default. Who may open a diagnostic session in the process, by the platform's rules the same user and the administrator, may then do so.</summary>
+    public bool AllowCommands { get; set; }
+
     internal void Validate()
     {
         if (Name is null || TimeProvider is null)

@@ -25,6 +25,22 @@ public sealed class EventLogTests
         line.Level.ShouldBeOneOf(kind switch { RuntimeEventKind.TimedOut => [LogLevel.Debug], RuntimeEventKind.AlarmCleared => [LogLevel.Information], _ => [LogLevel.Warning, LogLevel.Error] });
     }
 
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void The_page_tells_the_id_and_the_level_of_each_kind(RuntimeEventKind kind)
+    {
+        var here = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(here.FullName, "Moirai.slnx")))
+        {
+            here = here.Parent.ShouldNotBeNull();
+        }
+
+        var book = new LogBook();
+        new RuntimeEventLog(book).Take(new RuntimeEvent(kind, "the story", default));
+        LogLine line = book.Lines.ShouldHaveSingleItem();
+        File.ReadAllLines(Path.Combine(here.FullName, "docs", "telemetry.md")).Count(row => row == $"| {line.Id} | {kind} | {line.Level} |").ShouldBe(1);
+    }
+
     [Fact]
     public void A_kind_that_nobody_has_given_a_line_is_caught_and_logged_all_the_same()
     {

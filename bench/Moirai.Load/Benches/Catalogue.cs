@@ -21,5 +21,6 @@ internal static class Catalogue
         new LeakScanning(),
         new Snapshots(),
         new Accounting(),
+        new AlarmLooks(),
     ];
 }

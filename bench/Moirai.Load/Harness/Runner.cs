@@ -17,10 +17,11 @@ internal static class Runner
     /// <param name="load">The work.</param>
     /// <param name="args">Its size.</param>
     /// <param name="repeat">How many counted passes; the one of median length is reported, and the resident memory after each.</param>
+    /// <param name="watched">Who watches; only what the runtime itself does is seen to here.</param>
     /// <exception cref="LoadFailedException">A result was wrong, or something was left behind.</exception>
-    public static async Task<Report> RunAsync(Workload load, LoadArgs args, int repeat)
+    public static async Task<Report> RunAsync(Workload load, LoadArgs args, int repeat, Watcher watched = Watcher.Nobody)
     {
-        await using Arena arena = args.Peer == Peer.Moirai ? new MoiraiArena(load, args.Variant.IsLocal) : new HandArena(load, args.Variant.IsLocal);
+        await using Arena arena = args.Peer == Peer.Moirai ? new MoiraiArena(load, args.Variant.IsLocal, watched) : new HandArena(load, args.Variant.IsLocal);
         for (int i = 0; i < WarmUps; i++)
         {
             await arena.RunAsync(new Pass(args.Smaller(), arena.Runtime));
@@ -82,11 +83,21 @@ internal static class Runner
         private readonly LocalExecutor? _local;
         private bool _balanced = true;
 
-        public MoiraiArena(Workload load, bool isLocal)
+        public MoiraiArena(Workload load, bool isLocal, Watcher watched)
             : base(load, isLocal)
         {
             _local = isLocal ? new LocalExecutor() : null;
-            Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "load", Executor = _local });
+            var options = new TaskRuntimeOptions { Name = "load", Executor = _local };
+            if (watched == Watcher.Leaks)
+            {
+                (options.LeakWatch, options.LeakWatchPause) = (LeakPolicy.Report, TimeSpan.Zero);
+            }
+            else if (watched == Watcher.Alarms)
+            {
+                options.Alarms = new AlarmLimits { Blocked = TimeSpan.FromMinutes(1) };
+            }
+
+            Runtime = new TaskRuntime(options);
         }
 
         public override TaskRuntime Runtime { get; }

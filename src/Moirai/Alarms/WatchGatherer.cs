@@ -90,6 +90,9 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
         TaskSight sight = task.Look();
         switch (sight.State)
         {
+            case TaskState.Blocked when task.Cell is { ThreadInside: { } thread } cell:
+                ReadPlainCode(task, sight, cell, thread, facts);
+                break;
             case TaskState.Blocked:
                 ReadWait(task, sight, groupLimit);
                 break;
@@ -147,8 +150,23 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
             return;
         }
 
+        Kept(task, sight, sight.Word, context, facts);
+    }
+
+    // Plain code of the task keeps a thread after its first await: the task waits for it, and it for nothing. Every time a thread comes to it is a poll.
+    private void ReadPlainCode(ManagedTask task, in TaskSight sight, AccountCell cell, StepContext thread, WatchFacts facts)
+    {
+        int polls = (int)cell.Polls;
+        if (ReferenceEquals(cell.ThreadInside, thread))
+        {
+            Kept(task, sight, HashCode.Combine(polls, thread), thread, facts);
+        }
+    }
+
+    private void Kept(ManagedTask task, in TaskSight sight, int step, StepContext context, WatchFacts facts)
+    {
         TimeSpan? computed = ThreadProbe.ProcessorTime(context.ThreadId);
-        TimeSpan kept = Follow(_steps, task.Id, sight.Word, computed, out TimeSpan? before);
+        TimeSpan kept = Follow(_steps, task.Id, step, computed, out TimeSpan? before);
         if (kept == TimeSpan.Zero)
         {
             return;

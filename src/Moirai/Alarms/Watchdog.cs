@@ -21,6 +21,9 @@ internal sealed class Watchdog : IDisposable
     // Replaced as a whole, under the gate.
     private Action<Alarm>[] _subscribers;
     private ITimer? _timer;
+
+    // How long the look before took, in milliseconds. Of who looks; two who look at once may lose one.
+    private long _tookBefore;
     private volatile bool _disposed;
 
     internal Watchdog(Engine engine, AlarmLimits limits)
@@ -89,7 +92,11 @@ internal sealed class Watchdog : IDisposable
             Tell(alarm, subscribers);
         }
 
-        return (int)Math.Max(Every, Math.Min(int.MaxValue, (Clock.CoarseMilliseconds - began) * RestPerWork));
+        // The first look pays for much that later ones find done (code is compiled, symbols are read): it must not put off the second by a hundred times that.
+        long took = Clock.CoarseMilliseconds - began;
+        long usual = Math.Min(took, _tookBefore);
+        _tookBefore = took;
+        return (int)Math.Max(Every, Math.Min(int.MaxValue, usual * RestPerWork));
     }
 
     internal IDisposable Subscribe(Action<Alarm> subscriber)
@@ -115,7 +122,12 @@ internal sealed class Watchdog : IDisposable
 
     private void Tell(Alarm alarm, Action<Alarm>[] subscribers)
     {
-        _engine.Publish(new RuntimeEvent(alarm.Phase == AlarmPhase.Cleared ? RuntimeEventKind.AlarmCleared : RuntimeEventKind.Alarm, alarm.ToString(), alarm.Task));
+        _engine.Publish(new RuntimeEvent(alarm.Phase == AlarmPhase.Cleared ? RuntimeEventKind.AlarmCleared : RuntimeEventKind.Alarm, alarm.ToString(), alarm.Task) { Subject = alarm });
+        if (alarm is { Phase: AlarmPhase.Raised, Kind: AlarmKind.BlockedTooLong or AlarmKind.WorkerHeld, Task.Value: not 0 })
+        {
+            LifeProbe.Current?.NoteLongWait(_engine, alarm.Task, alarm.Kind == AlarmKind.WorkerHeld, alarm.ToString());
+        }
+
         foreach (Action<Alarm> subscriber in subscribers)
         {
             try

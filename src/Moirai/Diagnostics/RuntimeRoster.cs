@@ -26,20 +26,23 @@ internal static class RuntimeRoster
     }
 
     /// <summary>Those that have not been stopped, the oldest first.</summary>
-    internal static List<Engine> Running()
+    internal static List<Engine> Running() => Known().FindAll(static engine => !engine.IsStopped);
+
+    /// <summary>All that are still there, the oldest first.</summary>
+    internal static List<Engine> Known()
     {
-        List<Engine> running = [];
+        List<Engine> known = [];
         lock (s_gate)
         {
             foreach (WeakReference<Engine> weak in s_engines)
             {
-                if (weak.TryGetTarget(out Engine? engine) && !engine.IsStopped)
+                if (weak.TryGetTarget(out Engine? engine))
                 {
-                    running.Add(engine);
+                    known.Add(engine);
                 }
             }
         }
 
-        return running;
+        return known;
     }
 }

@@ -20,6 +20,18 @@ public sealed class SnapshotOptions
         }
     } = 1_000;
 
+    /// <summary>How many tasks of one scope or pool are listed at the most, so that a large one leaves room for others. Not negative; no limit beside <see cref="MaxTasks"/> by default.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Negative.</exception>
+    public int MaxTasksPerScope
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            field = value;
+        }
+    } = int.MaxValue;
+
     /// <summary>How many scopes and pools, how many groups and how many primitives are listed; the others are counted. Not negative; 1,000 of each by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Negative.</exception>
     public int MaxRows

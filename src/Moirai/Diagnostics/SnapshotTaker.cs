@@ -9,7 +9,7 @@ namespace Moirai.Diagnostics;
 /// No task is held and no state is written. A task is read, and counts as read when its state and ticket are the same afterwards (<see cref="ManagedTask.IsStill"/>); else it is read again. Gates are taken for as long as it takes to copy a list of
 /// pages, a word of a primitive, or the account of a scope. What the taker holds of the program, it holds until the snapshot is made: a search for leaks that runs meanwhile may find something only the next time.
 /// </remarks>
-internal sealed class SnapshotTaker
+internal sealed partial class SnapshotTaker
 {
     private const int MostTries = 4;
     private const int LeastApart = 10_000;
@@ -125,7 +125,7 @@ internal sealed class SnapshotTaker
                 _scopes.Add(Describe(here.Group, place, here.Parent, here.Depth));
             }
 
-            StateCounts states = ReadTasks(pages, index);
+            StateCounts states = _picks is null ? ReadTasks(pages, index) : OfferTasks(pages, index);
             if (index is { } known)
             {
                 _scopes[known] = _scopes[known] with { States = states };
@@ -166,6 +166,7 @@ internal sealed class SnapshotTaker
 
     private StateCounts ReadTasks(List<RosterPage> pages, int? scope)
     {
+        int most = (int)Math.Min(_options.MaxTasks, (long)_tasks.Count + _options.MaxTasksPerScope);
         long created = 0, ready = 0, running = 0, blocked = 0;
         foreach (RosterPage page in pages)
         {
@@ -190,7 +191,7 @@ internal sealed class SnapshotTaker
                     }
 
                     _groups.Add(seen);
-                    if (_tasks.Count < _options.MaxTasks)
+                    if (_tasks.Count < most)
                     {
                         _tasks.Add(Tell(task, seen, wait, scope));
                     }

@@ -23,9 +23,9 @@ internal sealed class AccountCell : TaskIdentity
     private const int LentBit = 0b0100;
     private const int OneThread = 0b1000;
     private const int ThreadShift = 3;
+
     /// <summary>No look at the clock.</summary>
     internal const long Unread = long.MinValue;
-
 
     // Null when only polls are counted.
     private readonly TimeProvider? _clock;
@@ -52,16 +52,20 @@ internal sealed class AccountCell : TaskIdentity
     private int _version;
     private SpinGate _gate;
 
+    // The thread that has come to plain code last, while it is there. Written by threads that come and by that one when it leaves, without a gate; read by the watch. Set only while somebody follows threads.
+    private StepContext? _threadInside;
+
     // Whether the cell flows with plain code. Written once by the owner, before it does.
     private bool _flows;
 
     // The clock has thrown: nothing is known of times any more. Written once.
     private volatile bool _broken;
 
-    internal AccountCell(TaskLabel label, TimeProvider? clock)
+    internal AccountCell(TaskLabel label, TimeProvider? clock, long born = Unread)
     {
         Label = label;
         _clock = clock;
+        _created = born;
         if (clock is not null)
         {
             _created = _since = Read();
@@ -72,6 +76,9 @@ internal sealed class AccountCell : TaskIdentity
     internal TaskLabel Label { get; }
 
     internal bool IsExact => _clock is not null;
+
+    /// <summary>When the task was born; <see cref="Unread"/> when that is not known.</summary>
+    internal long Born => _created;
 
     /// <summary>How often plain code was taken up.</summary>
     internal long Polls => Volatile.Read(ref _polls) - Volatile.Read(ref _ownPolls);
@@ -151,10 +158,15 @@ internal sealed class AccountCell : TaskIdentity
     /// <summary>From here on the cell flows with plain code. By the owner.</summary>
     internal void BeginToFlow() => _flows = true;
 
+    /// <summary>The thread that has come to plain code last, if it is there still, and threads are followed.</summary>
+    internal StepContext? ThreadInside => Volatile.Read(ref _threadInside);
+
     /// <summary>A thread comes to plain code.</summary>
     /// <param name="takesUp">Whether that is a poll.</param>
-    internal void ThreadEnters(bool takesUp)
+    /// <param name="thread">Which, where threads are followed.</param>
+    internal void ThreadEnters(bool takesUp, StepContext? thread)
     {
+        Volatile.Write(ref _threadInside, thread);
         if (IsExact)
         {
             Change(~0, OneThread, 0, takesUp ? 1 : 0);
@@ -166,8 +178,13 @@ internal sealed class AccountCell : TaskIdentity
     }
 
     /// <summary>And leaves it.</summary>
-    internal void ThreadLeaves()
+    internal void ThreadLeaves(StepContext? thread)
     {
+        if (ReferenceEquals(Volatile.Read(ref _threadInside), thread))
+        {
+            Volatile.Write(ref _threadInside, null); // one that came in between may go unseen until it comes again
+        }
+
         if (IsExact)
         {
             Change(~0, -OneThread, 0);

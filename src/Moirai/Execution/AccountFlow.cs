@@ -10,14 +10,14 @@ internal static class AccountFlow
 {
     private static readonly AsyncLocal<AccountCell?> s_current = new(Changed);
 
-    // Whether any runtime of the process keeps times. Set before its first task is made.
-    private static bool s_keepsTimes;
+    // Whether any runtime of the process keeps times, or watches for threads that are kept. Set before its first task is made.
+    private static bool s_followsThreads;
 
     /// <summary>The account that flows with the code of this thread.</summary>
     internal static AccountCell? Current => s_current.Value;
 
-    /// <summary>A runtime is made that keeps times.</summary>
-    internal static void KeepTimes() => s_keepsTimes = true;
+    /// <summary>A runtime is made that keeps times, or watches for threads that are kept.</summary>
+    internal static void FollowThreads() => s_followsThreads = true;
 
     /// <summary>From here on plain code that a running frame calls is accounted to its task. By the thread that steps it.</summary>
     internal static AccountCell Begin(Frame frame)
@@ -30,8 +30,8 @@ internal static class AccountFlow
             ExecutionContext? before = ExecutionContext.Capture();
             s_current.Value = cell; // the handler leaves this to us
             ExecutionContext? after = ExecutionContext.Capture();
-            outer?.ThreadLeaves();
-            cell.ThreadEnters(takesUp: false);
+            outer?.ThreadLeaves(StepContext.Current);
+            cell.ThreadEnters(takesUp: false, s_followsThreads ? StepContext.Current : null);
             cell.Flows(before, after);
 
             // Those who wait for this frame go on in the same context, and so does what they call then: one context a task, and not one a call.
@@ -70,14 +70,14 @@ internal static class AccountFlow
 
         AccountCell? left = change.PreviousValue;
         AccountCell? entered = change.CurrentValue;
-        if (entered is null && !s_keepsTimes)
+        if (entered is null && !s_followsThreads)
         {
             return; // who only counts has nothing to do when a thread leaves
         }
 
-        StepContext? context = StepContext.Existing;
+        StepContext? context = s_followsThreads ? StepContext.Current : StepContext.Existing;
         AccountCell? stepped = context?.Task?.Cell;
-        left?.ThreadLeaves();
+        left?.ThreadLeaves(context);
         if (entered is not null)
         {
             // A thread that goes from the code of one task straight to that of another does so inside a call, and will come back. What it comes back to it has not taken up anew; and a step counts itself.
@@ -87,7 +87,7 @@ internal static class AccountFlow
                 takesUp = false;
             }
 
-            entered.ThreadEnters(takesUp);
+            entered.ThreadEnters(takesUp, s_followsThreads ? context : null);
         }
 
         // Plain code of another task that goes on inside a step is not what that step is busy with.

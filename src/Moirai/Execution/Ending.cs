@@ -93,6 +93,11 @@ internal static class Ending
             task.SettleFailure();
         }
 
+        if (task.IsProbed)
+        {
+            LifeProbe.Current?.End(task, how, error);
+        }
+
         task.Group.Listener?.TaskEnding(task, how, error);
         task.Group.Leave(task, how, error);
     }

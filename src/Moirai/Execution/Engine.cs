@@ -23,7 +23,7 @@ internal sealed class Engine
         Accounting = accounting;
         if (accounting == AccountingLevel.Exact)
         {
-            AccountFlow.KeepTimes();
+            AccountFlow.FollowThreads();
         }
 
         Name = name;
@@ -60,6 +60,9 @@ internal sealed class Engine
 
     /// <summary>How long the end of a scope waits for operations that were abandoned in it. Written once, by the roof.</summary>
     internal TimeSpan AbandonTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Whether tools outside may have something done here, not only looked at. Written once, by the roof.</summary>
+    internal bool AllowsCommands { get; init; }
 
     /// <summary>What is done about rings of waiting tasks. Written once, by the roof.</summary>
     internal DeadlockPolicy Deadlocks { get; init; }

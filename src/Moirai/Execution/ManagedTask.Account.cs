@@ -30,7 +30,14 @@ public partial class ManagedTask
     }
 
     /// <summary>Name and spawn site.</summary>
-    internal TaskLabel Label => _about as TaskLabel ?? Unsafe.As<AccountCell>(_about).Label;
+    internal TaskLabel Label
+    {
+        get
+        {
+            object about = _about; // once: it is replaced when lives are measured, and when the task comes to plain code
+            return about as TaskLabel ?? (about as BornLabel)?.Label ?? Unsafe.As<AccountCell>(about).Label;
+        }
+    }
 
     /// <summary>What is counted beyond the task's own steps, if anything is.</summary>
     internal AccountCell? Cell => _about as AccountCell;
@@ -43,7 +50,7 @@ public partial class ManagedTask
     {
         if (_about is not AccountCell cell)
         {
-            cell = new AccountCell(Label, clock: null);
+            cell = new AccountCell(Label, clock: null, Born);
             Volatile.Write(ref _about, cell);
         }
 

@@ -28,7 +28,7 @@ public partial class ManagedTask : IWaitQueue
     // the end null. Written by the owner; while a scan suspects the task, a SuspectPage, written under the gate by who holds the wait.
     internal object? Place;
 
-    // The TaskLabel with name and spawn site; an AccountCell with the label in it, for a task that is counted beyond its own steps. Written before the task is published, or by its own
+    // The TaskLabel with name and spawn site; a BornLabel with the label in it, while lives are measured; an AccountCell with the label in it, for a task that is counted beyond its own steps. Written before the task is published, or by its own
     // thread when it comes to plain code.
     private object _about;
 

@@ -52,7 +52,7 @@ internal static class Spawning
 
         task.Group.Enter(task); // the last thing that can refuse
         root.Owner = task;
-        root.Context = TaskIdentity.CaptureForChild();
+        root.Context = LifeProbe.Listening is { } probe ? probe.Begin(task, context) : TaskIdentity.CaptureForChild();
         root.Phase = FramePhase.Spawned;
         if (task.IsCancelRequested)
         {

@@ -56,6 +56,11 @@ internal sealed class StepContext
     private long _id;
     private long _idsLeft;
 
+    // How many more lives are measured one and all, how many are passed over until the next, and since when. See LifeProbe.
+    private int _measures = LifeProbe.MeasuresPerSecond;
+    private int _untilMeasure;
+    private long _measuresSince = Ground.Clock.CoarseMilliseconds;
+
     // The plain code that is further up on this thread's stack, in which code of other tasks goes on inline. They lead to no task.
     private AccountCell[]? _beneath;
     private int _beneathCount;
@@ -163,6 +168,31 @@ internal sealed class StepContext
         _beneath ??= new AccountCell[MostBeneath];
         _beneath[_beneathCount++] = from;
         return false;
+    }
+
+    /// <summary>Whether the life of a task that begins, or ends, on this thread is measured: a thousand in a second are, and of those beyond one in sixty-one. Looks at the coarse clock at those only.</summary>
+    internal bool MayMeasure()
+    {
+        if (_measures > 0)
+        {
+            _measures--;
+            return true;
+        }
+
+        if (--_untilMeasure > 0)
+        {
+            return false;
+        }
+
+        _untilMeasure = LifeProbe.OneIn;
+        long now = Ground.Clock.CoarseMilliseconds;
+        if (now - _measuresSince >= 1000)
+        {
+            _measuresSince = now;
+            _measures = LifeProbe.MeasuresPerSecond;
+        }
+
+        return true;
     }
 
     internal TaskId NextId()

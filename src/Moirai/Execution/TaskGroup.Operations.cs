@@ -63,7 +63,7 @@ internal sealed partial class TaskGroup
     }
 
     /// <summary>All were waited for, with whatever success.</summary>
-    internal void ForgetGivenUp() => Volatile.Write(ref _givenUp, null);
+    internal void ForgetGivenUp() => Atomics.Write(ref _givenUp, null);
 
     /// <summary>Moves this group of operations, with what is open inside, under the root. Called by who closes the group around it.</summary>
     internal void MoveUnderRoot()

@@ -32,6 +32,9 @@ internal sealed class TaskLabel
     /// <summary>The name given at the spawn, else the method that was spawned; null for a lambda, which is called after its scope.</summary>
     internal string? Name { get; }
 
+    /// <summary>Whether a spawn was written down somewhere; else somebody awaits the future in plain code, or blocks in it.</summary>
+    internal bool IsSpawned => _file.Length != 0;
+
     internal string Site => _file.Length == 0
         ? "unknown"
         : string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(_file)}:{_line}");

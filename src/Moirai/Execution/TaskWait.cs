@@ -155,7 +155,7 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
         {
             Frame frame = StepContext.Existing!.Frame!;
             frame.Queue = null;
-            Volatile.Write(ref _frame, null);
+            Atomics.Write(ref _frame, null);
             (_other as RelayedWait)?.Leave();
             Park.TakeSignal();
         }

@@ -8,6 +8,7 @@ internal static class Timeouts
     internal static TaskTimeoutException Tell(ManagedTask task, string operation, TimeSpan within, string waitedFor, Exception? inner)
     {
         var timeout = new TaskTimeoutException($"{operation} in {task.Title}", within, waitedFor, task.Id, inner);
+        LifeProbe.Current?.NoteTimeout(task, timeout);
         task.Engine.Publish(new RuntimeEvent(RuntimeEventKind.TimedOut, timeout.Message, task.Id, timeout));
         return timeout;
     }

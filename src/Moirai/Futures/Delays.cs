@@ -7,7 +7,7 @@ public readonly partial struct Future
 {
     /// <summary>Waits. The entry in the timer queue lives in the waiting frame: nothing is allocated.</summary>
     /// <param name="delay">How long; zero goes on at once, and gives way now and then; <see cref="Timeout.InfiniteTimeSpan"/> waits for cancellation; any length up to
-    /// <see cref="TimeSpan.MaxValue"/> is fine. It never ends early, and usually ends within about a millisecond.</param>
+    /// <see cref="TimeSpan.MaxValue"/> is fine. It never ends early. Under the system clock the resolution is a millisecond: the end is rounded up to the next one, and usually comes within one or two after that; later when the machine is busy.</param>
     /// <exception cref="ArgumentOutOfRangeException">The delay is negative.</exception>
     /// <remarks>A cancellation point. Await the result once, inside a managed task (its runtime's clock counts) or in plain <c>async</c> code (then
     /// the default runtime's).</remarks>
@@ -20,7 +20,7 @@ public readonly partial struct Future
     /// <summary>Waits until an instant of the wall clock of the task's runtime. One that has passed is there at once.</summary>
     /// <remarks>
     /// A cancellation point. The wait itself is on the monotonic clock. When it is over the wall clock is asked again: if it was set back meanwhile, the rest is waited for too, so nobody goes on before <paramref name="until"/> by that clock.
-    /// If it was set forward, that is noticed only when the wait that was computed is over.
+    /// If it was set forward, that is noticed only when the wait that was computed is over. Resolution and lateness are those of <see cref="Delay"/>.
     /// </remarks>
     /// <param name="until">The instant.</param>
     public static async Future DelayUntil(DateTimeOffset until)

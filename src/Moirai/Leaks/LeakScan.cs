@@ -66,6 +66,30 @@ internal sealed class LeakScan : ISuspicion
         }
     }
 
+    /// <summary>As <see cref="RunAsync"/>, on the thread of the caller, which is blocked meanwhile: for who must not depend on the pool.</summary>
+    /// <param name="engine">The engine of the group.</param>
+    /// <param name="top">The group.</param>
+    /// <param name="policy">What is done about what is found.</param>
+    /// <param name="patience">How long to wait for a search that goes on already.</param>
+    /// <returns>Null when that was not over in time.</returns>
+    internal static LeakReport? Run(Engine engine, TaskGroup top, LeakPolicy policy, TimeSpan patience)
+    {
+        long began = engine.Provider.GetTimestamp();
+        if (!s_one.Wait(patience))
+        {
+            return null;
+        }
+
+        try
+        {
+            return new LeakScan().Run(engine, top, policy, told: null, began);
+        }
+        finally
+        {
+            s_one.Release();
+        }
+    }
+
     bool ISuspicion.IsOver => _isOver;
 
     void ISuspicion.Proved(Sentinel sentinel) => _proved.Push(sentinel);
@@ -98,7 +122,7 @@ internal sealed class LeakScan : ISuspicion
         {
             if (told?.Add(leak.Id) ?? true)
             {
-                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite });
+                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite, Subject = leak });
             }
         }
 

@@ -62,4 +62,7 @@ public sealed record RuntimeEvent(RuntimeEventKind Kind, string Message, TaskId 
 
     /// <summary>Where that task was spawned, as <c>file:line</c>; null where <see cref="TaskName"/> is.</summary>
     public string? SpawnSite { get; init; }
+
+    /// <summary>The <c>Alarm</c> or the <c>LeakedTask</c> that it tells of, for who counts them by kind.</summary>
+    internal object? Subject { get; init; }
 }

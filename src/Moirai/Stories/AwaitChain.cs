@@ -41,10 +41,7 @@ internal sealed class AwaitChain(PlainWalker walker)
     /// <param name="all">Whether to go on when the place is found at which the task stands for its user.</param>
     internal void Read(ManagedTask task, in TaskSight sight, bool all = true)
     {
-        Frames.Clear();
-        Foreign = null;
-        ForeignMethod = null;
-        PlainCodeRuns = false;
+        Forget();
         Frame? leaf = sight.Leaf ?? sight.Running(task);
         if (leaf is null)
         {
@@ -94,6 +91,7 @@ internal sealed class AwaitChain(PlainWalker walker)
     {
         Frames.Clear();
         Foreign = null;
+        ForeignMethod = null;
         PlainCodeRuns = false;
     }
 
@@ -141,9 +139,14 @@ internal sealed class AwaitChain(PlainWalker walker)
         }
 
         int called = Frames.FindIndex(static frame => !frame.IsInfrastructure);
+        if (called < 0 && first == 0)
+        {
+            called = Frames.Count; // all of it is the platform's: a future has called it
+        }
+
         if (called > 0 && Foreign is not ManagedTask)
         {
-            ForeignMethod = $"{Frames[called - 1].Type}.{Frames[called - 1].Method} ({ForeignNames.Of(Foreign, PlainCodeRuns)})";
+            ForeignMethod = ForeignNames.OfCall(Frames[called - 1], ForeignNames.Of(Foreign, PlainCodeRuns));
         }
 
         _plain.Clear(); // it holds tasks

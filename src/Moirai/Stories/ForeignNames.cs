@@ -35,9 +35,34 @@ internal static class ForeignNames
             "UnwrapPromise" => "Task.Run of async code",
             "AwaitableSocketAsyncEventArgs" => "a socket",
             "ContinuationTaskFromTask" or "ContinuationTaskFromResultTask" or "ContinuationResultTaskFromTask" or "ContinuationResultTaskFromResultTask" => "Task.ContinueWith",
+            "DefaultPipeReader" or "DefaultPipeWriter" => "a pipe",
             "YieldAwaiter" => "Task.Yield",
             _ when typeof(Task).IsAssignableFrom(type) => $"a Task ({name})",
             _ => $"a {name}",
         };
+    }
+
+    /// <summary>A method of the platform that the user's code has called and that waits, in words.</summary>
+    /// <param name="called">The method.</param>
+    /// <param name="awaited">What it waits for, in words.</param>
+    internal static string OfCall(FrameSnapshot called, string awaited) => (called.Type, called.Method) switch
+    {
+        // Only a wait with a token or a limit is a method of its own; to who awaits they are one.
+        (nameof(SemaphoreSlim), "WaitUntilCountOrTimeoutAsync") => "SemaphoreSlim.WaitAsync",
+        _ => $"{called.Type}.{Public(called.Method)} ({awaited})",
+    };
+
+    // The platform calls what is behind a public method GetStringAsyncCore, ReadLineAsyncInternal.
+    private static string Public(string method)
+    {
+        foreach (string suffix in (ReadOnlySpan<string>)["Core", "Internal"])
+        {
+            if (method.EndsWith($"Async{suffix}", StringComparison.Ordinal))
+            {
+                return method[..^suffix.Length];
+            }
+        }
+
+        return method;
     }
 }

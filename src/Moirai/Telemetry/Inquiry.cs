@@ -29,11 +29,20 @@ internal sealed record Inquiry(long Request, string Ask, int Every, IDictionary<
         return new Inquiry(request, ask, again ? (int)Math.Clamp(every, ShortestPause, LongestPause) : 0, arguments);
     }
 
+    /// <summary>What whoever answers wants to remember from one answer to the next. Of the thread that answers.</summary>
+    internal object? Memory { get; set; }
+
+    /// <summary>The number of a question that the asker has given up for this one; null for none.</summary>
+    internal long? Instead => Number(Options, "instead", out long past) ? past : null;
+
     internal string? Option(string name) => Options.TryGetValue(name, out string? value) && !string.IsNullOrEmpty(value) ? value : null;
 
     /// <summary>A whole number among the arguments; <paramref name="otherwise"/> when there is none.</summary>
     internal int Option(string name, int otherwise) =>
         Number(Options, name, out long value) ? (int)Math.Clamp(value, 0, int.MaxValue) : otherwise;
+
+    /// <summary>Free text among the arguments. It comes percent-encoded, because the platform knows no quotes, semicolons and equals signs in arguments.</summary>
+    internal string? Text(string name) => Option(name) is { } text ? Uri.UnescapeDataString(text) : null;
 
     private static bool Number(IDictionary<string, string?> arguments, string name, out long value)
     {

@@ -15,11 +15,17 @@ internal sealed class InquiryDesk
     private const int BeatsAfterwards = 50;
 
     // How long somebody is answered who asked for it to go on; then the asker has to ask again. So one who went away without a word is not served for ever.
-    private const int LongestLease = 10 * 60_000;
+    private const int LongestLease = 2 * 60_000;
 
     // An event holds 64 kB, and a character takes two bytes.
     private const int LongestPart = 16_000;
     private const int Remembered = 64;
+
+    // Questions that are open at once; each costs something, as long as it is.
+    private const int MostOpen = 16;
+
+    // Who asks to be answered again and again gets a fifth of a processor at the most: after an answer the question rests four times as long as that took.
+    private const int RestPerWork = 4;
     private const int StackSize = 1024 * 1024;
 
     private readonly Bed _bed = new();
@@ -30,12 +36,17 @@ internal sealed class InquiryDesk
     private Thread? _thread;
 
     private readonly Func<Inquiry, string> _answer;
+    private readonly Func<Inquiry, bool> _isSlow;
     private readonly MoiraiEventSource _source;
 
-    internal InquiryDesk(MoiraiEventSource source, Func<Inquiry, string> answer)
+    // The slow question that is being answered, on a thread of its own.
+    private Standing? _slow;
+
+    internal InquiryDesk(MoiraiEventSource source, Func<Inquiry, string> answer, Func<Inquiry, bool> isSlow)
     {
         _source = source;
         _answer = answer;
+        _isSlow = isSlow;
     }
 
     /// <summary>The thread, while there is one. For tests.</summary>
@@ -44,17 +55,36 @@ internal sealed class InquiryDesk
     /// <summary>Takes a question, and returns at once.</summary>
     internal void Post(Inquiry inquiry)
     {
+        if (!TryTake(inquiry))
+        {
+            _source.Refused(inquiry.Request, $"This process is answering {MostOpen} questions already. Ask again when one of the other tools is done.");
+        }
+    }
+
+    private bool TryTake(Inquiry inquiry)
+    {
         using (_bed.Enter())
         {
             if (_known.Contains(inquiry.Request))
             {
-                return;
+                return true;
             }
 
             _known.Enqueue(inquiry.Request);
             if (_known.Count > Remembered)
             {
                 _known.Dequeue();
+            }
+
+            // A session that ends says nothing to us; so who asks something else says what for.
+            if (inquiry.Instead is { } past)
+            {
+                _open.RemoveAll(standing => standing.Inquiry.Request == past);
+            }
+
+            if (_open.Count >= MostOpen)
+            {
+                return false;
             }
 
             _open.Add(new Standing(inquiry));
@@ -66,6 +96,8 @@ internal sealed class InquiryDesk
             {
                 _bed.Call();
             }
+
+            return true;
         }
     }
 
@@ -92,8 +124,16 @@ internal sealed class InquiryDesk
 
             foreach (Standing standing in due)
             {
-                standing.Next(now);
-                Answer(standing.Inquiry);
+                if (_isSlow(standing.Inquiry))
+                {
+                    AnswerSlowly(standing);
+                }
+                else
+                {
+                    standing.Begin(once: standing.Inquiry.Every == 0);
+                    Answer(standing.Inquiry);
+                    standing.Done(now, Ground.Clock.CoarseMilliseconds);
+                }
             }
 
             _source.Beat();
@@ -105,6 +145,40 @@ internal sealed class InquiryDesk
                 }
             }
         }
+    }
+
+    // One at a time. It is open until it is answered, so beats carry the answer to its reader.
+    private void AnswerSlowly(Standing standing)
+    {
+        standing.Begin(once: true);
+        bool isFree;
+        using (_bed.Enter())
+        {
+            isFree = _slow is null;
+            _slow ??= standing;
+        }
+
+        if (!isFree)
+        {
+            _source.Refused(standing.Inquiry.Request, $"The process is answering another '{standing.Inquiry.Ask}' already. Ask again when that is done.");
+            standing.Done(0, 0);
+            return;
+        }
+
+        Bed.StartThread(
+            "Moirai slow inquiry",
+            StackSize,
+            _ =>
+            {
+                Answer(standing.Inquiry);
+                using (_bed.Enter())
+                {
+                    standing.Done(0, 0);
+                    _slow = null;
+                    _bed.Call();
+                }
+            },
+            this);
     }
 
     private void Answer(Inquiry inquiry)
@@ -128,25 +202,38 @@ internal sealed class InquiryDesk
         }
     }
 
-    // A question and when it is due. Touched by the desk's thread, but for its making.
+    // A question and when it is due. Touched by the desk's thread; a slow one is also written by the thread that answers it, under the bed.
     private sealed class Standing(Inquiry inquiry)
     {
         private readonly long _end = Ground.Clock.CoarseMilliseconds + LongestLease;
         private long _due;
-        private bool _answered;
+        private bool _begun;
+        private bool _answering;
+        private bool _once;
+
+        // How long the answer before took: the first one pays for much that later ones find done, and must not make the asker wait.
+        private long _before;
 
         internal Inquiry Inquiry => inquiry;
 
-        internal bool IsNew => !_answered;
+        internal bool IsNew => !_begun;
 
-        internal bool IsDue(long now) => now >= _due;
+        internal bool IsDue(long now) => !_answering && now >= _due;
 
-        internal bool IsOver(long now) => _answered && (inquiry.Every == 0 || now >= _end);
+        internal bool IsOver(long now) => _begun && !_answering && (_once || now >= _end);
 
-        internal void Next(long now)
+        internal void Begin(bool once)
         {
-            _answered = true;
-            _due = now + inquiry.Every;
+            _once = once;
+            _begun = true;
+            _answering = true;
+        }
+
+        internal void Done(long began, long now)
+        {
+            _answering = false;
+            _due = began + Math.Max(inquiry.Every, Math.Min(now - began, _before) * (RestPerWork + 1));
+            _before = now - began;
         }
     }
 }

@@ -19,11 +19,13 @@ internal sealed class MoiraiEventSource : EventSource
     internal bool HasAskers => IsEnabled(EventLevel.Informational, Keywords.Answers);
 
     /// <summary>Says who answers questions. The first who says it has said it.</summary>
-    internal static void OpenDesk(Func<Inquiry, string> answer)
+    /// <param name="answer">Gives the answer, or throws an <see cref="InvalidOperationException"/> whose message says why there is none.</param>
+    /// <param name="isSlow">Whether it takes its time, so that others must not wait for it.</param>
+    internal static void OpenDesk(Func<Inquiry, string> answer, Func<Inquiry, bool> isSlow)
     {
         if (Volatile.Read(ref s_desk) is null)
         {
-            Interlocked.CompareExchange(ref s_desk, new InquiryDesk(Log, answer), null);
+            Interlocked.CompareExchange(ref s_desk, new InquiryDesk(Log, answer, isSlow), null);
         }
     }
 
@@ -58,12 +60,14 @@ internal sealed class MoiraiEventSource : EventSource
     public void Beat() => WriteEvent(5);
 
     /// <inheritdoc/>
-    /// <remarks>Called on the thread that opens the session, under a lock of the whole process, and what it throws ends the session: so it only reads and passes on.</remarks>
+    /// <remarks>Called on the thread that opens the session, under a lock of the whole process, and what it throws ends the session: so it only reads and passes on. The beat comes before the session is open: who
+    /// opens one, closes it, and has read no beat knows that here is no Moirai.</remarks>
     protected override void OnEventCommand(EventCommandEventArgs command)
     {
         if (command.Command is EventCommand.Enable or EventCommand.Update
             && Inquiry.Read(command.Arguments) is { } inquiry)
         {
+            Beat();
             Volatile.Read(ref s_desk)?.Post(inquiry);
         }
     }

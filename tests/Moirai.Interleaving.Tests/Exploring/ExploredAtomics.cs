@@ -37,7 +37,7 @@ internal readonly struct ExploredAtomics : IAtomics
             return value;
         }
 
-        string site = Step(run, "read", what, member, file, line);
+        string site = Step(run, "read", in location, what, member, file, line);
         T seen = run.IsMutated(Flaw.Blind, site) ? default!
             : run.IsMutated(Flaw.Stale, site) ? run.Recall(in location)
             : run.Load(in location);
@@ -74,7 +74,7 @@ internal readonly struct ExploredAtomics : IAtomics
             return;
         }
 
-        string site = Step(run, "write", what, member, file, line);
+        string site = Step(run, "write", in location, what, member, file, line);
         Seen(run, value);
         run.Remember(in location, value);
         if (!run.IsMutated(Flaw.Forgotten, site))
@@ -98,7 +98,7 @@ internal readonly struct ExploredAtomics : IAtomics
             return Interlocked.Exchange(ref location, value);
         }
 
-        string site = Step(run, "exchange", what, member, file, line);
+        string site = Step(run, "exchange", in location, what, member, file, line);
         return Update(run, site, ref location, (value, false), static (_, change) => change.value);
     }
 
@@ -123,7 +123,7 @@ internal readonly struct ExploredAtomics : IAtomics
             return Interlocked.CompareExchange(ref location, value, comparand);
         }
 
-        string site = Step(run, "compare and exchange", what, member, file, line);
+        string site = Step(run, "compare and exchange", in location, what, member, file, line);
         return Update(run, site, ref location, (value, comparand), static (old, change) =>
             EqualityComparer<T>.Default.Equals(old, change.comparand) ? change.value : old);
     }
@@ -135,7 +135,7 @@ internal readonly struct ExploredAtomics : IAtomics
         [CallerMemberName] string member = "",
         [CallerFilePath] string file = "",
         [CallerLineNumber] int line = 0) =>
-        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", what, member, file, line)) : Interlocked.Add(ref location, value);
+        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", in location, what, member, file, line)) : Interlocked.Add(ref location, value);
 
     public static long Add(
         ref long location,
@@ -144,7 +144,7 @@ internal readonly struct ExploredAtomics : IAtomics
         [CallerMemberName] string member = "",
         [CallerFilePath] string file = "",
         [CallerLineNumber] int line = 0) =>
-        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", what, member, file, line)) : Interlocked.Add(ref location, value);
+        Run.Current is { } run ? AddExplored(run, ref location, value, Step(run, "add", in location, what, member, file, line)) : Interlocked.Add(ref location, value);
 
     /// <summary>No step: without a store held back nobody could tell it from nothing.</summary>
     public static void Fence([CallerMemberName] string member = "", [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
@@ -238,7 +238,7 @@ internal readonly struct ExploredAtomics : IAtomics
         if (run.IsMutated(Flaw.CheckThenStore, site))
         {
             Seen(run, old);
-            run.Step($"(and only now stores) {site}");
+            run.Step($"(and only now stores) {site}", in location);
         }
 
         T made = next(old, change);
@@ -274,10 +274,10 @@ internal readonly struct ExploredAtomics : IAtomics
         }
     }
 
-    private static string Step(Run run, string how, string what, string member, string file, int line)
+    private static string Step<T>(Run run, string how, ref readonly T location, string what, string member, string file, int line)
     {
         string site = SiteOf(run, member, file, line);
-        run.Step(run.IsTraced ? $"{how} {what} in {site}" : site);
+        run.Step(run.IsTraced ? $"{how} {what} in {site}" : site, in location);
         return site;
     }
 

@@ -6,7 +6,7 @@ namespace Moirai.Interleaving.Exploring;
 /// there is something else where it has looked. Stores can be held back: their thread sees them, others do not, until it uses a fence, or anything that is one, or waits, or the script lets
 /// them land; in order.
 /// </remarks>
-internal sealed class Run
+internal sealed partial class Run
 {
     [ThreadStatic]
     private static ModelThread? t_self;
@@ -17,7 +17,7 @@ internal sealed class Run
     private readonly Script _script;
     private readonly Bounds _bounds;
     private readonly ModelThread[] _threads;
-    private readonly ManualResetEventSlim _over = new();
+    private readonly ManualResetEventSlim _over = new(false, spinCount: 0);
     private readonly List<string>? _trace;
     private readonly bool _hasFineSteps;
     private readonly int _collections = GC.CollectionCount(0);
@@ -27,6 +27,7 @@ internal sealed class Run
     private int _working;
     private int _steps;
     private volatile bool _aborting;
+    private Place _landedAt;
 
     public Run(Model model, Script script, Bounds bounds, Mutant? mutant, Crew crew, bool trace)
     {
@@ -86,6 +87,14 @@ internal sealed class Run
     }
 
     /// <summary>The current thread is about to use the seam: whoever the script says goes first.</summary>
+    public void Step<T>(string what, ref readonly T location)
+    {
+        t_self!.IsAboutToTouch(in location);
+        Step(what);
+        t_self.IsAboutToTouchNothing();
+    }
+
+    /// <summary>The current thread is about to do what others may come before, and it touches nothing that is behind the seam.</summary>
     public void Step(string what)
     {
         ModelThread self = t_self!;
@@ -239,9 +248,24 @@ internal sealed class Run
 
     private void Land(ModelThread thread)
     {
-        if (!thread.Held.TryLandOne())
+        if (!thread.Held.TryLandOne(out _landedAt))
         {
             ThrowMoved();
+        }
+
+        foreach (ModelThread other in _threads)
+        {
+            other.Held.WereMissed |= !ReferenceEquals(other, thread) && other.Held.AreAt(_landedAt);
+        }
+
+        if (!thread.Held.Any)
+        {
+            if (!thread.Held.WereMissed && !_bounds.LandsAnywhere)
+            {
+                _script.Cut();
+            }
+
+            thread.Held.WereMissed = false;
         }
 
         _trace?.Add($"  (the store held back by {thread.Name} is seen)");
@@ -312,110 +336,6 @@ internal sealed class Run
                 throw Unwind();
             }
         }
-    }
-
-    /// <summary>Who makes the next step.</summary>
-    /// <param name="self">Who made the last; null at the beginning.</param>
-    /// <param name="isFree">It gives the turn up by itself.</param>
-    private ModelThread Decide(ModelThread? self, bool isFree)
-    {
-        Span<char> options = stackalloc char[2 * _threads.Length];
-        while (true)
-        {
-            bool goesOn = self is not null && !isFree && CanGoOn(self);
-            int count = 0;
-            if (goesOn)
-            {
-                options[count++] = Digit(self!);
-            }
-
-            if (!goesOn)
-            {
-                count = AddThreads(options, count, except: self);
-                if (self is not null && CanGoOn(self))
-                {
-                    options[count++] = Digit(self);
-                }
-
-                if (count == 0)
-                {
-                    if (Array.Find(_threads, static thread => thread.Held.Any) is { } ended)
-                    {
-                        Land(ended);
-                    }
-                    else
-                    {
-                        PassTime();
-                    }
-
-                    continue;
-                }
-            }
-
-            foreach (ModelThread thread in _threads)
-            {
-                // Of what the last one holds back itself nothing has to land here: to land a moment ago was to land at once.
-                if (thread.Held.Any && !ReferenceEquals(thread, self))
-                {
-                    options[count++] = (char)('A' + thread.Index);
-                }
-            }
-
-            int free = count;
-            if (goesOn)
-            {
-                count = AddThreads(options, count, except: self);
-            }
-
-            char chosen = _script.Choose(options[..count], count - free);
-            if (chosen < 'A')
-            {
-                return _threads[chosen - '0'];
-            }
-
-            Land(_threads[chosen - 'A']);
-        }
-    }
-
-    private int AddThreads(Span<char> options, int count, ModelThread? except)
-    {
-        foreach (ModelThread thread in _threads)
-        {
-            if (!ReferenceEquals(thread, except) && CanGoOn(thread))
-            {
-                options[count++] = Digit(thread);
-            }
-        }
-
-        return count;
-    }
-
-    private static char Digit(ModelThread thread) => (char)('0' + thread.Index);
-
-    private static bool CanGoOn(ModelThread thread)
-    {
-        if (thread.HasEnded || thread.GoesOnWhen is not { } condition)
-        {
-            return !thread.HasEnded;
-        }
-
-        // The condition may look at what is behind the seam: such looks are no steps.
-        (Run? run, t_run) = (t_run, null);
-        try
-        {
-            return condition();
-        }
-        finally
-        {
-            t_run = run;
-        }
-    }
-
-    private void PassTime()
-    {
-        long? next = _threads.Min(thread => thread.HasEnded ? null : thread.SleepsUntil);
-        Now = next ?? throw Abort(new BrokenModelException($"Deadlock: nobody can go on. {Describe()}"));
-        _trace?.Add($"  (time passes: {Now} ms)");
     }
 
     private void Play(ModelThread self)
@@ -508,6 +428,9 @@ internal sealed class ExplorerException(string message) : Exception(message);
 internal sealed record Bounds(int Budget)
 {
     public bool HoldsStores { get; init; } = true;
+
+    /// <summary>Whether what is held back may land before any step, and not only before those that meet it: many interleavings more, and nothing that comes of them. For a test that says so.</summary>
+    public bool LandsAnywhere { get; init; }
 
     /// <summary>A run of more steps than this goes on for ever.</summary>
     public int MostSteps { get; init; } = 2_000;

@@ -16,6 +16,7 @@ internal sealed class Script
     private int _at;
     private int _spent;
     private int _usual;
+    private bool _isCut;
 
     /// <summary>Walks through everything that costs no more than <paramref name="budget"/>.</summary>
     public Script(int budget) => _budget = budget;
@@ -31,6 +32,7 @@ internal sealed class Script
         _at = 0;
         _spent = 0;
         _usual = 0;
+        _isCut = false;
         _text.Clear();
     }
 
@@ -39,7 +41,7 @@ internal sealed class Script
     /// <param name="costly">How many of them, at the end, cost one each.</param>
     public char Choose(ReadOnlySpan<char> options, int costly)
     {
-        char chosen = options.Length == 1 ? options[0] : _given is null ? Walk(options, costly) : Repeat(options);
+        char chosen = options.Length == 1 || _isCut ? options[0] : _given is null ? Walk(options, costly) : Repeat(options);
         if (options.Length > 1)
         {
             _text.Append(chosen);
@@ -48,6 +50,9 @@ internal sealed class Script
 
         return chosen;
     }
+
+    /// <summary>What follows in this interleaving follows in another too, which costs less: it goes on with the usual choices alone.</summary>
+    public void Cut() => _isCut = true;
 
     /// <summary>Goes on to the next interleaving.</summary>
     /// <returns>False when there is none.</returns>

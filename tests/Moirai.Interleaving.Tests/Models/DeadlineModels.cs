@@ -82,7 +82,11 @@ public sealed class DeadlineModels
             _task.State.ShouldBe(TaskState.Blocked, "the scope's end waits");
             _world.Runtime.Engine.Abandoned.TryFind(_source.Task, out TaskRelay? relay).ShouldBeTrue();
             Thread("ender", relay!.End); // as the Task's end does, which would hide from the explorer what a continuation throws
-            Thread("timer", () => _world.Time.Advance(10_000));
+            Thread("timer", () =>
+            {
+                _world.Time.Advance(10_000);
+                _world.Work();
+            });
         }
 
         public override void Check()

@@ -52,6 +52,15 @@ public sealed class MutexModels
     public void S149_copies_of_a_lease_twin(string site, Flaw flaw) => Proof.Catches<CopiesOfALease>(site, flaw);
 
     [Fact]
+    public void S149_of_those_who_barge_in_each_has_a_ticket_of_its_own() => Proof.Holds<ThreeBarge>(atLeast: 100);
+
+    [Theory]
+    [InlineData("MutexWord.TryLock", Flaw.CheckThenStore)]
+    [InlineData("MutexWord.TryLockAgain", Flaw.CheckThenStore)]
+    [InlineData("MutexWord.TryLockAgain", Flaw.Forgotten)]
+    public void S149_three_barge_twin(string site, Flaw flaw) => Proof.Catches<ThreeBarge>(site, flaw);
+
+    [Fact]
     public void S149_a_mutex_that_is_disposed_tells_whoever_waits_or_is_about_to() => Proof.Holds<CloseAgainstWait>(atLeast: 500);
 
     [Theory]
@@ -300,6 +309,39 @@ public sealed class MutexModels
             _first.State.ShouldBeOneOf(TaskState.Completed, TaskState.Canceled);
             _second.State.ShouldBe(TaskState.Completed, "the invitation was lost");
             ShouldBeFree();
+        }
+    }
+
+    /// <summary>Three take the mutex without standing in line. A ticket that two had would let a lease that was given back release who has it now.</summary>
+    private sealed class ThreeBarge : OfMutex
+    {
+        private readonly List<long> _tickets = [];
+
+        public ThreeBarge()
+        {
+            Thread("one", Take);
+            Thread("two", Take);
+            Thread("three", Take);
+        }
+
+        public override void Check()
+        {
+            _tickets.ShouldBeUnique();
+            ShouldBeFree();
+            long last = TakePlain();
+            _tickets.ForEach(Mutex.Release);
+            Mutex.IsLocked.ShouldBeTrue("a ticket that was given back has released another");
+            Mutex.Release(last);
+        }
+
+        private void Take()
+        {
+            if (Mutex.TryTake(null, out long ticket))
+            {
+                _tickets.Add(ticket);
+                PassInside();
+                Mutex.Release(ticket);
+            }
         }
     }
 

@@ -71,7 +71,7 @@ public sealed class NotificationModels
     public void Dispose_against_make_twin(string site, Flaw flaw) => Proof.Catches<DisposeAgainstMake>(site, flaw);
 
     [Fact]
-    public void S165_who_watches_sees_the_last_value_and_then_the_end() => Proof.Holds<SetAgainstWatch>(atLeast: 500);
+    public void S165_who_watches_sees_the_last_value_and_then_the_end() => Proof.Holds<SetAgainstWatch>(atLeast: 200);
 
     [Theory]
     [InlineData("WatchCore.Set", Flaw.Forgotten)]

@@ -7,7 +7,7 @@ namespace Moirai.Interleaving.Models;
 public sealed class ReadyQueueModels
 {
     [Fact]
-    public void A_frame_that_is_pushed_while_the_pump_goes_off_duty_is_not_left_behind() => Proof.Holds<PushAgainstLeave>(atLeast: 500);
+    public void A_frame_that_is_pushed_while_the_pump_goes_off_duty_is_not_left_behind() => Proof.Holds<PushAgainstLeave>(atLeast: 400);
 
     [Theory]
     [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]

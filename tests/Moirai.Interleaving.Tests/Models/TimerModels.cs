@@ -33,7 +33,7 @@ public sealed class TimerModels
     public void A4_timer_against_next_wait_twin() => Proof.Catches<AgainstNextWait>("SpinGate.Enter", Flaw.Forgotten, "timer");
 
     [Fact]
-    public void A4_a_timeout_that_begins_while_its_time_goes_by_is_not_lost() => Proof.Holds<AgainstArm>(atLeast: 500);
+    public void A4_a_timeout_that_begins_while_its_time_goes_by_is_not_lost() => Proof.Holds<AgainstArm>(atLeast: 400);
 
     [Theory]
     [InlineData("TimeoutFrame.MoveNext", Flaw.Forgotten)]

@@ -79,18 +79,18 @@ public sealed class AwaitSiteTests
         using var stop = new CancellationTokenSource();
         var channel = Channel.CreateBounded<int>(1);
         Task other = _never.Task;
-        var bodies = new Dictionary<string, Func<CancellationToken, Task>>
+        var bodies = new (string Name, Func<CancellationToken, Task> Body)[]
         {
 #pragma warning disable RS0030 // nobody waits for it to be over: how the wait is called is what is asked
-            ["Task.Delay"] = _ => Task.Delay(TimeSpan.FromHours(1), TimeProvider.System, stop.Token),
+            ("Task.Delay", _ => Task.Delay(TimeSpan.FromHours(1), TimeProvider.System, stop.Token)),
 #pragma warning restore RS0030
-            ["SemaphoreSlim.WaitUntilCountOrTimeoutAsync (Task.WaitAsync)"] = async _ => await semaphore.WaitAsync(stop.Token),
-            ["SemaphoreSlim.WaitAsync"] = async _ => await free.WaitAsync(),
-            ["Task.WhenAll"] = async _ => await Task.WhenAll(other, new TaskCompletionSource().Task.WaitAsync(stop.Token)),
-            ["Task.WhenAny"] = async _ => await Task.WhenAny(other, new TaskCompletionSource().Task.WaitAsync(stop.Token)),
-            ["a Task"] = async _ => await other,
+            ("SemaphoreSlim.WaitAsync", async _ => await semaphore.WaitAsync(stop.Token)),
+            ("SemaphoreSlim.WaitAsync", async _ => await free.WaitAsync()),
+            ("Task.WhenAll", async _ => await Task.WhenAll(other, new TaskCompletionSource().Task.WaitAsync(stop.Token))),
+            ("Task.WhenAny", async _ => await Task.WhenAny(other, new TaskCompletionSource().Task.WaitAsync(stop.Token))),
+            ("a Task", async _ => await other),
         };
-        var tasks = bodies.ToDictionary(pair => pair.Key, pair => runtime.SpawnDetached(pair.Value, pair.Key));
+        (string Name, ManagedTask Task)[] tasks = [.. bodies.Select(body => (body.Name, (ManagedTask)runtime.SpawnDetached(body.Body, body.Name)))];
         ManagedTask reader = runtime.SpawnDetached(async token => _ = await channel.Reader.ReadAsync(stop.Token), "reader");
         Eventually.Is(() => runtime.TakeSnapshot().States is { Blocked: 7, Live: 7 }, TimeSpan.FromSeconds(20)).ShouldBeTrue();
 

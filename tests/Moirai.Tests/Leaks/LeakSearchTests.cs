@@ -159,6 +159,50 @@ public sealed class LeakSearchTests
         Exists(bell).ShouldBeFalse();
     }
 
+    [Fact]
+    public async Task Leak_AfterASearchAKeptWakerLeadsToTheTaskAndToNothingThatItHadThen()
+    {
+        var world = new World();
+        var box = new WakerBox();
+        WeakReference frame = WaitTwice(world, box);
+        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).IsClean.ShouldBeTrue("the waker is held");
+        box.IsThere = true;
+        box.Waker.Wake();
+        world.Run();
+        box.Second.ShouldBeTrue("it was asked again");
+        Collect();
+        IsAlive(frame).ShouldBeFalse("the wait is over, and its task goes on");
+        world.Runtime.TakeCensus().Live.ShouldBe(1);
+        GC.KeepAlive(box);
+    }
+
+    [Fact]
+    public async Task Leak_AfterASearchAGroupHoldsAgainThoseWhomAnEndWakes()
+    {
+        var world = new World();
+        var promise = new TaskCompletionSource();
+        ManagedTask join = JoinOver(world, promise.Task);
+        for (int i = 0; i < 2; i++)
+        {
+            (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).IsClean.ShouldBeTrue("the promise is held");
+            Collect(); // what nobody holds is gone now
+            Collect();
+        }
+
+        promise.SetResult();
+        world.Executor.RunUntil(join);
+        join.State.ShouldBe(TaskState.Completed);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Leak_WhomOnlyALeakedChildWouldWakeIsLeakedToo()
+    {
+        var world = new World();
+        _ = JoinOver(world, new TaskCompletionSource().Task);
+        (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).Leaks.Select(static leak => leak.Name).Order().ShouldBe(["child", "parent"]);
+    }
+
     private static World Watching(LeakPolicy policy, TimeSpan pause = default) => new(options =>
     {
         options.LeakWatch = policy;
@@ -183,6 +227,50 @@ public sealed class LeakSearchTests
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference WaitTwice(World world, WakerBox box)
+    {
+        ManagedTask task = world.Start(async _ =>
+        {
+            await Future.FromPoll(box, static (box, waker) =>
+            {
+                box.Waker = waker;
+                return box.IsThere;
+            });
+            box.Second = true;
+            await box.Never.Task;
+        });
+        return new WeakReference(task.Leaf);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool IsAlive(WeakReference reference) => reference.IsAlive;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ManagedTask JoinOver(World world, Task promise)
+    {
+        ManagedTask parent = world.Runtime.SpawnDetached(ScopeOverAsync(world.Runtime, promise), "parent");
+        world.Run();
+        return parent;
+    }
+
+    private static async Future ScopeOverAsync(TaskRuntime runtime, Task promise) => await runtime.RunScopeAsync("scope", async scope =>
+    {
+        _ = scope.Spawn(WaitAsync(promise), "child");
+        await Future.Yield();
+    });
+
+    private sealed class WakerBox
+    {
+        public Waker Waker { get; set; }
+
+        public bool IsThere { get; set; }
+
+        public bool Second { get; set; }
+
+        public TaskCompletionSource Never { get; } = new();
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

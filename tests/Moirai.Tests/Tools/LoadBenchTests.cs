@@ -53,6 +53,8 @@ public sealed class LoadBenchTests
     [InlineData("accounting", "plain-none", "run")]
     [InlineData("accounting", "plain-polls", "run")]
     [InlineData("accounting", "plain-exact", "run")]
+    [InlineData("alarm-look", "within", "suspend,looks,drain")]
+    [InlineData("alarm-look", "over", "suspend,looks,drain")]
     public async Task Each_load_prints_one_line_of_json_and_leaves_a_balanced_census(string name, string variant, string phases)
     {
         JsonElement run = (await Bench.RunAsync([name, "--variant", variant, "--n", "500", .. Hold(name)])).OnlyLineOfJson();
@@ -149,7 +151,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, deadlock-check, atomic-waker, ping-pong, leak-scan, snapshot, accounting, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, deadlock-check, atomic-waker, ping-pong, leak-scan, snapshot, accounting, alarm-look, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]
@@ -165,7 +167,7 @@ public sealed class LoadBenchTests
         (await Bench.RunAsync(args.Split(' ', StringSplitOptions.RemoveEmptyEntries))).ShouldBeRefused(saying);
 
     // A round trip is two operations.
-    private static int Hops(string name) => name == "ping-pong" ? 2 : 1;
+    private static int Hops(string name) => name switch { "ping-pong" => 2, "alarm-look" => 9, _ => 1 };
 
     private static string[] Hold(string name) => name == "million-live" ? ["--hold", "0.1"] : [];
 }

@@ -1,0 +1,76 @@
+using Moirai.Execution;
+using Moirai.Sites;
+
+namespace Moirai.Diagnostics;
+
+/// <content>Snapshots for a screen that is drawn ten times a second: all tasks are counted, and only those at the top are read.</content>
+internal sealed partial class SnapshotTaker
+{
+    // Null for a snapshot of everything. Written once, before the walk.
+    private TaskPicks? _picks;
+
+    /// <summary>Takes a snapshot whose tasks are those that have been busiest lately and those that have waited longest. Scopes and counts are whole; there are no groups.</summary>
+    /// <param name="engine">The engine.</param>
+    /// <param name="options">What is wanted.</param>
+    /// <param name="picks">Which tasks, and what is remembered of them until the next time.</param>
+    internal static RuntimeSnapshot Pick(Engine engine, SnapshotOptions options, TaskPicks picks)
+    {
+        long began = engine.Provider.GetTimestamp();
+        DateTimeOffset at = engine.Provider.GetUtcNow();
+        var census = Census.Of(engine);
+        var taker = new SnapshotTaker(engine, options, PlainWalker.Platform) { _picks = picks };
+        picks.Begin(census.Live);
+        taker.Walk();
+        foreach ((ManagedTask task, int? scope) in picks.End())
+        {
+            if (taker.TryRead(task, out SeenTask seen, out WaitSnapshot? wait))
+            {
+                taker._tasks.Add(taker.Tell(task, seen, wait, scope));
+            }
+        }
+
+        return taker.ToSnapshot(census, at) with { Duration = engine.Provider.GetElapsedTime(began) };
+    }
+
+    // A look at the word and at the frame that waits; no chain, nothing is kept but of those at the top.
+    private StateCounts OfferTasks(List<RosterPage> pages, int? scope)
+    {
+        long created = 0, ready = 0, running = 0, blocked = 0;
+        foreach (RosterPage page in pages)
+        {
+            for (int seat = 0; seat < page.Size; seat++)
+            {
+                if (page[seat] is not { } task)
+                {
+                    continue;
+                }
+
+                TaskSight sight = task.Look();
+                TimeSpan? waited = null;
+                switch (sight.State)
+                {
+                    case TaskState.Created:
+                        created++;
+                        break;
+                    case TaskState.Ready:
+                        ready++;
+                        break;
+                    case TaskState.Running:
+                        running++;
+                        break;
+                    case TaskState.Blocked:
+                        blocked++;
+                        waited = sight.Leaf?.WaitedUntil(_now);
+                        waited = waited?.TotalSeconds > LongestWaitTold ? TimeSpan.Zero : waited;
+                        break;
+                    default:
+                        continue; // it has ended, and is about to leave
+                }
+
+                _picks!.Offer(task, scope, waited);
+            }
+        }
+
+        return new StateCounts(created, ready, running, blocked);
+    }
+}
