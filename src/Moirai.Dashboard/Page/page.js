@@ -498,12 +498,13 @@ function layOut({ nodes, edges }) {
   for (const at of place.values()) at.x = (deepest - at.depth) * COLUMN + (at.dx ?? 0);
   const least = Math.min(...[...place.values()].map(at => at.x));
   for (const at of place.values()) at.x -= least;
-  return { place, height: Math.max(LINE, ...[...place.values()].map(at => at.y + NODE_H + 14)), width: Math.max(...[...place.values()].map(at => at.x)) + NODE_W + 6 };
+  return { place, height: Math.max(LINE, ...[...place.values()].map(at => at.y + NODE_H + 14)), width: Math.max(...[...place.values()].map(at => at.x + (at.ring ? 110 : 0))) + NODE_W + 6 }; // beside a ring stand its words
 }
 
 function drawWaits({ waits }) {
   const nodes = state.filter ? filteredWaits(waits) : waits;
   show($("waits-card"), waits.nodes.length > 0);
+  $("waits-card").classList.toggle("first", waits.edges.some(edge => edge.inRing));
   text($("waits-note"), waits.notListed ? `and ${num(waits.notListed)} more` : "");
   const key = JSON.stringify(nodes);
   const box = $("waits");
