@@ -48,7 +48,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         string[] colours = await page.EvaluateAsync<string[]>("() => [...document.querySelectorAll('#waits .edge.ring')].map(one => getComputedStyle(one).stroke)");
         colours.ShouldAllBe(static colour => colour == "rgb(207, 36, 56)");
         await visit.UntilAsync("[...document.querySelectorAll('#waits .node')].some(one => one.textContent.includes('query stock'))");
-        await page.Locator("#waits .node.ring").First.ClickAsync();
+        await page.Locator("#waits .node.ring").First.DispatchEventAsync("click"); // the graph may be drawn anew while a pointer is on its way
         await visit.UntilAsync("document.querySelectorAll('#detail .chain.ring li').length === 2");
         await visit.KeepAsync("deadlock");
         visit.Complaints.ShouldBeEmpty();
