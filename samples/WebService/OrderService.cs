@@ -21,7 +21,7 @@ internal sealed class OrderService : IAsyncDisposable
         _settings = settings;
         _app = BuildHost(settings);
         ILogger logger = _app.Logger;
-        Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "order service", OnEvent = what => Log(logger, what) });
+        Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "order service", OnEvent = what => Log(logger, what), Alarms = new AlarmLimits { PoolFull = TimeSpan.FromSeconds(5) } });
         Pool = Runtime.CreatePool("orders", settings.MaxOrders);
         Warehouse = new Warehouse(settings.Stock);
         Price = new SimulatedUpstream("price", settings.PriceMood);
@@ -33,6 +33,11 @@ internal sealed class OrderService : IAsyncDisposable
         _app.UseStatusCodePages();
         _app.MapOrders(Runtime, Warehouse, _desk, settings);
         _app.MapUpstreams(Price, Payment);
+        _app.MapMoirai("/moirai", page =>
+        {
+            page.Runtimes.Add(Runtime);
+            page.AllowCommands = true; // it listens on the loopback only
+        });
         _app.MapGet("/census", () => new CensusAnswer(Runtime.TakeCensus(), new PoolAnswer(Pool.Name, Pool.MaxTasks, Pool.ActiveCount, Pool.WaitingCount, Pool.Counts)));
     }
 
@@ -66,6 +71,11 @@ internal sealed class OrderService : IAsyncDisposable
 
         service.Address = new Uri(service._app.Urls.First());
         service._upstream.ConnectTo(service.Address);
+        if (settings.Chaos)
+        {
+            Chaos.Begin(service.Runtime);
+        }
+
         return service;
     }
 

@@ -38,6 +38,9 @@ internal sealed record ServiceSettings
     /// <summary>How the payment upstream behaves at first.</summary>
     public UpstreamMood PaymentMood { get; init; } = new() { LatencyMilliseconds = 20 };
 
+    /// <summary>Whether trouble is planted, to be seen on the page.</summary>
+    public bool Chaos { get; init; }
+
     /// <summary>The articles and how many of each there are. The wine is scarce, so that it sells out.</summary>
     public IReadOnlyDictionary<string, int> Stock { get; init; } = new Dictionary<string, int>
     {

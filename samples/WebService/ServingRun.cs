@@ -16,7 +16,9 @@ internal static class ServingRun
               curl {service.Address}upstream
               curl -X PUT {service.Address}upstream/payment -H 'Content-Type: application/json' -d '{"{"} "latencyMilliseconds": 2000 {"}"}'
 
-            The last one makes payments too slow: orders are answered 504, and their stock comes back. Ctrl-C stops.
+              and in a browser: {service.Address}moirai
+
+            The last curl makes payments too slow: orders are answered 504, and their stock comes back. Ctrl-C stops.
             """);
 
         var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

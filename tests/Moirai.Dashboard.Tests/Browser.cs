@@ -6,7 +6,7 @@ namespace Moirai.Dashboard.Tests;
 public sealed class Browser : IAsyncLifetime
 {
     // Waits in the page end what would never end; nothing is expected of their length.
-    internal const float Failsafe = 120_000;
+    internal const float Failsafe = 60_000;
 
     private IPlaywright? _playwright;
     private IBrowser? _browser;

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using Microsoft.AspNetCore.Builder;
 using Moirai.Dashboard.Watching;
 
 namespace Moirai.Dashboard.Tests;
@@ -75,7 +74,7 @@ public sealed class WatchingTests
 
         await Eventually.IsAsync(() => slow.Dropped == 5, "five frames that were dropped for newer ones");
         (await slow.NextAsync(CancellationToken.None)).ShouldNotBeNull();
-        slow.NextAsync(CancellationToken.None).IsCompleted.ShouldBeFalse("only the newest was kept");
+        slow.NextAsync(CancellationToken.None).AsTask().IsCompleted.ShouldBeFalse("only the newest was kept");
     }
 
     [Theory]

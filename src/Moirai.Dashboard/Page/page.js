@@ -175,15 +175,13 @@ function draw(frame) {
   const { snapshot } = frame;
   text($("taken"), `looked in ${span(snapshot.duration)}, next in ${span(frame.every)}${snapshot.notes.length ? ` · ${snapshot.notes[0]}` : ""}`);
   $("taken").title = snapshot.notes.join("\n");
-  drawOverview(frame);
-  drawPools(frame);
-  drawTree(frame);
-  drawTimers(frame);
-  drawLocks(snapshot);
-  drawFindings(frame);
-  drawWaits(frame);
-  drawGroups(frame);
-  drawLivesNames(frame);
+  const parts = [drawOverview, drawFindings, drawWaits, drawGroups, drawPools, drawTree, drawTimers, () => drawLocks(snapshot), drawLivesNames];
+  const go = () => {
+    const began = performance.now();
+    while (parts.length > 0 && state.frame === frame && performance.now() - began < 8) parts.shift()(frame);
+    if (parts.length > 0 && state.frame === frame) requestAnimationFrame(go); // what is slow takes several pictures, and keeps nobody waiting
+  };
+  go();
 }
 
 function drawOverview({ snapshot }) {
@@ -289,7 +287,7 @@ function drawPool(node, history, pool, words) {
   node.children[0].setAttribute("d", close(waiting));
   node.children[1].setAttribute("d", close(used));
   node.children[2].setAttribute("d", used);
-  node.children[3].setAttribute("d", pool.limit <= top ? `M0 ${y(pool.limit).toFixed(1)}H${HISTORY}` : "");
+  node.children[3].setAttribute("d", pool.limit <= top ? `M0 ${y(pool.limit).toFixed(1)}H${shownOf(history) - 1}` : "");
   node.setAttribute("aria-label", `Pool ${pool.name}: ${words}`);
 }
 
@@ -500,12 +498,13 @@ function layOut({ nodes, edges }) {
   for (const at of place.values()) at.x = (deepest - at.depth) * COLUMN + (at.dx ?? 0);
   const least = Math.min(...[...place.values()].map(at => at.x));
   for (const at of place.values()) at.x -= least;
-  return { place, height: Math.max(LINE, ...[...place.values()].map(at => at.y + NODE_H + 14)), width: Math.max(...[...place.values()].map(at => at.x)) + NODE_W + 6 };
+  return { place, height: Math.max(LINE, ...[...place.values()].map(at => at.y + NODE_H + 14)), width: Math.max(...[...place.values()].map(at => at.x + (at.ring ? 110 : 0))) + NODE_W + 6 }; // beside a ring stand its words
 }
 
 function drawWaits({ waits }) {
   const nodes = state.filter ? filteredWaits(waits) : waits;
   show($("waits-card"), waits.nodes.length > 0);
+  $("waits-card").classList.toggle("first", waits.edges.some(edge => edge.inRing));
   text($("waits-note"), waits.notListed ? `and ${num(waits.notListed)} more` : "");
   const key = JSON.stringify(nodes);
   const box = $("waits");
@@ -550,6 +549,7 @@ function drawWaits({ waits }) {
     boxes.append(group);
   }
   picture.append(lines, boxes, labels);
+  Object.assign(picture.style, { width: "100%", maxWidth: `${width + 8}px`, minWidth: `${Math.round(.6 * width)}px`, height: "auto" }); // it shrinks a little before it is scrolled
   box.append(picture);
 }
 
