@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
+using System.Reflection.Metadata;
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
 
@@ -17,6 +18,11 @@ internal static class Passing<TStateMachine>
 
     private static bool Find()
     {
+        if (MetadataUpdater.IsSupported)
+        {
+            return false; // a method that is edited while it runs may get a finally after it was asked
+        }
+
         try
         {
             return HasTheCompilersClauseAlone() && Array.TrueForAll(StateMachineFields<TStateMachine>.All, IsHarmless);

@@ -8,7 +8,8 @@ namespace Moirai;
 /// <remarks>
 /// <c>await using ResourceGuard guard = ResourceGuard.Protect(connection, static c => c.CloseAsync(), "connection");</c>
 /// <para>It runs when the guard is disposed; else when the task in which the guard was made ends (returns, fails, is canceled with its scope or runtime, is found leaked): before the end is told to anybody,
-/// the youngest guard first. A guard made outside managed tasks whose owner is collected without disposing it runs from the finalizer, on the thread pool.</para>
+/// the youngest guard first. A guard made elsewhere whose owner is collected without disposing it runs from the finalizer, on the thread pool: outside managed tasks, and in plain <c>async</c> code after an await that had to wait,
+/// which the task only waits for. There <c>await using</c> is what runs it in time.</para>
 /// <para>While it runs, cancellation that comes from outside is kept away (<see cref="ManagedTask.Shield"/>). What it throws never hides how the body ended: it goes to
 /// <see cref="TaskRuntimeOptions.OnEvent"/> as <see cref="RuntimeEventKind.CleanUpFailed"/>, and so does, as <see cref="RuntimeEventKind.CleanUpLate"/>, that it was not done within its
 /// time; then it goes on, and nobody waits for it.</para>

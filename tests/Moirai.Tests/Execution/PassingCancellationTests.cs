@@ -157,12 +157,37 @@ public sealed class PassingCancellationTests
             task.State.ShouldBe(TaskState.Canceled);
         }
 
-        token.Cancel(); // the watch of the ended wait is no longer there
+        token.Cancel();
         lease.Dispose();
         mutex.TryLock(out lease).ShouldBeTrue("a dropped waiter is not invited");
         lease.Dispose();
         world.ShouldBeEmpty();
         GC.KeepAlive(channel);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // the twin: somebody holds the task
+    public void A_token_that_lives_on_does_not_keep_a_wait_that_was_passed_over(bool held)
+    {
+        var world = new World();
+        var mutex = new AsyncMutex();
+        using var token = new CancellationTokenSource();
+        mutex.TryLock(out MutexLease lease).ShouldBeTrue();
+        (WeakReference tracked, ManagedTask? holder) = CancelOne(world, mutex, held, token.Token);
+        if (held)
+        {
+            GC.Collect();
+            tracked.IsAlive.ShouldBeTrue();
+        }
+        else
+        {
+            Garbage.ShouldBeGone(tracked);
+        }
+
+        GC.KeepAlive(holder);
+        GC.KeepAlive(token);
+        lease.Dispose();
     }
 
     [Fact]
@@ -262,6 +287,15 @@ public sealed class PassingCancellationTests
             seen.Add($"caught: {error.Cause.Reason}");
             throw;
         }
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static (WeakReference Tracked, ManagedTask? Holder) CancelOne(World world, AsyncMutex mutex, bool held, CancellationToken token)
+    {
+        ManagedTask task = world.Start(_ => LockingAsync(mutex, token));
+        CancelAndRun(world, task);
+        task.State.ShouldBe(TaskState.Canceled);
+        return (new WeakReference(task), held ? task : null);
     }
 
     private static async Future LockingAsync(AsyncMutex mutex, CancellationToken token) => await mutex.LockAsync(token);
