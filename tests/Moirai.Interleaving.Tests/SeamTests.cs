@@ -22,6 +22,7 @@ public sealed class SeamTests
         ["InquiryDesk.cs"] = "a look for tests at the thread; all else is under the bed",
         ["MoiraiEventSource.cs"] = "the desk is set once, by the first; who comes too early is not answered",
         ["Watchdog.cs"] = "a flag of a watch that is over, and a subscription that ends once; all else is under the lock",
+        ["EventSubscribers.cs"] = "a list that is replaced as a whole, under the lock; who reads it late tells those of a moment ago",
         ["AlarmBook.cs"] = "a counter that gives out numbers, and nothing else",
         ["TaskGroup.cs"] = "a limit for alarms, one word: who reads it late raises an alarm by the old one",
         ["LeakWatch.cs"] = "settings of a background watch, and whether it was stopped: it looks again",

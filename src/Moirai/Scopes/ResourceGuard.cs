@@ -231,7 +231,11 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
     {
         if (TryTake())
         {
-            Tell(RuntimeEventKind.GuardLost, "was never disposed, and the code that owned it is gone; it runs now. Dispose guards that are made outside managed tasks", null);
+            bool canRun = !Engine.Housekeeping.IsClosed;
+            Tell(
+                RuntimeEventKind.GuardLost,
+                $"was never disposed, and the code that owned it is gone; {(canRun ? "it runs now" : "it does not run, since its runtime has stopped")}. Dispose guards that are made outside managed tasks",
+                null);
             ThreadPool.UnsafeQueueUserWorkItem(static cleanUp => _ = cleanUp.Engine.Housekeeping.IsClosed ? null : cleanUp.RunAsync().AsTask(), this, preferLocal: false);
         }
     }

@@ -190,20 +190,22 @@ public sealed class PassingCancellationTests
         lease.Dispose();
     }
 
-    [Fact]
-    public void The_locals_of_a_method_that_was_passed_over_are_let_go()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // it is the body itself
+    public void The_locals_of_a_method_that_was_passed_over_are_let_go(bool root)
     {
         var world = new World();
-        (ManagedTask task, WeakReference held, Future kept) = Begin(world);
+        (ManagedTask task, WeakReference held, Future kept) = Begin(world, root);
         CancelAndRun(world, task);
         Garbage.ShouldBeGone(held);
         GC.KeepAlive(kept);
 
-        static (ManagedTask, WeakReference, Future) Begin(World world)
+        static (ManagedTask, WeakReference, Future) Begin(World world, bool root)
         {
             object local = new();
-            Future kept = HoldAsync(local);
-            return (world.Start(_ => OuterAsync(() => kept)), new WeakReference(local), kept);
+            Future kept = root ? HoldBelowAsync(local) : HoldAsync(local);
+            return (root ? world.Start(_ => kept) : world.Start(_ => OuterAsync(() => kept)), new WeakReference(local), kept);
         }
     }
 
@@ -296,6 +298,12 @@ public sealed class PassingCancellationTests
         CancelAndRun(world, task);
         task.State.ShouldBe(TaskState.Canceled);
         return (new WeakReference(task), held ? task : null);
+    }
+
+    private static async Future HoldBelowAsync(object local)
+    {
+        await InnerAsync();
+        GC.KeepAlive(local);
     }
 
     private static async Future LockingAsync(AsyncMutex mutex, CancellationToken token) => await mutex.LockAsync(token);

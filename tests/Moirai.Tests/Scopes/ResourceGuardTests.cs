@@ -171,6 +171,24 @@ public sealed class ResourceGuardTests
     }
 
     [Fact]
+    public void C12_CleanUpThatFailsAfterItsTimeIsToldOfBoth()
+    {
+        var socket = new TaskCompletionSource();
+        ManagedTask task = _world.Runtime.SpawnDetached(HangingAsync(socket), "owner");
+        _world.Run();
+        _world.Time.Advance(TimeSpan.FromSeconds(2));
+        _world.Executor.RunUntil(task);
+
+        socket.SetException(new InvalidTimeZoneException("too late"));
+        _world.Run();
+
+        Eventually.Is(() => _world.Events.Any(static e => e.Kind == RuntimeEventKind.CleanUpFailed), TimeSpan.FromSeconds(20)).ShouldBeTrue();
+        RuntimeEvent told = _world.Events.Where(static e => e.Kind == RuntimeEventKind.CleanUpFailed).ShouldHaveSingleItem();
+        told.Message.ShouldContain("a socket");
+        told.Message.ShouldContain("after its time: too late");
+    }
+
+    [Fact]
     public void C12_CleanUpIsShieldedFromTheCancellationThatCausedIt()
     {
         ManagedTask task = _world.Runtime.SpawnDetached(GuardedSleeperAsync(), "owner");
