@@ -170,11 +170,16 @@ internal sealed class InquiryDesk
             StackSize,
             _ =>
             {
-                Answer(standing.Inquiry);
+                (string text, bool isRefused) = Work(standing.Inquiry);
+                using (_bed.Enter())
+                {
+                    _slow = null; // before the answer: who has it may ask the next question at once
+                }
+
+                Tell(standing.Inquiry, text, isRefused);
                 using (_bed.Enter())
                 {
                     standing.Done(0, 0);
-                    _slow = null;
                     _bed.Call();
                 }
             },
@@ -183,14 +188,27 @@ internal sealed class InquiryDesk
 
     private void Answer(Inquiry inquiry)
     {
-        string text;
+        (string text, bool isRefused) = Work(inquiry);
+        Tell(inquiry, text, isRefused);
+    }
+
+    private (string Text, bool IsRefused) Work(Inquiry inquiry)
+    {
         try
         {
-            text = _answer(inquiry);
+            return (_answer(inquiry), false);
         }
         catch (Exception error) // whatever it was, who asked is told, and the process goes on
         {
-            _source.Refused(inquiry.Request, error is InvalidOperationException ? error.Message : error.ToString());
+            return (error is InvalidOperationException ? error.Message : error.ToString(), true);
+        }
+    }
+
+    private void Tell(Inquiry inquiry, string text, bool isRefused)
+    {
+        if (isRefused)
+        {
+            _source.Refused(inquiry.Request, text);
             return;
         }
 
