@@ -140,6 +140,8 @@ public sealed class AccountModels
             StepContext context = StepContext.Current;
             Cell.ThreadEnters(takesUp: true, context);
             Cell.ThreadLeaves(context);
+            ReferenceEquals(Cell.ThreadInside, context).ShouldBeFalse("it has left");
+            Cell.Polls.ShouldBeInRange(1, 2);
         }
     }
 
