@@ -68,7 +68,13 @@ internal sealed class ExploredBed
     /// <summary>A thread of the model plays it, see <see cref="Run.Started"/>.</summary>
     public static Thread StartThread(string name, int stackSize, Action<object?> run, object state)
     {
-        Run.Current!.Started.Enqueue(() => run(state));
+        if (Run.Current!.FailsNextStart)
+        {
+            Run.Current.FailsNextStart = false;
+            throw new InsufficientExecutionStackException("no more threads");
+        }
+
+        Run.Current.Started.Enqueue(() => run(state));
         return new Thread(new ParameterizedThreadStart(run), stackSize) { IsBackground = true, Name = name };
     }
 
@@ -80,7 +86,7 @@ internal sealed class ExploredBed
             {
                 run.LandAll();
                 bed._holder = null;
-                    }
+            }
         }
     }
 }
