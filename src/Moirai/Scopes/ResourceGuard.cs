@@ -8,8 +8,8 @@ namespace Moirai;
 /// <remarks>
 /// <c>await using ResourceGuard guard = ResourceGuard.Protect(connection, static c => c.CloseAsync(), "connection");</c>
 /// <para>It runs when the guard is disposed; else when the task in which the guard was made ends (returns, fails, is canceled with its scope or runtime, is found leaked): before the end is told to anybody,
-/// the youngest guard first. A guard made elsewhere whose owner is collected without disposing it runs from the finalizer, on the thread pool: outside managed tasks, and in plain <c>async</c> code after an await that had to wait,
-/// which the task only waits for. There <c>await using</c> is what runs it in time.</para>
+/// the youngest guard first. The plain <c>async</c> code that runs for a task is the task's (<see cref="ManagedTask.Current"/> names it); code for which the task does not wait, too, so what goes on after the task's end has to dispose
+/// what it guards, or to take it over (<see cref="Dismiss"/>). A guard made outside managed tasks whose owner is collected without disposing it runs from the finalizer, on the thread pool.</para>
 /// <para>While it runs, cancellation that comes from outside is kept away (<see cref="ManagedTask.Shield"/>). What it throws never hides how the body ended: it goes to
 /// <see cref="TaskRuntimeOptions.OnEvent"/> as <see cref="RuntimeEventKind.CleanUpFailed"/>, and so does, as <see cref="RuntimeEventKind.CleanUpLate"/>, that it was not done within its
 /// time; then it goes on, and nobody waits for it.</para>
@@ -94,7 +94,7 @@ public sealed class ResourceGuard : IAsyncDisposable
     /// <summary>Runs the clean-up, if nobody has; waits for it if it runs already. Does not throw what the clean-up throws.</summary>
     /// <remarks>A call from the clean-up itself returns at once. That the caller is canceled does not end its wait: what it guards is not given back before.</remarks>
     public Future DisposeAsync() =>
-        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.DisposeAsync(), "clean-up of", Name);
+        Homed.Disposal(_cleanUp.Engine.Housekeeping, _cleanUp.DisposeAsync(), "clean-up of", Name);
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync()
@@ -110,9 +110,10 @@ public sealed class ResourceGuard : IAsyncDisposable
 /// <summary>One clean-up. States: armed, taken. The move is interlocked, so it runs once.</summary>
 internal abstract class CleanUp(string name, TimeSpan within, string file, int line) : TaskGuard
 {
-    private readonly ManagedTask? _task = ManagedTask.Stepped;
-
     private static readonly object s_over = new();
+
+    // The task whose code has made it. Plain code that goes on inline inside a step of another task is not that one's.
+    private readonly ManagedTask? _task = TaskIdentity.Task ?? ManagedTask.Stepped;
 
     // 1 from the moment in which somebody has decided to run it, or that it will not be run.
     private int _taken;
@@ -125,28 +126,17 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
 
     internal string Name => name;
 
-    internal Engine Engine { get; } = Engine.Ambient;
+    internal Engine Engine => _task?.Engine ?? Engine.Default;
 
-    internal bool IsTaken => Atomics.Read(ref _taken) != 0;
+    internal override bool IsTaken => Atomics.Read(ref _taken) != 0;
 
     /// <summary>Ties it to the end of the current task.</summary>
     /// <returns>False outside managed tasks.</returns>
-    internal bool Bind()
-    {
-        _task?.AddGuard(this);
-        return _task is not null;
-    }
+    internal bool Bind() => _task?.TryAddGuard(this) == true;
 
-    internal bool TryTake()
-    {
-        if (Atomics.Exchange(ref _taken, 1) != 0)
-        {
-            return false;
-        }
+    internal bool TryTake() => Atomics.Exchange(ref _taken, 1) == 0;
 
-        _task?.RemoveGuard(this);
-        return true;
-    }
+    internal override string Describe() => IsTaken ? $"the clean-up of {name}, which is running" : $"{name} (guarded)";
 
     /// <summary>Decides that it will not be run.</summary>
     internal bool TryDismiss()
@@ -189,9 +179,21 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
         }
     }
 
-    private void NoteEnd() => (Atomics.Exchange(ref _end, s_over) as TaskCompletionSource)?.TrySetResult();
+    private void NoteEnd()
+    {
+        _task?.RemoveGuard(this); // not before: who asks what the task holds is told what it gives back
+        (Atomics.Exchange(ref _end, s_over) as TaskCompletionSource)?.TrySetResult();
+    }
 
-    internal sealed override Frame? TakeCleanUp() => Atomics.Exchange(ref _taken, 1) == 0 ? RunAsync().Frame : null;
+    internal sealed override Frame? TakeCleanUp() => TryTake() ? RunAsync().Frame : null;
+
+    internal sealed override void RunAfterEnd()
+    {
+        if (TryTake())
+        {
+            RunOnThreadPool();
+        }
+    }
 
     /// <summary>Runs it, shielded. Never throws.</summary>
     internal async Future RunAsync()
@@ -231,14 +233,14 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
     {
         if (TryTake())
         {
-            bool canRun = !Engine.Housekeeping.IsClosed;
-            Tell(
-                RuntimeEventKind.GuardLost,
-                $"was never disposed, and the code that owned it is gone; {(canRun ? "it runs now" : "it does not run, since its runtime has stopped")}. Dispose guards that are made outside managed tasks",
-                null);
-            ThreadPool.UnsafeQueueUserWorkItem(static cleanUp => _ = cleanUp.Engine.Housekeeping.IsClosed ? null : cleanUp.RunAsync().AsTask(), this, preferLocal: false);
+            Tell(RuntimeEventKind.GuardLost, "was never disposed, and the code that owned it is gone; it runs now. Dispose guards that are made outside managed tasks", null);
+            RunOnThreadPool();
         }
     }
+
+    // As a task of its own, which is served also when its runtime has stopped.
+    private void RunOnThreadPool() => ThreadPool.UnsafeQueueUserWorkItem(
+        static cleanUp => _ = Homed.Disposal(cleanUp.Engine.Housekeeping, cleanUp.RunAsync(), "clean-up of", cleanUp.Name).AsTask(), this, preferLocal: false);
 
     /// <summary>Calls the user's code.</summary>
     private protected abstract Future Call();
