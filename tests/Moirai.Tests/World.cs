@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Moirai.Testing;
 
 namespace Moirai.Tests;
@@ -132,6 +133,13 @@ internal sealed class World
         return task;
     }
 
+    /// <summary>Runs until a task has ended that something outside this world wakes: foreign code, by way of the thread pool. Fails when it does not end.</summary>
+    public void RunUntil(ManagedTask task)
+    {
+        using var failsafe = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        Executor.RunUntil(task, failsafe.Token);
+    }
+
     /// <summary>The assertion behind every row: all is accounted for and nothing is left.</summary>
     public void ShouldBeEmpty()
     {
@@ -248,6 +256,17 @@ internal static class Eventually
         }
 
         return true;
+    }
+
+    /// <summary>Gives way to others until the condition holds. A test whose condition never comes true fails, and does not hang.</summary>
+    public static async Task IsAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
+    {
+        long began = TimeProvider.System.GetTimestamp();
+        while (!condition())
+        {
+            TimeProvider.System.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromSeconds(60), $"it never came true that {what}");
+            await Task.Yield();
+        }
     }
 }
 

@@ -128,6 +128,9 @@ internal abstract class Frame : WaitNode
     /// <summary>Whether it only calls another frame that has the same name, and is left out where methods are told.</summary>
     internal virtual bool IsTransparent => false;
 
+    /// <summary>Whether it gives something back, and has to run although who awaits it was canceled.</summary>
+    internal virtual bool IsDisposal => false;
+
     /// <summary>The method and, where a PDB tells it, the <c>file:line</c> of the await at which the frame stands. For messages; of a frame that moves meanwhile it may be where it was.</summary>
     internal virtual string Place => Method;
 

@@ -135,9 +135,9 @@ internal static class FutureAwait
         {
             ManagedTask? caller = TaskIdentity.Task;
             ManagedTask task = frame.SpawnDetached(caller ?? ManagedTask.Stepped);
-            if (caller is not null) // also inside a step: the body's own first one, or another task's in which the code continues
+            if (caller is not null && !frame.IsDisposal && !PlainShield.Covers(caller)) // also inside a step: the body's own first one, or another task's in which the code continues
             {
-                TokenLink.Make(task, caller.Token); // plain code waits in the place of its task, which is canceled by its token
+                TokenLink.Make(task, caller.Token, isCallers: true); // plain code waits in the place of its task, which is canceled by its token
             }
 
             return task;
