@@ -45,12 +45,14 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         _subscribers = new EventSubscribers();
         Action<RuntimeEvent> onEvent = _subscribers.Tell + options.OnEvent;
         string name = options.Name;
+        var recent = new RecentEvents(options.TimeProvider);
         _engine = new Engine(
             options.Name,
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
-            what => EventOutlet.Publish(name, what, onEvent),
+            what => EventOutlet.Publish(name, recent, what, onEvent),
             options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks, AllowsCommands = options.AllowCommands };
+        recent.BelongTo(_engine);
         _engine.Unseen.WithResults = options.ReportUnseenResults;
         _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
         {
@@ -253,7 +255,9 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     private static TaskRuntime MakeDefault()
     {
         var subscribers = new EventSubscribers();
-        Engine.DefaultPublish = what => EventOutlet.Publish("default", what, subscribers.Tell);
+        var recent = new RecentEvents(TimeProvider.System);
+        Engine.DefaultPublish = what => EventOutlet.Publish("default", recent, what, subscribers.Tell);
+        recent.BelongTo(Engine.Default);
         MakeKnown(Engine.Default);
         return new TaskRuntime(Engine.Default, subscribers);
     }
