@@ -149,6 +149,21 @@ public partial class ManagedTask
         }
     }
 
+    /// <summary>Whether it was not canceled yet and follows a token from outside. Leaves a suspect as it is.</summary>
+    internal bool FollowsTokens => !IsCancelRequested && LookAtExtras() is { Links.IsAnyFromOutside: true };
+
+    /// <summary>The task whose plain code called this one and waits for it. Leaves a suspect as it is.</summary>
+    internal ManagedTask? Caller => LookAtExtras()?.Caller;
+
+    // Links are added to a list and never taken out of it while the task lives, so it is enough that its first was read under the gate.
+    private TaskExtras? LookAtExtras()
+    {
+        _core.Gate.Enter();
+        object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
+        _core.Gate.Exit();
+        return extras as TaskExtras;
+    }
+
     /// <summary>Whether the task may wait for ever without being taken for leaked: a listener that is to be there as long as the process, a guard that
     /// only ever ends by cancellation. False by default. Set by anybody, at any time.</summary>
     public bool IsResident

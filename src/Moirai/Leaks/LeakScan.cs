@@ -13,7 +13,7 @@ namespace Moirai.Leaks;
 /// <para>Method: the proof by unreachability that Go's goroutine leak profile and the Boehm collector's leak finder rest on, here with the sentinels' finalizers as witnesses,
 /// so that what is found can be resumed.</para>
 /// </remarks>
-internal sealed class LeakScan : ISuspicion
+internal sealed partial class LeakScan : ISuspicion
 {
     // A collection concerns the whole process; so there is one search at a time.
     private static readonly SemaphoreSlim s_one = new(1);
@@ -39,6 +39,9 @@ internal sealed class LeakScan : ISuspicion
     private SentinelKeeper? _keeper;
     private volatile bool _isOver;
     private TimeSpan _collecting;
+
+    /// <summary>How long the finalizers of the process may take, in real time, before a search gives up. For tests to shorten.</summary>
+    internal static TimeSpan FinalizersMayTake { get; set; } = TimeSpan.FromSeconds(30);
 
     // Collections that searches have asked for. Written by the one search, before it asks.
     private static int s_asked;
@@ -112,11 +115,12 @@ internal sealed class LeakScan : ISuspicion
         {
             heeding = _heeding.Count;
             leaked = Prove(engine, top);
+            HeedOpenersOf(leaked);
         }
         while (_heeding.Count > heeding);
 
         // What the same collection has ended by itself (the lost end of a channel tells the other) is none of ours any more.
-        var graph = new LeakGraph(leaked.FindAll(task => task.State == TaskState.Blocked && !ReferenceEquals(task.Group, engine.Housekeeping)));
+        var graph = new LeakGraph(leaked.FindAll(static task => task.State == TaskState.Blocked), engine.Housekeeping);
         List<LeakedTask> leaks = graph.Judge(policy);
         foreach (LeakedTask leak in leaks)
         {
@@ -191,10 +195,22 @@ internal sealed class LeakScan : ISuspicion
             Interlocked.Increment(ref s_asked);
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
             collections = GC.CollectionCount(0);
-            GC.WaitForPendingFinalizers();
+            WaitForFinalizers();
         }
         while (collections != before + 1);
         _collecting += TimeProvider.System.GetElapsedTime(began);
+    }
+
+    // A finalizer of somebody's that never returns must not keep the search, nor all that come after it, nor a stop.
+    private static void WaitForFinalizers()
+    {
+        var waiting = new Thread(GC.WaitForPendingFinalizers) { IsBackground = true, Name = "Moirai: finalizers" };
+        waiting.UnsafeStart();
+        if (!waiting.Join(FinalizersMayTake))
+        {
+            throw new TimeoutException(
+                $"The finalizers of the process were not done within {FinalizersMayTake.TotalSeconds:0.#} s after a collection: one of them blocks, so nothing can be proved. Look for it at the stack of the finalizer's thread.");
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)] // nothing of the keeper may linger in the stack of who collects

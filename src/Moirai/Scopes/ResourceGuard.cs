@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Moirai.Execution;
 using Moirai.Futures;
 
 namespace Moirai;
@@ -8,8 +7,8 @@ namespace Moirai;
 /// <remarks>
 /// <c>await using ResourceGuard guard = ResourceGuard.Protect(connection, static c => c.CloseAsync(), "connection");</c>
 /// <para>It runs when the guard is disposed; else when the task in which the guard was made ends (returns, fails, is canceled with its scope or runtime, is found leaked): before the end is told to anybody,
-/// the youngest guard first. A guard made elsewhere whose owner is collected without disposing it runs from the finalizer, on the thread pool: outside managed tasks, and in plain <c>async</c> code after an await that had to wait,
-/// which the task only waits for. There <c>await using</c> is what runs it in time.</para>
+/// the youngest guard first. The plain <c>async</c> code that runs for a task is the task's (<see cref="ManagedTask.Current"/> names it); code for which the task does not wait, too, so what goes on after the task's end has to dispose
+/// what it guards, or to take it over (<see cref="Dismiss"/>). A guard made outside managed tasks whose owner is collected without disposing it runs from the finalizer, on the thread pool.</para>
 /// <para>While it runs, cancellation that comes from outside is kept away (<see cref="ManagedTask.Shield"/>). What it throws never hides how the body ended: it goes to
 /// <see cref="TaskRuntimeOptions.OnEvent"/> as <see cref="RuntimeEventKind.CleanUpFailed"/>, and so does, as <see cref="RuntimeEventKind.CleanUpLate"/>, that it was not done within its
 /// time; then it goes on, and nobody waits for it.</para>
@@ -94,7 +93,7 @@ public sealed class ResourceGuard : IAsyncDisposable
     /// <summary>Runs the clean-up, if nobody has; waits for it if it runs already. Does not throw what the clean-up throws.</summary>
     /// <remarks>A call from the clean-up itself returns at once. That the caller is canceled does not end its wait: what it guards is not given back before.</remarks>
     public Future DisposeAsync() =>
-        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.DisposeAsync(), "clean-up of", Name);
+        Homed.Disposal(_cleanUp.Engine.Housekeeping, _cleanUp.DisposeAsync(), "clean-up of", Name);
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync()
@@ -105,172 +104,4 @@ public sealed class ResourceGuard : IAsyncDisposable
 
     /// <summary>Name, and whether it still guards.</summary>
     public override string ToString() => $"guard of {Name}{(IsDone ? " (done)" : string.Empty)}";
-}
-
-/// <summary>One clean-up. States: armed, taken. The move is interlocked, so it runs once.</summary>
-internal abstract class CleanUp(string name, TimeSpan within, string file, int line) : TaskGuard
-{
-    private readonly ManagedTask? _task = ManagedTask.Stepped;
-
-    private static readonly object s_over = new();
-
-    // 1 from the moment in which somebody has decided to run it, or that it will not be run.
-    private int _taken;
-
-    // Null; a TaskCompletionSource, once somebody waits for the end of the clean-up; s_over from its end on. Interlocked.
-    private object? _end;
-
-    // The task that runs the user's code. Written by it.
-    private ManagedTask? _runner;
-
-    internal string Name => name;
-
-    internal Engine Engine { get; } = Engine.Ambient;
-
-    internal bool IsTaken => Atomics.Read(ref _taken) != 0;
-
-    /// <summary>Ties it to the end of the current task.</summary>
-    /// <returns>False outside managed tasks.</returns>
-    internal bool Bind()
-    {
-        _task?.AddGuard(this);
-        return _task is not null;
-    }
-
-    internal bool TryTake()
-    {
-        if (Atomics.Exchange(ref _taken, 1) != 0)
-        {
-            return false;
-        }
-
-        _task?.RemoveGuard(this);
-        return true;
-    }
-
-    /// <summary>Decides that it will not be run.</summary>
-    internal bool TryDismiss()
-    {
-        bool dismissed = TryTake();
-        if (dismissed)
-        {
-            NoteEnd();
-        }
-
-        return dismissed;
-    }
-
-    /// <summary>Runs it if nobody has, or waits for its end. Taken in the first step and not before: a future that is never run must not keep the end of the task from cleaning up.</summary>
-    internal async Future DisposeAsync()
-    {
-        if (TryTake())
-        {
-            await RunAsync();
-        }
-        else
-        {
-            await WhenOverAsync();
-        }
-    }
-
-    /// <summary>Waits until whoever has taken it has run it. For the clean-up itself that would be for ever, and it is over at once.</summary>
-    internal async Future WhenOverAsync()
-    {
-        if (ReferenceEquals(Volatile.Read(ref _end), s_over) || (ManagedTask.Current is { } current && ReferenceEquals(Volatile.Read(ref _runner), current)))
-        {
-            return;
-        }
-
-        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        object? before = Interlocked.CompareExchange(ref _end, over, null);
-        if (!ReferenceEquals(before, s_over))
-        {
-            await ((before as TaskCompletionSource) ?? over).Task.ConfigureAwait(false);
-        }
-    }
-
-    private void NoteEnd() => (Atomics.Exchange(ref _end, s_over) as TaskCompletionSource)?.TrySetResult();
-
-    internal sealed override Frame? TakeCleanUp() => Atomics.Exchange(ref _taken, 1) == 0 ? RunAsync().Frame : null;
-
-    /// <summary>Runs it, shielded. Never throws.</summary>
-    internal async Future RunAsync()
-    {
-        using CancelShield shield = ManagedTask.Shield();
-        try
-        {
-            Future cleanUp = CallAsync();
-            if (within == Timeout.InfiniteTimeSpan)
-            {
-                await cleanUp;
-            }
-            else
-            {
-                await InTimeAsync(SpawnCleanUp(cleanUp).AsTask()).ConfigureAwait(false); // a task of its own: it may have to be let go
-            }
-        }
-        catch (Exception error) // told, so that it does not hide how the body ended
-        {
-            Tell(RuntimeEventKind.CleanUpFailed, $"threw {error.GetType().Name}: {error.Message}", error);
-        }
-        finally
-        {
-            NoteEnd();
-        }
-    }
-
-    private async Future CallAsync()
-    {
-        Volatile.Write(ref _runner, ManagedTask.Current);
-        await Call();
-        Volatile.Write(ref _runner, null);
-    }
-
-    /// <summary>The code that owned the guard was collected. Runs the clean-up where it harms no finalizer.</summary>
-    internal void RunLost()
-    {
-        if (TryTake())
-        {
-            bool canRun = !Engine.Housekeeping.IsClosed;
-            Tell(
-                RuntimeEventKind.GuardLost,
-                $"was never disposed, and the code that owned it is gone; {(canRun ? "it runs now" : "it does not run, since its runtime has stopped")}. Dispose guards that are made outside managed tasks",
-                null);
-            ThreadPool.UnsafeQueueUserWorkItem(static cleanUp => _ = cleanUp.Engine.Housekeeping.IsClosed ? null : cleanUp.RunAsync().AsTask(), this, preferLocal: false);
-        }
-    }
-
-    /// <summary>Calls the user's code.</summary>
-    private protected abstract Future Call();
-
-    // Not at the root, whose tasks a stop cancels, those also that begin later.
-    private ManagedTask SpawnCleanUp(Future cleanUp) =>
-        cleanUp.Frame.SpawnInto(Engine.Housekeeping, TaskLabel.Of($"clean-up of {name}", nameof(ResourceGuard), null, file, line));
-
-    private async Task InTimeAsync(Task running)
-    {
-        try
-        {
-            await running.WaitAsync(within, Engine.Provider).ConfigureAwait(false);
-        }
-        catch (TimeoutException late) when (!running.IsCompleted)
-        {
-            Tell(RuntimeEventKind.CleanUpLate, FormattableString.Invariant($"was not done within {within.TotalSeconds:0.###} s; it goes on and nobody waits for it"), late);
-            _ = running.ContinueWith(
-                static (task, state) => ((CleanUp)state!).Tell(RuntimeEventKind.CleanUpFailed, $"threw, after its time: {task.Exception!.InnerException!.Message}", task.Exception),
-                this,
-                CancellationToken.None,
-                TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
-                TaskScheduler.Default);
-        }
-    }
-
-    private void Tell(RuntimeEventKind kind, string what, Exception? error) => Engine.Publish(new RuntimeEvent(
-        kind, $"The clean-up of {name}{(_task is null ? string.Empty : $" in {_task.Title}")} {what}", _task?.Id ?? default, error));
-}
-
-/// <inheritdoc/>
-internal sealed class CleanUp<T>(T resource, Func<T, Future> cleanUp, string name, TimeSpan within, string file, int line) : CleanUp(name, within, file, line)
-{
-    private protected override Future Call() => cleanUp(resource);
 }

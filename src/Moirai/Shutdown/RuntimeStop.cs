@@ -18,6 +18,9 @@ internal static class RuntimeStop
     // How long what was resumed may take before the next search, in the first round; each round doubles it. A search that helped nobody is the last.
     private static readonly TimeSpan s_firstRound = TimeSpan.FromMilliseconds(50);
 
+    // How long the callbacks of tokens may take, in real time, before the tasks that they end are waited for: a stop that gives canceled tasks no time has told them all the same.
+    private static readonly TimeSpan s_callbacks = TimeSpan.FromSeconds(1);
+
     internal static async Task<StopReport> RunAsync(Engine engine, StopBudgets budgets)
     {
         engine.IsStopped = true;
@@ -31,7 +34,7 @@ internal static class RuntimeStop
         IReadOnlyList<LeakedTask> leaks = [];
         if (!ended)
         {
-            engine.Root.Cancel(Cancellation.Cause(CancelKind.RuntimeStopped, engine, null, $"runtime '{engine.Name}'"));
+            await CancelAsync(engine).ConfigureAwait(false);
             ended = await WaitEmptyAsync(engine, clock, budgets.Cancel).ConfigureAwait(false);
             interrupted = Ended(engine) - drained;
             if (!ended && budgets.Leaks is { } policy)
@@ -50,6 +53,17 @@ internal static class RuntimeStop
         clock.Start(budgets.Drain);
         using CancellationTokenRegistration early = budgets.Drained.UnsafeRegister(static clock => ((Budget)clock!).End(), clock);
         return await WaitAsync(engine, clock.Over, new Emptiness(engine)).ConfigureAwait(false);
+    }
+
+    // Callbacks run on the thread pool; those that keep their thread go on, and nobody waits for them.
+    private static async Task CancelAsync(Engine engine)
+    {
+        var deliveries = new TokenDeliveries();
+        engine.Deliveries = deliveries;
+        engine.Root.Cancel(Cancellation.Cause(CancelKind.RuntimeStopped, engine, null, $"runtime '{engine.Name}'"));
+        using var patience = new Budget(TimeProvider.System);
+        patience.Start(s_callbacks);
+        await Task.WhenAny(deliveries.Close(), patience.Over).ConfigureAwait(false);
     }
 
     private static StopReport Report(Engine engine, IReadOnlyList<LeakedTask> leaks, long drained, long interrupted)
@@ -104,7 +118,11 @@ internal static class RuntimeStop
         clock.Start(abandon);
         while (!ended)
         {
-            LeakReport found = await LeakScan.RunAsync(engine, engine.Root, policy, told).ConfigureAwait(false);
+            if (await SearchAsync(engine, policy, told).ConfigureAwait(false) is not { } found)
+            {
+                break; // those that it would have healed are reported as left
+            }
+
             leaks.AddRange(found.Leaks.Where(leak => !leaks.Exists(known => known.Id == leak.Id)));
             bool helped = false;
             foreach (LeakedTask leak in found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly or LeakRemedy.Awaits))
@@ -130,6 +148,20 @@ internal static class RuntimeStop
 
         leaks.Sort(static (one, other) => one.Id.CompareTo(other.Id));
         return leaks;
+    }
+
+    /// <returns>Null when the finalizers of the process do not get done; that was told.</returns>
+    private static async Task<LeakReport?> SearchAsync(Engine engine, LeakPolicy policy, HashSet<TaskId> told)
+    {
+        try
+        {
+            return await LeakScan.RunAsync(engine, engine.Root, policy, told).ConfigureAwait(false);
+        }
+        catch (TimeoutException error)
+        {
+            engine.Publish(new RuntimeEvent(RuntimeEventKind.UnobservedFailure, $"The stop of runtime '{engine.Name}' has not looked for leaks: {error.Message}", default, error));
+            return null;
+        }
     }
 
     private static Task<bool> WaitEmptyAsync(Engine engine, Budget clock, TimeSpan budget)

@@ -61,16 +61,19 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
                 return;
             }
 
-            _called = true;
-            _calls++;
             if (_thread is not null)
             {
                 _bed.Call();
-                return;
+            }
+            else
+            {
+                // What is thrown here, because the machine has no thread to give, leaves all as it was: the next who plans tries again.
+                _thread = Bed.StartThread("Moirai timers", StackSize, static driver => ((ThreadDriver)driver!).Run(), this);
+                _starts++;
             }
 
-            _thread = Bed.StartThread("Moirai timers", StackSize, static driver => ((ThreadDriver)driver!).Run(), this);
-            _starts++;
+            _called = true;
+            _calls++;
         }
     }
 

@@ -401,13 +401,7 @@ public sealed class StopReportTests
 
     private static async Task PlainAsync(Task what, int depth) => await (depth == 0 ? what : PlainAsync(what, depth - 1));
 
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        while (!condition())
-        {
-            await Task.Yield();
-        }
-    }
+    private static Task UntilAsync(Func<bool> condition) => Eventually.IsAsync(condition);
 
     // The await site of each method is told too: the file and some line.
     private static string MethodOf(string frame)
