@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Futures;
 using Moirai.Ground;
 using Moirai.Wakers;
 
