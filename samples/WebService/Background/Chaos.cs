@@ -1,35 +1,30 @@
 using Moirai;
+using Moirai.Hosting;
 
-namespace WebService;
+namespace WebService.Background;
 
-/// <summary>Plants one trouble after the other, round after round, so that each can be seen found and named, and where it can be, healed: on the page at /moirai, and in <c>moirai top</c>.</summary>
-internal static class Chaos
+/// <summary>Plants one trouble after the other, round after round, so that each can be seen found and named, and where it can be, healed: on the page at /moirai, in <c>moirai top</c>, and at /health.</summary>
+internal sealed class Chaos(TaskRuntime runtime, [FromKeyedServices(Pools.Starved)] TaskPool starved, ServiceSettings settings) : ISupervisedTask
 {
-    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(12);
+    private readonly TimeSpan _while = settings.ChaosPace / 2;
 
-    public static void Begin(TaskRuntime runtime)
-    {
-        ManagedTask chaos = runtime.SpawnDetached(async _ => await RoundsAsync(runtime), name: "chaos");
-        chaos.IsResident = true;
-    }
-
-    private static async Future RoundsAsync(TaskRuntime runtime)
+    public async Future RunAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
-            await DeadlockAsync(runtime);
-            await Future.Delay(s_pause);
-            await LeakAsync(runtime);
-            await Future.Delay(s_pause);
-            await BlockWorkerAsync(runtime);
-            await Future.Delay(s_pause);
-            await StarvePoolAsync(runtime);
-            await Future.Delay(s_pause);
+            await DeadlockAsync();
+            await Future.Delay(settings.ChaosPace);
+            await LeakAsync();
+            await Future.Delay(settings.ChaosPace);
+            await BlockWorkerAsync();
+            await Future.Delay(settings.ChaosPace);
+            await StarvePoolAsync();
+            await Future.Delay(settings.ChaosPace);
         }
     }
 
-    // Found when the ring closes: the wait that closes it throws, and the other task goes on.
-    private static async Future DeadlockAsync(TaskRuntime runtime)
+    // Two tasks take two locks in opposite order. Found when the ring closes: the wait that closes it throws, gives its lock back, and the other task goes on.
+    private async Future DeadlockAsync()
     {
         using var stock = new AsyncMutex("stock");
         using var accounts = new AsyncMutex("accounts");
@@ -47,7 +42,7 @@ internal static class Chaos
             }
             catch (DeadlockException)
             {
-                // Meant: the page tells of it.
+                // Meant: one of the two is told so.
             }
         }
     }
@@ -63,41 +58,41 @@ internal static class Chaos
         }
     }
 
-    // Waits for an answer that nobody can give any more. Proved by the garbage collector, and resumed with an exception.
-    private static async Future LeakAsync(TaskRuntime runtime)
+    // Waits for an answer that nobody can give any more. Proved by the garbage collector, and resumed with an exception, so that its clean-up runs.
+    private async Future LeakAsync()
     {
-        Orphan(runtime);
-        await Future.Delay(TimeSpan.FromSeconds(5));
+        Orphan();
+        await Future.Delay(_while);
         await runtime.FindLeaksAsync(LeakPolicy.Heal);
     }
 
-    private static void Orphan(TaskRuntime runtime)
+    private void Orphan()
     {
         var nobody = new TaskCompletionSource();
         _ = runtime.SpawnDetached(_ => nobody.Task, name: "orphan");
     }
 
-    // Keeps its thread: the alarm names it while it does.
-    private static async Future BlockWorkerAsync(TaskRuntime runtime) => await runtime.SpawnDetached(
-        static async _ =>
-        {
-            await Future.Yield();
-            Thread.Sleep(TimeSpan.FromSeconds(4));
-        },
-        name: "blocked worker");
-
-    // One keeps the only slot, and others wait for it.
-    private static async Future StarvePoolAsync(TaskRuntime runtime)
+    // Keeps its thread. Nobody can take that away from it; the alarm names it for as long as it does.
+    private async Future BlockWorkerAsync()
     {
-        await using TaskPool pool = runtime.CreatePool("one at a time", maxTasks: 1);
-        await runtime.RunScopeAsync("starving", async scope =>
-        {
-            for (int i = 0; i < 5; i++)
+        TimeSpan hold = _while;
+        await runtime.SpawnDetached(
+            async token =>
             {
-                _ = scope.Spawn(async _ => await await pool.SpawnAsync(static async _ => await Future.Delay(TimeSpan.FromSeconds(4)), name: "slow"), name: "waits for a slot");
-            }
-
-            await Future.Yield();
-        });
+                await Future.Yield();
+                token.WaitHandle.WaitOne(hold);
+            },
+            name: "blocked worker");
     }
+
+    // One keeps the only slot of a pool, and others wait for it. It drains when they are through.
+    private async Future StarvePoolAsync() => await runtime.RunScopeAsync("starving", async scope =>
+    {
+        for (int i = 0; i < 4; i++)
+        {
+            _ = scope.Spawn(async _ => await await starved.SpawnAsync(async _ => await Future.Delay(_while / 2), name: "slow"), name: "waits for a slot");
+        }
+
+        await Future.Yield();
+    });
 }
