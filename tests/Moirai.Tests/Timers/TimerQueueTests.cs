@@ -189,6 +189,8 @@ public sealed class TimerQueueTests : IDisposable
         queue.LastLag.ShouldBe(TimeSpan.FromSeconds(1).Ticks);
         queue.MaxLag.ShouldBe(TimeSpan.FromSeconds(3).Ticks, "the latest ever, not the last");
         queue.Fired.ShouldBe(2);
+        TimerGauges gauges = queue.TakeGauges();
+        (gauges.MeanLag, gauges.LastLag, gauges.MaxLag).ShouldBe((TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)));
     }
 
     [Theory]
