@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Moirai.Alarms;
 using Moirai.Execution;
 using Moirai.Futures;
@@ -17,6 +18,8 @@ namespace Moirai;
 public sealed partial class TaskRuntime : IAsyncDisposable
 {
     private static readonly Lazy<TaskRuntime> s_default = new(MakeDefault);
+    private static readonly EventSubscribers s_defaultSubscribers = new();
+    private static readonly RecentEvents s_defaultRecent = new(TimeProvider.System);
 
     private readonly Engine _engine;
     private readonly TaskRuntimeOptions? _options;
@@ -45,12 +48,14 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         _subscribers = new EventSubscribers();
         Action<RuntimeEvent> onEvent = _subscribers.Tell + options.OnEvent;
         string name = options.Name;
+        var recent = new RecentEvents(options.TimeProvider);
         _engine = new Engine(
             options.Name,
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
-            what => EventOutlet.Publish(name, what, onEvent),
+            what => EventOutlet.Publish(name, recent, what, onEvent),
             options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks, AllowsCommands = options.AllowCommands };
+        recent.BelongTo(_engine);
         _engine.Unseen.WithResults = options.ReportUnseenResults;
         _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
         {
@@ -252,11 +257,16 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 
     private static TaskRuntime MakeDefault()
     {
-        var subscribers = new EventSubscribers();
-        Engine.DefaultPublish = what => EventOutlet.Publish("default", what, subscribers.Tell);
+        s_defaultRecent.BelongTo(Engine.Default);
         MakeKnown(Engine.Default);
-        return new TaskRuntime(Engine.Default, subscribers);
+        return new TaskRuntime(Engine.Default, s_defaultSubscribers);
     }
+
+    // The default engine stands as soon as plain code awaits a future or makes a guard, and has things to tell although nobody has asked for the roof over it.
+#pragma warning disable CA2255 // nothing else runs before both
+    [ModuleInitializer]
+#pragma warning restore CA2255
+    internal static void HearTheDefaultEngine() => Engine.DefaultPublish = static what => EventOutlet.Publish("default", s_defaultRecent, what, s_defaultSubscribers.Tell);
 
     private StopBudgets Budgets(TimeSpan drain, TimeSpan cancel, TimeSpan abandon) => new(drain, cancel, abandon, _options?.LeaksAtStop);
 

@@ -215,8 +215,8 @@ public sealed class TaskRuntimeStopTests
 
         Task<StopReport> first = world.Runtime.StopAsync(TimeSpan.Zero, 60 * Second);
 
-        again.ShouldBeSameAs(first);
         (await first).Left.ShouldBeEmpty();
+        again.ShouldBeSameAs(first);
     }
 
     [Fact]
@@ -237,15 +237,9 @@ public sealed class TaskRuntimeStopTests
 
         Task<StopReport> first = world.Runtime.StopAsync(TimeSpan.Zero, 60 * Second);
 
-        again.ShouldBeSameAs(first);
         (await first).Left.ShouldBeEmpty();
+        again.ShouldBeSameAs(first);
     }
 
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        while (!condition())
-        {
-            await Task.Yield();
-        }
-    }
+    private static Task UntilAsync(Func<bool> condition) => Eventually.IsAsync(condition);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Moirai.Testing;
 
 namespace Moirai.Tests;
@@ -53,6 +54,20 @@ internal sealed class World
             GC.Collect();
             GC.WaitForPendingFinalizers();
             Eventually.Is(() => Events.Length >= count, TimeSpan.FromMilliseconds(300)); // told by way of the thread pool
+        }
+
+        return Events;
+    }
+
+    /// <summary>The events, once the garbage collector has run, where none is meant to come of it: the time is what one more than there are would have for its way through the idle thread pool.</summary>
+    public RuntimeEvent[] EventsAfterNothingWasFound()
+    {
+        int count = Events.Length;
+        for (int i = 0; i < 3 && Events.Length == count; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            Eventually.Is(() => Events.Length > count, TimeSpan.FromMilliseconds(100));
         }
 
         return Events;
@@ -116,6 +131,13 @@ internal sealed class World
         ManagedTask task = Spawn(body, name);
         Run();
         return task;
+    }
+
+    /// <summary>Runs until a task has ended that something outside this world wakes: foreign code, by way of the thread pool. Fails when it does not end.</summary>
+    public void RunUntil(ManagedTask task)
+    {
+        using var failsafe = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        Executor.RunUntil(task, failsafe.Token);
     }
 
     /// <summary>The assertion behind every row: all is accounted for and nothing is left.</summary>
@@ -234,6 +256,17 @@ internal static class Eventually
         }
 
         return true;
+    }
+
+    /// <summary>Gives way to others until the condition holds. A test whose condition never comes true fails, and does not hang.</summary>
+    public static async Task IsAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
+    {
+        long began = TimeProvider.System.GetTimestamp();
+        while (!condition())
+        {
+            TimeProvider.System.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromSeconds(60), $"it never came true that {what}");
+            await Task.Yield();
+        }
     }
 }
 

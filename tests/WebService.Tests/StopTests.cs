@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using Microsoft.AspNetCore.Mvc;
 using Moirai;
+using WebService.Orders;
 using WebService.Upstreams;
 
 namespace WebService.Tests;

@@ -382,6 +382,9 @@ function drawLocks(snapshot) {
 
 const ALARMS = { BlockedTooLong: "Blocked too long", WorkerHeld: "Keeps its thread", Starved: "No thread", TimersLate: "Timers late", CancelIgnored: "Cancellation ignored", PoolFull: "Pool full" };
 
+// Of these the name is not that of the tasks which the alarm counts.
+const CROWDS = { Starved: "tasks are ready", TimersLate: "entries wait", PoolFull: "wait for a slot" };
+
 const words = kind => kind.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
 
 function ringOf(cycle) {
@@ -401,14 +404,17 @@ function drawFindings(frame) {
   show(banner, standing.length > 0);
 
   const now = Date.parse(frame.snapshot.takenAt);
+  const over = [
+    ...frame.deadlocks.filter(one => !one.stands).map(one => ({ key: `d${one.at}`, kind: "bad", title: "Deadlock, over", name: ringOf(one.cycle), at: one.at, more: "one of the waits has thrown, or one of the tasks was canceled, and the others went on" })),
+    ...frame.leaks.map(one => ({ key: `l${one.at}${one.task}`, kind: "bad", title: "Leak", name: one.taskName ?? "", at: one.at, task: one.task, more: one.message })),
+    ...frame.events.map(one => ({ key: `e${one.at}${one.task}`, kind: "", title: one.kind === "AlarmCleared" ? "Alarm, over" : words(one.kind), name: one.taskName ?? "", at: one.at, task: one.task, more: one.message.replace(/^alarm \d+ is over: /, "") })),
+  ].sort((a, b) => Date.parse(b.at) - Date.parse(a.at)); // what is there comes first, then what was, the newest first
   const items = [
     ...standing.map(one => ({ key: `d${one.at}`, kind: "bad", title: "Deadlock, standing", name: ringOf(one.cycle), at: one.at, task: one.cycle[0].task, more: one.cycle.map(edge => `${edge.taskName} waits in ${edge.waitSite}`).join(" · ") })),
-    ...frame.alarms.map(one => ({ key: `a${one.id}`, kind: "warn", title: ALARMS[one.kind] ?? one.kind, name: `${one.count > 1 ? `${num(one.count)} × ` : ""}${one.name}`, at: one.raisedAt, task: one.task, more: [`for ${span(one.lasted)}`, one.awaitSite && `at ${one.awaitSite}`, one.detail].filter(Boolean).join("; ") })),
-    ...frame.deadlocks.filter(one => !one.stands).map(one => ({ key: `d${one.at}`, kind: "bad", title: "Deadlock, over", name: ringOf(one.cycle), at: one.at, more: "one of the waits has thrown, or one of the tasks was canceled" })),
-    ...frame.leaks.map(one => ({ key: `l${one.at}${one.task}`, kind: "bad", title: "Leak", name: one.taskName ?? "", at: one.at, task: one.task, more: one.message })),
-    ...frame.events.map(one => ({ key: `e${one.at}${one.task}`, kind: "", title: words(one.kind), name: one.taskName ?? "", at: one.at, task: one.task, more: one.message })),
+    ...frame.alarms.map(one => ({ key: `a${one.id}`, kind: "warn", title: ALARMS[one.kind] ?? one.kind, name: `${one.count > 1 && !CROWDS[one.kind] ? `${num(one.count)} × ` : ""}${one.name}`, at: one.raisedAt, task: one.task, more: [`for ${span(one.lasted)}`, CROWDS[one.kind] && one.count > 0 && `${num(one.count)} ${CROWDS[one.kind]}`, one.awaitSite && `at ${one.awaitSite}`, one.detail].filter(Boolean).join("; ") })),
+    ...over,
   ].filter(one => !state.filter || holds(one.name, state.filter) || holds(one.more, state.filter));
-  const calm = frame.alarms.length === 0 && frame.deadlocks.length === 0 && frame.leaks.length === 0;
+  const calm = frame.alarms.length === 0 && frame.deadlocks.length === 0 && frame.leaks.length === 0 && !frame.events.some(one => one.kind === "AlarmCleared");
   show($("clear"), calm);
   text($("clear"), "✓ No alarm, no deadlock, no leak was found.");
   keep($("findings"), items, item => item.key,
@@ -549,7 +555,7 @@ function drawWaits({ waits }) {
     boxes.append(group);
   }
   picture.append(lines, boxes, labels);
-  Object.assign(picture.style, { width: "100%", maxWidth: `${width + 8}px`, minWidth: `${Math.round(.6 * width)}px`, height: "auto" }); // it shrinks a little before it is scrolled
+  Object.assign(picture.style, { width: "100%", maxWidth: `${width + 8}px`, minWidth: `${Math.round(.5 * width)}px`, height: "auto" }); // it shrinks a little before it is scrolled
   box.append(picture);
 }
 

@@ -36,6 +36,10 @@ internal abstract class CallbackSeat : WaitNode, IThreadPoolWorkItem
 
     internal sealed override void GoOn() => Post();
 
+    /// <summary>Whether it is the seat of a suspended plain method.</summary>
+    /// <param name="method">The object in which the platform keeps the method's machine.</param>
+    internal bool Continues(object method) => ReferenceEquals(_continuation?.Target, method);
+
     /// <summary>Called by the thread pool or the synchronization context.</summary>
     public virtual void Execute() => ExecuteContinuation();
 
@@ -93,6 +97,14 @@ internal abstract class CallbackSeat : WaitNode, IThreadPoolWorkItem
             _synchronization.Post(static state => ((CallbackSeat)state!).Execute(), this);
         }
     }
+}
+
+/// <summary>A place where plain code waits, too. Declared here, implemented by the synchronization primitives.</summary>
+internal interface IPlainSeats
+{
+    /// <summary>The seat in which a suspended plain method waits here; null when it has none.</summary>
+    /// <param name="method">The object in which the platform keeps the method's machine.</param>
+    CallbackSeat? FindSeat(object method);
 }
 
 /// <summary>A seat whose continuation is known when it is made.</summary>

@@ -152,7 +152,11 @@ internal static class Cancellation
             return;
         }
 
-        if (IsOnTimerThread(task.Engine, cause))
+        if (cause.Kind == CancelKind.RuntimeStopped && task.Engine.Deliveries is { } deliveries)
+        {
+            deliveries.Send(static late => CancelSources(late.task, late.sources), (task, sources));
+        }
+        else if (IsOnTimerThread(task.Engine, cause))
         {
             ThreadPool.UnsafeQueueUserWorkItem(static late => CancelSources(late.task, late.sources), (task, sources), preferLocal: false);
         }

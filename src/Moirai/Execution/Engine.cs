@@ -73,6 +73,9 @@ internal sealed class Engine
     /// <summary>Outcomes at which nobody has looked.</summary>
     internal UnseenLedger Unseen { get; }
 
+    /// <summary>What takes the tokens that the stop cancels to their callbacks. Set once, by the stop, before it cancels.</summary>
+    internal TokenDeliveries? Deliveries { get; set; }
+
     /// <summary>Held by nobody else: what the collector finds when it finds that the engine is lost. Set once, by the roof.</summary>
     internal object? Watch { get; set; }
 
@@ -118,7 +121,7 @@ internal sealed class Engine
         }
     }
 
-    /// <summary>Set by the roof before the default engine is made: where its events go.</summary>
+    /// <summary>Where the events of the default engine go. Set by the roof when the assembly is loaded.</summary>
     internal static Action<RuntimeEvent>? DefaultPublish { get; set; }
 
     /// <summary>The engine of the current task, else the default one.</summary>

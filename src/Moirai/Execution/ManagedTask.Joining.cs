@@ -64,7 +64,14 @@ public partial class ManagedTask
             unseen = null;
         }
 
-        links = (_extras as TaskExtras)?.Links;
+        TaskGuard? late = null;
+        links = null;
+        if (_extras is TaskExtras extras)
+        {
+            links = extras.Links;
+            late = TakeLateGuards(extras);
+        }
+
         CutWakersLocked();
         _extras = _extras is TaskExtras { OutlivesEnd: true } kept ? kept.AfterEnd() : null;
         Place = null;
@@ -99,7 +106,32 @@ public partial class ManagedTask
 
         _core.Gate.Exit();
         unseen?.Seen();
+        RunLateGuards(late);
         return winners;
+    }
+
+    // Guards of plain code for which nobody waits, and which has made them when the end had run the others. As a chain.
+    private static TaskGuard? TakeLateGuards(TaskExtras extras)
+    {
+        TaskGuard? chain = null;
+        while (extras.Guards.First is { } guard)
+        {
+            extras.Guards.Remove(guard);
+            guard.Next = chain;
+            chain = guard;
+        }
+
+        return chain;
+    }
+
+    private static void RunLateGuards(TaskGuard? chain)
+    {
+        while (chain is { } guard)
+        {
+            chain = guard.Next;
+            guard.Next = null;
+            guard.RunAfterEnd();
+        }
     }
 
     // A failure always, unless it was told as a leak already; a result, where the runtime is asked to watch over them.

@@ -93,15 +93,17 @@ public partial class ManagedTask : IWaitQueue
 
     /// <summary>The token for foreign code that the current task calls: canceled when the task is, or when the timeout or scope that the code runs under ends it.</summary>
     /// <remarks>Made at the first question. Under a shield it is not canceled by what comes from outside. <see cref="CancellationToken.None"/> outside managed tasks.</remarks>
-    public static CancellationToken CurrentToken => Current is { } task
-        ? task.InnermostRegion?.Token ?? task.Token
-        : CancellationToken.None;
+    public static CancellationToken CurrentToken => Stepped is { } task
+        ? task.InnermostToken
+        : TaskIdentity.Task is { } plain && !PlainShield.Covers(plain) ? plain.InnermostToken : CancellationToken.None;
 
     /// <summary>Keeps cancellation that comes from outside away from the current task until the shield is disposed. See <see cref="CancelShield"/>.</summary>
     /// <remarks>Outside managed tasks there is nothing to keep away, and it does nothing.</remarks>
-    public static CancelShield Shield() => new(Stepped);
+    public static CancelShield Shield() => new(Stepped, TaskIdentity.Task);
 
     internal Engine Engine => Group.Engine;
+
+    private CancellationToken InnermostToken => InnermostRegion?.Token ?? Token;
 
     /// <summary>The exception of a failed task, for who does not look on behalf of the user.</summary>
     internal Exception? Failure => IsEnded ? _tail as Exception ?? (_tail as Unseen)?.Error : null;
@@ -189,12 +191,39 @@ public partial class ManagedTask : IWaitQueue
     /// <summary>Under the gate.</summary>
     internal void ClearFlagLocked(TaskFlags flag) => _core.Flags &= ~flag;
 
-    /// <summary>Has the task's end run a clean-up, unless it has run by then. By the task's own thread.</summary>
-    internal void AddGuard(TaskGuard guard)
+    /// <summary>Has the task's end run a clean-up, unless it has run by then. By the task's own code; where that is plain, and nobody waits for it, the task may end meanwhile.</summary>
+    /// <returns>False when it has ended.</returns>
+    internal bool TryAddGuard(TaskGuard guard)
     {
         Lock();
-        ExtrasLocked().Guards.Push(guard);
+        bool lives = !IsEnded;
+        if (lives)
+        {
+            ExtrasLocked().Guards.Push(guard);
+        }
+
         Unlock();
+        return lives;
+    }
+
+    /// <summary>Adds the names of what is guarded or is just being given back, the youngest first. Leaves a suspect as it is.</summary>
+    internal void LookAtGuards(List<string> names)
+    {
+        if (_extras is not TaskExtras && (_core.Flags & TaskFlags.Suspected) == 0)
+        {
+            return;
+        }
+
+        _core.Gate.Enter();
+        if ((Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras) is TaskExtras extras)
+        {
+            for (TaskGuard? guard = extras.Guards.First; guard is not null; guard = guard.Next)
+            {
+                names.Add(guard.Describe());
+            }
+        }
+
+        _core.Gate.Exit();
     }
 
     /// <summary>Forgets a clean-up that has run. Harmless when the task does not know it any more.</summary>
@@ -209,14 +238,14 @@ public partial class ManagedTask : IWaitQueue
         Unlock();
     }
 
-    /// <summary>Takes out the youngest.</summary>
+    /// <summary>The youngest that nobody has run or is running. It stays in the list until it has run.</summary>
     internal TaskGuard? TakeGuard()
     {
         Lock();
         TaskGuard? guard = (_extras as TaskExtras)?.Guards.First;
-        if (guard is not null)
+        while (guard is { IsTaken: true })
         {
-            Extras!.Guards.Remove(guard);
+            guard = guard.Next;
         }
 
         Unlock();

@@ -73,7 +73,7 @@ internal sealed class TaskExtras
     // How many of the regions are shields.
     internal int Shields;
 
-    // The clean-up that the end waits for, the youngest first.
+    // The clean-up that the end waits for, the youngest first; each until it has run.
     internal IntrusiveList<TaskGuard> Guards;
 
     // What the body gave; set when clean-up runs after it.

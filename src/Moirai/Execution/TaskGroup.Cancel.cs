@@ -110,7 +110,11 @@ internal sealed partial class TaskGroup
 
         if (source is not null)
         {
-            if (Cancellation.IsOnTimerThread(Engine, cause))
+            if (cause.Kind == CancelKind.RuntimeStopped && Engine.Deliveries is { } deliveries)
+            {
+                deliveries.Send(static late => late.group.CancelSource(late.source), (group: this, source));
+            }
+            else if (Cancellation.IsOnTimerThread(Engine, cause))
             {
                 ThreadPool.UnsafeQueueUserWorkItem(static late => late.group.CancelSource(late.source), (group: this, source), preferLocal: false);
             }

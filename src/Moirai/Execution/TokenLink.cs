@@ -5,6 +5,9 @@ internal sealed class TokenLink
 {
     private readonly ManagedTask _task;
 
+    // The token is that of a task, which has called this one in plain code.
+    private readonly bool _isCallers;
+
     // Written under the task's gate.
     private TokenLink? _next;
 
@@ -14,16 +17,24 @@ internal sealed class TokenLink
     // Written by who makes the link, before it is entered in the task.
     private CancellationTokenRegistration _registration;
 
-    private TokenLink(ManagedTask task) => _task = task;
+    private TokenLink(ManagedTask task, bool isCallers)
+    {
+        _task = task;
+        _isCallers = isCallers;
+    }
 
-    internal static void Make(ManagedTask task, CancellationToken token)
+    /// <summary>Ties a task to a token.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="token">The token.</param>
+    /// <param name="isCallers">It is the token of the task that has called this one.</param>
+    internal static void Make(ManagedTask task, CancellationToken token, bool isCallers = false)
     {
         if (!token.CanBeCanceled || task.IsEnded)
         {
             return;
         }
 
-        var link = new TokenLink(task);
+        var link = new TokenLink(task, isCallers);
         link._registration = token.UnsafeRegister(static state => ((TokenLink)state!).Cancel(), link);
 
         task.Lock();
@@ -48,6 +59,21 @@ internal sealed class TokenLink
         for (TokenLink? link = first; link is not null; link = link._next)
         {
             link._registration.Unregister(); // does not wait for a callback that runs now, which then finds the task ended
+        }
+    }
+
+    /// <summary>Whether one of these links is to a token that comes from outside. Under the task's gate.</summary>
+    internal bool IsAnyFromOutside
+    {
+        get
+        {
+            TokenLink? link = this;
+            while (link is { _isCallers: true })
+            {
+                link = link._next;
+            }
+
+            return link is not null;
         }
     }
 

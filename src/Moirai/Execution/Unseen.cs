@@ -104,6 +104,21 @@ internal sealed class UnseenLedger(Action<RuntimeEvent> publish)
         publish(Unseen.Story(task, error, "at the Task into which AsTask passed it on"));
     }
 
+    /// <summary>A task has failed that was observed by who does not need it any more. Called once a task.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="error">Its failure.</param>
+    /// <param name="what">What it was, for the message.</param>
+    internal void TellUnneeded(ManagedTask task, Exception error, string what)
+    {
+        Interlocked.Increment(ref _told);
+        publish(new RuntimeEvent(
+            RuntimeEventKind.UnobservedFailure, $"{task.Title}, spawned at {task.SpawnSite}, {what}: {error.GetType().Name}: {error.Message}", task.Id, error)
+        {
+            TaskName = task.Name,
+            SpawnSite = task.SpawnSite,
+        });
+    }
+
     /// <summary>Nobody can look at it any more. Called by the finalizer's thread.</summary>
     internal void Lost(Unseen unseen)
     {

@@ -16,7 +16,10 @@ internal static class ForeignHealing
     private const BindingFlags Any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
     private const int DeepestChain = 10_000;
     // What could be failed, of things that are neither tasks nor methods.
-    private static readonly Func<object, bool> s_stands = static held => held is ManagedTask || FailMethod(held) is not null;
+    private static readonly Func<object, bool> s_stands = static held => held is ManagedTask or Frame or IPlainSeats || FailMethod(held) is not null;
+
+    // Where a context is set the platform lets no awaiting code go on inline. Plain code that keeps its thread, in a finally say, must not keep the search, and with it the stop.
+    private static readonly SynchronizationContext s_elsewhere = new Elsewhere();
 
     private const string Trimmed = "Where a field was trimmed away nothing is found, and the report says that the task could not be resumed.";
 
@@ -43,7 +46,7 @@ internal static class ForeignHealing
 
             if (walker.ReaderOf(awaited) is { } reader)
             {
-                if (walker.Awaited(reader, awaited, s_stands) is { } next)
+                if (OfOurs(walker.Awaited(reader, awaited, s_stands), awaited) is { } next)
                 {
                     todo.Push(next);
                 }
@@ -61,6 +64,14 @@ internal static class ForeignHealing
         return found;
     }
 
+    // Plain code may wait for what is ours: a future, for which it has made a task, or a primitive, in which it has a seat.
+    private static object? OfOurs(object? awaited, object method) => awaited switch
+    {
+        Frame future => future.Owner,
+        IPlainSeats place => place.FindSeat(method),
+        _ => awaited,
+    };
+
     /// <summary>Whether a promise stands for tasks that cannot be found from it: that of <c>Task.Run(async …)</c>, and that of <c>Task.WhenAll</c> without results, which only counts. The <c>finally</c> blocks behind it went with it.</summary>
     internal static bool HidesCode(object promise) =>
         promise.GetType().Name is var name && (name.StartsWith("UnwrapPromise", StringComparison.Ordinal) || name == "WhenAllPromise");
@@ -69,8 +80,10 @@ internal static class ForeignHealing
     /// <returns>False when it cannot be failed.</returns>
     internal static bool TryFail(object promise, Exception error)
     {
+        SynchronizationContext? own = SynchronizationContext.Current;
         try
         {
+            SynchronizationContext.SetSynchronizationContext(s_elsewhere);
             return promise switch
             {
                 ManagedTask => false,
@@ -81,6 +94,10 @@ internal static class ForeignHealing
         catch (Exception moved) when (moved is MissingMethodException or TargetInvocationException)
         {
             return false; // the report says that it could not be resumed
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(own);
         }
     }
 
@@ -113,6 +130,8 @@ internal static class ForeignHealing
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Trimmed)]
     private static MethodInfo? FailMethod(object promise) =>
         promise is ValueType ? null : promise.GetType().GetMethod("TrySetException", Any, [typeof(Exception)]);
+
+    private sealed class Elsewhere : SynchronizationContext;
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "TrySetException")]
     private static extern bool TrySetException(Task task, object exceptionObject);

@@ -7,6 +7,9 @@ internal static class Homed
 {
     internal static Future In(TaskGroup home, Future inner, string kind, string name) => new(new HomedFrame(home, inner.Frame, kind, name));
 
+    /// <summary>As the other, of what has to run although the plain code that awaits it was canceled.</summary>
+    internal static Future Disposal(TaskGroup home, Future inner, string kind, string name) => new(new HomedFrame(home, inner.Frame, kind, name, isDisposal: true));
+
     internal static Future<T> In<T>(TaskGroup home, Future<T> inner, string kind, string name) => new(new HomedFrame<T>(home, inner.Frame, kind, name));
 
     /// <summary>A step of <paramref name="caller"/>: calls <paramref name="inner"/> at the first, and takes its failure over at the second.</summary>
@@ -38,9 +41,11 @@ internal static class Homed
 }
 
 /// <summary>Calls one future and passes its outcome on.</summary>
-internal sealed class HomedFrame(TaskGroup home, Frame inner, string kind, string name) : Frame
+internal sealed class HomedFrame(TaskGroup home, Frame inner, string kind, string name, bool isDisposal = false) : Frame
 {
     private bool _called;
+
+    internal override bool IsDisposal => isDisposal;
 
     internal override TaskGroup Home => home;
 

@@ -28,9 +28,13 @@ internal sealed class LeakGraph
     // More are healed without a look at what they have in their locals: it would take longer than the search.
     private const int MostLookedInto = 10_000;
 
-    internal LeakGraph(List<ManagedTask> leaked)
+    // Waits of plain code live here. They are told of only where they have leaked by themselves.
+    private readonly TaskGroup _housekeeping;
+
+    internal LeakGraph(List<ManagedTask> leaked, TaskGroup housekeeping)
     {
         _leaked = leaked;
+        _housekeeping = housekeeping;
         _leaked.Sort(static (a, b) => a.Id.CompareTo(b.Id));
         var here = new HashSet<ManagedTask>(leaked);
         var inGroup = new Dictionary<object, List<ManagedTask>>();
@@ -164,10 +168,10 @@ internal sealed class LeakGraph
     internal List<LeakedTask> Judge(LeakPolicy policy)
     {
         var stories = _leaked.ConvertAll(task => LeakStory.Of(task, _promises.GetValueOrDefault(task)?.FirstOrDefault()));
+        HashSet<ManagedTask> waits = [.. _dependants.Values.SelectMany(static list => list)];
         if (policy == LeakPolicy.Heal)
         {
             HoldBack();
-            HashSet<ManagedTask> waits = [.. _dependants.Values.SelectMany(static list => list)];
             for (int i = 0; i < _leaked.Count; i++)
             {
                 if (!waits.Contains(_leaked[i]) && !_remedies.ContainsKey(_leaked[i]) && _leaked[i].Leaf?.Queue is not TaskGroup)
@@ -189,6 +193,11 @@ internal sealed class LeakGraph
         var leaks = new List<LeakedTask>();
         for (int i = 0; i < _leaked.Count; i++)
         {
+            if (ReferenceEquals(_leaked[i].Group, _housekeeping) && waits.Contains(_leaked[i]))
+            {
+                continue;
+            }
+
             leaks.Add(stories[i] with { Remedy = _remedies.GetValueOrDefault(_leaked[i]) });
         }
 

@@ -20,7 +20,7 @@ public enum LeakPolicy
 /// <param name="Frames">The methods it is in, the innermost first; plain <c>async</c> methods among them as far as they can be followed. Each with <c>file:line</c> of its await where there is a PDB: <c>Orders.SaveAsync (Orders.cs:42)</c>.</param>
 /// <param name="WaitsFor">What it waits for, such as <c>the end of #17 'reconcile'</c>.</param>
 /// <param name="Waited">How long it has waited by then, to the second.</param>
-/// <param name="Holds">What it holds that nobody else gets: slots, locks, open scopes.</param>
+/// <param name="Holds">What it holds that nobody else gets: slots, locks, open scopes, guarded resources.</param>
 /// <param name="Remedy">What was done about it.</param>
 public sealed record LeakedTask(
     TaskId Id, string Name, string SpawnSite, IReadOnlyList<string> Frames, string WaitsFor, TimeSpan Waited, IReadOnlyList<string> Holds, LeakRemedy Remedy)

@@ -7,18 +7,16 @@ namespace Moirai.Leaks;
 
 /// <summary>One search for tasks that nothing can wake.</summary>
 /// <remarks>
-/// The order: every waiting task lets go of its frames, and every group of such tasks lets go of those whom an end in it would wake; the collector runs; the sentinels that it
-/// could not reach name the leaked tasks; then everybody holds on again. Whoever touches a suspect meanwhile (a wake, a cancellation, a joiner) makes it hold on at once,
+/// The order: every waiting task lets go of its frames, and every group of such tasks lets go of those whom an end in it would wake; the collector runs; the tasks whose sentinels it
+/// could not reach have leaked; then everybody holds on again. Whoever touches a suspect meanwhile (a wake, a cancellation, a joiner) makes it hold on at once,
 /// and it is out of the search. Nothing is stopped.
-/// <para>Method: the proof by unreachability that Go's goroutine leak profile and the Boehm collector's leak finder rest on, here with the sentinels' finalizers as witnesses,
-/// so that what is found can be resumed.</para>
+/// <para>Method: the proof by unreachability that Go's goroutine leak profile and the Boehm collector's leak finder rest on, here with weak handles to sentinels as witnesses,
+/// and a keeper that brings back what is found, so that it can be resumed.</para>
 /// </remarks>
-internal sealed class LeakScan : ISuspicion
+internal sealed partial class LeakScan : ISuspicion
 {
     // A collection concerns the whole process; so there is one search at a time.
     private static readonly SemaphoreSlim s_one = new(1);
-
-    private readonly ConcurrentStack<Sentinel> _proved = new();
 
     // Strong, until the end: what suspects that turned out to live had held for their groups.
     private readonly ConcurrentStack<GroupTies> _kept = new();
@@ -27,7 +25,7 @@ internal sealed class LeakScan : ISuspicion
     private GroupTies? _lastKept;
 
     // The pages with suspects on them.
-    private readonly List<RosterPage> _suspects = [];
+    private readonly List<(RosterPage Roster, SuspectPage Page)> _suspects = [];
     private readonly List<GroupProbe> _groups = [];
 
     // Groups that heed a token which somebody can still cancel. What waits there is not lost, and neither is what it holds.
@@ -39,6 +37,9 @@ internal sealed class LeakScan : ISuspicion
     private SentinelKeeper? _keeper;
     private volatile bool _isOver;
     private TimeSpan _collecting;
+
+    /// <summary>How long the finalizers of the process may take, in real time, before a search gives up. For tests to shorten.</summary>
+    internal static TimeSpan FinalizersMayTake { get; set; } = TimeSpan.FromSeconds(30);
 
     // Collections that searches have asked for. Written by the one search, before it asks.
     private static int s_asked;
@@ -92,8 +93,6 @@ internal sealed class LeakScan : ISuspicion
 
     bool ISuspicion.IsOver => _isOver;
 
-    void ISuspicion.Proved(Sentinel sentinel) => _proved.Push(sentinel);
-
     // Mostly many suspects of one group come one after the other.
     void ISuspicion.Keep(GroupTies hold)
     {
@@ -112,11 +111,12 @@ internal sealed class LeakScan : ISuspicion
         {
             heeding = _heeding.Count;
             leaked = Prove(engine, top);
+            HeedOpenersOf(leaked);
         }
         while (_heeding.Count > heeding);
 
         // What the same collection has ended by itself (the lost end of a channel tells the other) is none of ours any more.
-        var graph = new LeakGraph(leaked.FindAll(task => task.State == TaskState.Blocked && !ReferenceEquals(task.Group, engine.Housekeeping)));
+        var graph = new LeakGraph(leaked.FindAll(static task => task.State == TaskState.Blocked), engine.Housekeeping);
         List<LeakedTask> leaks = graph.Judge(policy);
         foreach (LeakedTask leak in leaks)
         {
@@ -191,10 +191,22 @@ internal sealed class LeakScan : ISuspicion
             Interlocked.Increment(ref s_asked);
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
             collections = GC.CollectionCount(0);
-            GC.WaitForPendingFinalizers();
+            WaitForFinalizers();
         }
         while (collections != before + 1);
         _collecting += TimeProvider.System.GetElapsedTime(began);
+    }
+
+    // A finalizer of somebody's that never returns must not keep the search, nor all that come after it, nor a stop.
+    private static void WaitForFinalizers()
+    {
+        var waiting = new Thread(GC.WaitForPendingFinalizers) { IsBackground = true, Name = "Moirai: finalizers" };
+        waiting.UnsafeStart();
+        if (!waiting.Join(FinalizersMayTake))
+        {
+            throw new TimeoutException(
+                $"The finalizers of the process were not done within {FinalizersMayTake.TotalSeconds:0.#} s after a collection: one of them blocks, so nothing can be proved. Look for it at the stack of the finalizer's thread.");
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)] // nothing of the keeper may linger in the stack of who collects
@@ -250,7 +262,7 @@ internal sealed class LeakScan : ISuspicion
             }
 
             _live++;
-            bool suspected = !(isTimed && !task.IsCancelRequested) && !task.IsResident && !IsAsleep(task) && task.TrySuspect(page ??= Page(roster), common, onlyIfDeaf: isTimed);
+            bool suspected = !(isTimed && !task.IsCancelRequested) && !task.IsResident && !IsAsleep(task) && TrySuspect(task, page ??= Page(roster), common, onlyIfDeaf: isTimed);
             all &= suspected || task.HasLeft;
             _examined += suspected ? 1 : 0;
         }
@@ -258,10 +270,22 @@ internal sealed class LeakScan : ISuspicion
         return all;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // the sentinel must not linger in the stack of who collects
+    private static bool TrySuspect(ManagedTask task, SuspectPage page, SuspectGroup common, bool onlyIfDeaf)
+    {
+        Sentinel? sentinel = task.TrySuspect(page, common, onlyIfDeaf);
+        if (sentinel is not null)
+        {
+            page.Witness(task.Seat, sentinel);
+        }
+
+        return sentinel is not null;
+    }
+
     private SuspectPage Page(RosterPage roster)
     {
         var page = new SuspectPage(_keeper!, roster.Size);
-        _suspects.Add(roster);
+        _suspects.Add((roster, page));
         return page;
     }
 
@@ -282,21 +306,26 @@ internal sealed class LeakScan : ISuspicion
             }
         }
 
-        while (_proved.TryPop(out Sentinel? sentinel))
-        {
-            ManagedTask task = sentinel.Owner;
-            if (task.TryTakeProved(sentinel))
-            {
-                leaked.Add(task);
-            }
-        }
-
-        foreach (RosterPage roster in _suspects)
+        foreach ((RosterPage roster, SuspectPage page) in _suspects)
         {
             for (int i = 0; i < roster.Size; i++)
             {
-                roster[i]?.Restore();
+                if (roster[i] is not { } task)
+                {
+                    continue;
+                }
+
+                if (!page.IsUnreached((byte)i))
+                {
+                    task.Restore();
+                }
+                else if (task.TryTakeProved(page))
+                {
+                    leaked.Add(task);
+                }
             }
+
+            page.Dispose();
         }
 
         foreach (GroupProbe probe in _groups)

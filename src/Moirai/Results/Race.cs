@@ -65,6 +65,7 @@ public sealed partial class Race<T>
     private Race<T> Add(in Body<T> body, Func<T, bool>? accept)
     {
         ThrowIfStarted("was given another branch");
+        body.Root.MarkKnown(); // to the race, which begins it later
         _branches.Add(new Branch(body, accept));
         return this;
     }
@@ -212,11 +213,7 @@ public sealed partial class Race<T>
             if (branch is { Task: { State: TaskState.Failed } task } && which(branch))
             {
                 task.MarkObserved();
-                group.Engine.Publish(new RuntimeEvent(
-                    RuntimeEventKind.UnobservedFailure,
-                    $"{task.Title}, a branch of race '{Name}' that was no longer needed, failed: {task.Exception!.GetType().Name}: {task.Exception.Message}",
-                    task.Id,
-                    task.Exception));
+                group.Engine.Unseen.TellUnneeded(task, task.Exception!, $"a branch of race '{Name}' that was no longer needed, failed");
             }
         }
     }

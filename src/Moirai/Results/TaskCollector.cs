@@ -167,7 +167,7 @@ public sealed partial class TaskCollector<T> : IAsyncDisposable
 
     /// <summary>Cancels what still runs and waits for it. After a collection there is nothing left to do.</summary>
     /// <exception cref="InvalidOperationException">From the await: a task of the collector itself disposes it. The collector is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of collector", Name);
+    public Future DisposeAsync() => Homed.Disposal(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of collector", Name);
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync() => new(DisposeAsync().AsTask());

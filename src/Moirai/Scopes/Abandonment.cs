@@ -176,11 +176,7 @@ internal static class Abandonment
         {
             if (error is not null && task.IsAbandoned)
             {
-                task.Engine.Publish(new RuntimeEvent(
-                    RuntimeEventKind.UnobservedFailure,
-                    $"{task.Title}, called from '{task.Group.Name}', failed after it had been given up: {error.GetType().Name}: {error.Message}",
-                    task.Id,
-                    error));
+                task.Engine.Unseen.TellUnneeded(task, error, $"called from '{task.Group.Name}', failed after it had been given up");
             }
         }
     }

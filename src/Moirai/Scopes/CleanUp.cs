@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Futures;
 using Moirai.Ground;
 using Moirai.Wakers;
 
@@ -8,7 +9,8 @@ namespace Moirai;
 /// <summary>One clean-up. States: armed, taken. The move is interlocked, so it runs once.</summary>
 internal abstract class CleanUp(string name, TimeSpan within, string file, int line) : TaskGuard, IWaitQueue
 {
-    private readonly ManagedTask? _task = ManagedTask.Stepped;
+    // The task whose code has made it. Plain code that goes on inline inside a step of another task is not that one's.
+    private readonly ManagedTask? _task = TaskIdentity.Task ?? ManagedTask.Stepped;
 
     // 1 from the moment in which somebody has decided to run it, or that it will not be run.
     private int _taken;
@@ -23,28 +25,17 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
 
     internal string Name => name;
 
-    internal Engine Engine { get; } = Engine.Ambient;
+    internal Engine Engine => _task?.Engine ?? Engine.Default;
 
-    internal bool IsTaken => Atomics.Read(ref _taken) != 0;
+    internal override bool IsTaken => Atomics.Read(ref _taken) != 0;
 
     /// <summary>Ties it to the end of the current task.</summary>
     /// <returns>False outside managed tasks.</returns>
-    internal bool Bind()
-    {
-        _task?.AddGuard(this);
-        return _task is not null;
-    }
+    internal bool Bind() => _task?.TryAddGuard(this) == true;
 
-    internal bool TryTake()
-    {
-        if (Atomics.Exchange(ref _taken, 1) != 0)
-        {
-            return false;
-        }
+    internal bool TryTake() => Atomics.Exchange(ref _taken, 1) == 0;
 
-        _task?.RemoveGuard(this);
-        return true;
-    }
+    internal override string Describe() => IsTaken ? $"the clean-up of {name}, which is running" : $"{name} (guarded)";
 
     /// <summary>Decides that it will not be run.</summary>
     internal bool TryDismiss()
@@ -110,6 +101,7 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
 
     private void NoteEnd()
     {
+        _task?.RemoveGuard(this); // not before: who asks what the task holds is told what it gives back
         var batch = default(WakeBatch);
         _gate.Enter();
         _isOver = true;
@@ -131,7 +123,15 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
         return first;
     }
 
-    internal sealed override Frame? TakeCleanUp() => Atomics.Exchange(ref _taken, 1) == 0 ? RunAsync().Frame : null;
+    internal sealed override Frame? TakeCleanUp() => TryTake() ? RunAsync().Frame : null;
+
+    internal sealed override void RunAfterEnd()
+    {
+        if (TryTake())
+        {
+            RunOnThreadPool();
+        }
+    }
 
     /// <summary>Runs it, shielded. Never throws.</summary>
     internal async Future RunAsync()
@@ -171,14 +171,14 @@ internal abstract class CleanUp(string name, TimeSpan within, string file, int l
     {
         if (TryTake())
         {
-            bool canRun = !Engine.Housekeeping.IsClosed;
-            Tell(
-                RuntimeEventKind.GuardLost,
-                $"was never disposed, and the code that owned it is gone; {(canRun ? "it runs now" : "it does not run, since its runtime has stopped")}. Dispose guards that are made outside managed tasks",
-                null);
-            ThreadPool.UnsafeQueueUserWorkItem(static cleanUp => _ = cleanUp.Engine.Housekeeping.IsClosed ? null : cleanUp.RunAsync().AsTask(), this, preferLocal: false);
+            Tell(RuntimeEventKind.GuardLost, "was never disposed, and the code that owned it is gone; it runs now. Dispose guards that are made outside managed tasks", null);
+            RunOnThreadPool();
         }
     }
+
+    // As a task of its own, which is served also when its runtime has stopped.
+    private void RunOnThreadPool() => ThreadPool.UnsafeQueueUserWorkItem(
+        static cleanUp => _ = Homed.Disposal(cleanUp.Engine.Housekeeping, cleanUp.RunAsync(), "clean-up of", cleanUp.Name).AsTask(), this, preferLocal: false);
 
     /// <summary>Calls the user's code.</summary>
     private protected abstract Future Call();

@@ -7,8 +7,8 @@ namespace Moirai;
 /// <remarks>
 /// <c>await using ResourceGuard guard = ResourceGuard.Protect(connection, static c => c.CloseAsync(), "connection");</c>
 /// <para>It runs when the guard is disposed; else when the task in which the guard was made ends (returns, fails, is canceled with its scope or runtime, is found leaked): before the end is told to anybody,
-/// the youngest guard first. A guard made elsewhere whose owner is collected without disposing it runs from the finalizer, on the thread pool: outside managed tasks, and in plain <c>async</c> code after an await that had to wait,
-/// which the task only waits for. There <c>await using</c> is what runs it in time.</para>
+/// the youngest guard first. The plain <c>async</c> code that runs for a task is the task's (<see cref="ManagedTask.Current"/> names it); code for which the task does not wait, too, so what goes on after the task's end has to dispose
+/// what it guards, or to take it over (<see cref="Dismiss"/>). A guard made outside managed tasks whose owner is collected without disposing it runs from the finalizer, on the thread pool.</para>
 /// <para>While it runs, cancellation that comes from outside is kept away (<see cref="ManagedTask.Shield"/>). What it throws never hides how the body ended: it goes to
 /// <see cref="TaskRuntimeOptions.OnEvent"/> as <see cref="RuntimeEventKind.CleanUpFailed"/>, and so does, as <see cref="RuntimeEventKind.CleanUpLate"/>, that it was not done within its
 /// time; then it goes on, and nobody waits for it.</para>
@@ -93,7 +93,7 @@ public sealed class ResourceGuard : IAsyncDisposable
     /// <summary>Runs the clean-up, if nobody has; waits for it if it runs already. Does not throw what the clean-up throws.</summary>
     /// <remarks>A call from the clean-up itself returns at once. That the caller is canceled does not end its wait: what it guards is not given back before.</remarks>
     public Future DisposeAsync() =>
-        Homed.In(_cleanUp.Engine.Housekeeping, _cleanUp.DisposeAsync(), "clean-up of", Name);
+        Homed.Disposal(_cleanUp.Engine.Housekeeping, _cleanUp.DisposeAsync(), "clean-up of", Name);
 
     /// <inheritdoc/>
     ValueTask IAsyncDisposable.DisposeAsync()

@@ -78,7 +78,7 @@ public sealed partial class TaskPool : IAsyncDisposable
 
     /// <summary>Cancels what still runs, waits until all has ended, and closes the pool. After a drain there is nothing left to do, nor after the stop of the runtime, which has reported what did not end and for which nobody waits any more.</summary>
     /// <exception cref="InvalidOperationException">A task of the pool itself disposes it. The pool is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of pool", Name);
+    public Future DisposeAsync() => Homed.Disposal(_group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of pool", Name);
 
     private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {

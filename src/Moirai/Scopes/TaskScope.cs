@@ -104,7 +104,7 @@ public sealed partial class TaskScope : IAsyncDisposable, IEndListener
     /// <remarks>Does not throw the failures of tasks, since it may run while an exception of the body is on its way: <see cref="TaskRuntimeOptions.OnEvent"/> is told of
     /// those that no join has thrown. Disposing again does nothing.</remarks>
     /// <exception cref="InvalidOperationException">A task of the scope itself disposes it: it would wait for its own end. The scope is unchanged.</exception>
-    public Future DisposeAsync() => Homed.In(Group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of scope", Name);
+    public Future DisposeAsync() => Homed.Disposal(Group.Engine.Housekeeping, DisposeCoreAsync(TaskIdentity.Task), "disposal of scope", Name);
 
     private async Future DisposeCoreAsync(ManagedTask? plainCaller)
     {

@@ -15,8 +15,11 @@ internal readonly record struct StopBudgets(TimeSpan Drain, TimeSpan Cancel, Tim
 /// <summary>The order of a shutdown: stop intake, drain, cancel, prove and heal what can never end, abandon the rest, report.</summary>
 internal static class RuntimeStop
 {
-    // How long what was resumed may take before the next search, in the first round; each round doubles it. A search that helped nobody is the last.
+    // How long what was resumed may take before the next search, in the first round; each round doubles it, so they are few.
     private static readonly TimeSpan s_firstRound = TimeSpan.FromMilliseconds(50);
+
+    // How long the callbacks of tokens may take, in real time, before the tasks that they end are waited for: a stop that gives canceled tasks no time has told them all the same.
+    private static readonly TimeSpan s_callbacks = TimeSpan.FromSeconds(1);
 
     internal static async Task<StopReport> RunAsync(Engine engine, StopBudgets budgets)
     {
@@ -31,7 +34,7 @@ internal static class RuntimeStop
         IReadOnlyList<LeakedTask> leaks = [];
         if (!ended)
         {
-            engine.Root.Cancel(Cancellation.Cause(CancelKind.RuntimeStopped, engine, null, $"runtime '{engine.Name}'"));
+            await CancelAsync(engine).ConfigureAwait(false);
             ended = await WaitEmptyAsync(engine, clock, budgets.Cancel).ConfigureAwait(false);
             interrupted = Ended(engine) - drained;
             if (!ended && budgets.Leaks is { } policy)
@@ -50,6 +53,17 @@ internal static class RuntimeStop
         clock.Start(budgets.Drain);
         using CancellationTokenRegistration early = budgets.Drained.UnsafeRegister(static clock => ((Budget)clock!).End(), clock);
         return await WaitAsync(engine, clock.Over, new Emptiness(engine)).ConfigureAwait(false);
+    }
+
+    // Callbacks run on the thread pool; those that keep their thread go on, and nobody waits for them.
+    private static async Task CancelAsync(Engine engine)
+    {
+        var deliveries = new TokenDeliveries();
+        engine.Deliveries = deliveries;
+        engine.Root.Cancel(Cancellation.Cause(CancelKind.RuntimeStopped, engine, null, $"runtime '{engine.Name}'"));
+        using var patience = new Budget(TimeProvider.System);
+        patience.Start(s_callbacks);
+        await Task.WhenAny(deliveries.Close(), patience.Over).ConfigureAwait(false);
     }
 
     private static StopReport Report(Engine engine, IReadOnlyList<LeakedTask> leaks, long drained, long interrupted)
@@ -91,7 +105,7 @@ internal static class RuntimeStop
         return counts.Completed + counts.Failed + counts.Canceled;
     }
 
-    /// <summary>Looks for what can never end, and waits for what was resumed; then looks again, as long as that has helped and time is left. A clean-up may wait for something that was lost, too, and what ends may
+    /// <summary>Looks for what can never end, and waits for what was resumed; then looks again, as long as some of that has not ended and time is left. A clean-up may wait for something that was lost, too, and what ends may
     /// have been the last to hold what another waits for.</summary>
     private static async Task<IReadOnlyList<LeakedTask>> HealAsync(Engine engine, Budget clock, TimeSpan abandon, LeakPolicy policy)
     {
@@ -100,36 +114,41 @@ internal static class RuntimeStop
         using var round = new Budget(engine.Provider);
         TimeSpan patience = s_firstRound;
         HashSet<TaskId> resumed = [];
-        bool ended = false;
+        bool over = false;
         clock.Start(abandon);
-        while (!ended)
+        while (!over && await SearchAsync(engine, policy, told).ConfigureAwait(false) is { } found)
         {
-            LeakReport found = await LeakScan.RunAsync(engine, engine.Root, policy, told).ConfigureAwait(false);
             leaks.AddRange(found.Leaks.Where(leak => !leaks.Exists(known => known.Id == leak.Id)));
-            bool helped = false;
-            foreach (LeakedTask leak in found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly or LeakRemedy.Awaits))
-            {
-                resumed.Add(leak.Id);
-                helped = true;
-            }
-
+            resumed.UnionWith(found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly or LeakRemedy.Awaits).Select(static leak => leak.Id));
             List<ManagedTask> tasks = engine.Root.CollectTasks();
-            tasks.RemoveAll(task => !resumed.Contains(task.Id));
-            var ends = new Ends(tasks);
-            if (!helped)
+            tasks.RemoveAll(task => !resumed.Contains(task.Id) || task.HasLeft);
+            if (tasks.Count == 0 && found.Leaks.All(leak => !resumed.Contains(leak.Id)))
             {
-                await WaitAsync(engine, clock.Over, ends).ConfigureAwait(false);
-                break; // what they wait for now, if they wait, is not lost
+                break; // what is left, if anything is, waits for what is not lost
             }
 
             round.Start(patience);
             patience *= 2;
-            await WaitAsync(engine, Task.WhenAny(clock.Over, round.Over), ends).ConfigureAwait(false);
-            ended = clock.Over.IsCompleted || engine.Root.FirstBusy() is null;
+            await WaitAsync(engine, Task.WhenAny(clock.Over, round.Over), new Ends(tasks)).ConfigureAwait(false);
+            over = clock.Over.IsCompleted || engine.Root.FirstBusy() is null;
         }
 
         leaks.Sort(static (one, other) => one.Id.CompareTo(other.Id));
         return leaks;
+    }
+
+    /// <returns>Null when the finalizers of the process do not get done; that was told.</returns>
+    private static async Task<LeakReport?> SearchAsync(Engine engine, LeakPolicy policy, HashSet<TaskId> told)
+    {
+        try
+        {
+            return await LeakScan.RunAsync(engine, engine.Root, policy, told).ConfigureAwait(false);
+        }
+        catch (TimeoutException error)
+        {
+            engine.Publish(new RuntimeEvent(RuntimeEventKind.UnobservedFailure, $"The stop of runtime '{engine.Name}' has not looked for leaks: {error.Message}", default, error));
+            return null;
+        }
     }
 
     private static Task<bool> WaitEmptyAsync(Engine engine, Budget clock, TimeSpan budget)

@@ -65,7 +65,7 @@ public sealed record StopReport(string Runtime, long Completed, long Failed, lon
 /// <param name="Frames">The methods it waits in, the innermost first, each with <c>file:line</c> of its await where there is a PDB; empty for a task that was running.</param>
 /// <param name="WaitingFor">What it was waiting for.</param>
 /// <param name="Waited">How long, to the second; null when it was not waiting.</param>
-/// <param name="Holds">What it holds that nobody else gets: slots, locks, open scopes.</param>
+/// <param name="Holds">What it holds that nobody else gets: slots, locks, open scopes, guarded resources; and the clean-up that is running.</param>
 public sealed record LeftTask(
     TaskId Id, string Name, TaskState State, string SpawnSite, IReadOnlyList<string> Frames, string WaitingFor, TimeSpan? Waited, IReadOnlyList<string> Holds)
 {

@@ -1,5 +1,6 @@
 using Moirai.Execution;
 using Moirai.Sites;
+using Moirai.Sync;
 using Moirai.Wakers;
 
 namespace Moirai.Stories;
@@ -25,6 +26,7 @@ internal static class TaskStory
     internal static string WaitsFor(ManagedTask task, object? promise) => promise switch
     {
         ManagedTask awaited => $"the end of {awaited.Title}",
+        PlainSeat seat => seat.DescribeWait(),
         Task => "a Task that nobody completes",
         not null and not IWaitQueue => $"a {promise.GetType().Name} that nobody completes",
         _ => task.DescribeWait(),
@@ -53,6 +55,7 @@ internal static class TaskStory
             holds.Add((hold.What as SynchronizationPrimitive)?.Title ?? hold.What!.ToString() ?? "a lock");
         }
 
+        task.LookAtGuards(holds);
         return holds;
     }
 }

@@ -18,6 +18,9 @@ internal sealed class PlainSeat : CallbackSeat
     // Written before the continuation runs.
     private bool _isOver;
 
+    // What the await throws since nobody can end the wait any more. Written before the continuation runs.
+    private Exception? _leak;
+
     internal PlainSeat(SynchronizationPrimitive primitive, long request, CancellationToken token)
         : base(captureSynchronization: true)
     {
@@ -65,7 +68,28 @@ internal sealed class PlainSeat : CallbackSeat
     {
         TakeDelivery(context);
         _registration.Unregister();
+        if (_leak is { } leak)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(leak);
+        }
+
         return Signal;
+    }
+
+    /// <summary>Ends a wait that nobody can end any more: the await throws. Found by its name, as the platform's promises are.</summary>
+    /// <returns>False when the wait is over.</returns>
+    internal bool TrySetException(Exception leak)
+    {
+        if (!TryClaim())
+        {
+            return false;
+        }
+
+        _leak = leak;
+        ((IWaitQueue)_primitive).Remove(this);
+        Signal = WaitSignal.Leaked;
+        GoOn();
+        return true;
     }
 
     private void Abandon()

@@ -12,7 +12,7 @@ namespace Moirai;
 /// <para>A primitive is open until it is disposed, or broken by a holder that ends without giving back. Then everybody who waits is told, and so is whoever comes later:
 /// <see cref="ObjectDisposedException"/> or <see cref="BrokenSynchronizationException"/>. Not for derivation outside Moirai.</para>
 /// </remarks>
-public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IDisposable
+public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IPlainSeats, IDisposable
 {
     // Guards the queue and the end, and whatever else the primitive says. Taken for a few instructions; no user code runs under it.
     private protected SpinGate Gate;
@@ -125,6 +125,19 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IDi
 
         Gate.Exit();
         return waiters;
+    }
+
+    CallbackSeat? IPlainSeats.FindSeat(object method)
+    {
+        Gate.Enter();
+        WaitNode? node = Queue.Head;
+        while (node is not null && !(node is CallbackSeat seat && seat.Continues(method)))
+        {
+            node = node.Next;
+        }
+
+        Gate.Exit();
+        return node as CallbackSeat;
     }
 
     /// <inheritdoc cref="IBlocking.HasManyBlockers"/>

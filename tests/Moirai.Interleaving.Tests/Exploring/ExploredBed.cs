@@ -12,6 +12,9 @@ internal sealed class ExploredBed
     // Grows with each call.
     private int _calls;
 
+    /// <summary>What one run has left on a shelf would change the next.</summary>
+    public static bool ReusesFrames => false;
+
     public Held Enter([CallerMemberName] string member = "", [CallerFilePath] string file = "")
     {
         if (Run.Current is not { } run)

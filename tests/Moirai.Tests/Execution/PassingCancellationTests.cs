@@ -7,6 +7,7 @@ namespace Moirai.Tests.Execution;
 public sealed class PassingCancellationTests
 {
     private static readonly TimeSpan Forever = Timeout.InfiniteTimeSpan;
+    private static readonly AsyncLocal<object?> s_ambient = new();
 
     [Fact]
     public void A_task_that_nobody_watches_over_is_canceled_without_an_exception()
@@ -167,6 +168,26 @@ public sealed class PassingCancellationTests
 
     [Theory]
     [InlineData(false)]
+    [InlineData(true)] // the twin: the future keeps the context of its last step
+    public void B4_a_kept_future_that_was_passed_over_keeps_no_ambient_value(bool planted)
+    {
+        var world = new World();
+        (Future[] kept, WeakReference ambient) = PassOverAmbient(world, planted);
+        if (planted)
+        {
+            Twin.IsCaught(() => Garbage.ShouldBeGone(ambient), "still reachable");
+        }
+        else
+        {
+            Garbage.ShouldBeGone(ambient);
+        }
+
+        world.ShouldBeEmpty();
+        GC.KeepAlive(kept);
+    }
+
+    [Theory]
+    [InlineData(false)]
     [InlineData(true)] // the twin: somebody holds the task
     public void A_token_that_lives_on_does_not_keep_a_wait_that_was_passed_over(bool held)
     {
@@ -289,6 +310,33 @@ public sealed class PassingCancellationTests
             seen.Add($"caught: {error.Cause.Reason}");
             throw;
         }
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static (Future[] Kept, WeakReference Ambient) PassOverAmbient(World world, bool planted)
+    {
+        var kept = new Future[2];
+        var ambient = new object();
+        ManagedTask task = world.Start(_ => RootAsync(kept, ambient));
+        ExecutionContext context = kept[0].Frame.Context!;
+        ThrownBy(() => CancelAndRun(world, task)).ShouldBe(0, "all of them were passed over");
+        task.State.ShouldBe(TaskState.Canceled);
+        if (planted)
+        {
+            kept[0].Frame.Context = context;
+        }
+
+        return (kept, new WeakReference(ambient));
+
+        static async Future RootAsync(Future[] kept, object ambient) => await Note(kept, 1, MiddleAsync(kept, ambient));
+
+        static async Future MiddleAsync(Future[] kept, object ambient)
+        {
+            s_ambient.Value = ambient;
+            await Note(kept, 0, InnerAsync());
+        }
+
+        static Future Note(Future[] kept, int index, Future future) => kept[index] = future;
     }
 
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]

@@ -35,7 +35,7 @@ public sealed class CombinatorHealingTests
         ManagedTask task = Lose(way);
         await UntilAsync(() => _permits.CurrentCount == permits);
         LeakReport report = LeakReportOfNone;
-        while (report.IsClean)
+        for (int i = 0; i < 1_000 && report.IsClean; i++)
         {
             report = await _world.Runtime.FindLeaksAsync(); // the thread that has started it may have it on its stack for a moment
         }
@@ -113,12 +113,11 @@ public sealed class CombinatorHealingTests
 
     private async Task UntilAsync(Func<bool> condition)
     {
-        while (!condition())
+        await Eventually.IsAsync(() =>
         {
             _world.Run();
-            await Task.Yield();
-        }
-
+            return condition();
+        });
         _world.Run();
     }
 }

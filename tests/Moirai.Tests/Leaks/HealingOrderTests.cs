@@ -72,14 +72,11 @@ public sealed class HealingOrderTests
         return (consumer, producer);
     }
 
-    private async Task EndedAsync(params ManagedTask[] tasks)
+    private Task EndedAsync(params ManagedTask[] tasks) => Eventually.IsAsync(() =>
     {
-        while (!Array.TrueForAll(tasks, static task => task.IsEnded))
-        {
-            _world.Run();
-            await Task.Yield();
-        }
-    }
+        _world.Run();
+        return Array.TrueForAll(tasks, static task => task.IsEnded);
+    });
 
     private static async Future ConsumeAsync(Task promise) => await promise;
 

@@ -16,6 +16,7 @@ public sealed record LeakProgram(string Name, Func<object, object?> Run, params 
 internal static class LeakCorpus
 {
     private static readonly Dictionary<string, object> s_static = [];
+    private static readonly ConditionalWeakTable<object, object> s_weak = [];
 
     public static IEnumerable<LeakProgram> All =>
     [
@@ -26,6 +27,11 @@ internal static class LeakCorpus
         P("a lost task of a promise", w => { _ = w.Spawn(AwaitTask(new TaskCompletionSource().Task)); return null; }, "AwaitTask"),
         P("only the task of a promise is held", w => { Task t = new TaskCompletionSource().Task; _ = w.Spawn(AwaitTask(t)); return t; }),
         P("a promise that a blocked thread holds", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitPromise(p)); return HeldByThread(p); }),
+        P("a promise that a running task holds", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitPromise(p)); return HeldByTask(p); }),
+        P("a promise that a sleeping task keeps", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitPromise(p)); _ = w.Spawn(KeepOver(Sleep(), p), "keeper"); return null; }),
+        P("a promise that a leaked task keeps", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitPromise(p)); _ = w.Spawn(KeepOver(AwaitPromise(new()), p), "keeper"); return null; }, "AwaitPromise", "keeper"),
+        P("a promise in a weak table whose key is held", w => { var p = new TaskCompletionSource(); var key = new object(); s_weak.Add(key, p); _ = w.Spawn(AwaitPromise(p)); return key; }),
+        P("a promise in a weak table whose key is lost", w => { var p = new TaskCompletionSource(); s_weak.Add(new object(), p); _ = w.Spawn(AwaitPromise(p)); return null; }, "AwaitPromise"),
         P("a promise that a running timer keeps", w => { var p = new TaskCompletionSource(); _ = w.Spawn(AwaitPromise(p)); return TimeProvider.System.CreateTimer(static p => ((TaskCompletionSource)p!).TrySetResult(), p, TimeSpan.FromHours(1), Timeout.InfiniteTimeSpan); }),
         P("a promise behind an event that is held", w => { var bell = new Bell(); _ = w.Spawn(AwaitBell(bell)); return bell; }),
         P("a promise behind an event that is lost", w => { _ = w.Spawn(AwaitBell(new Bell())); return null; }, "AwaitBell"),
@@ -60,6 +66,21 @@ internal static class LeakCorpus
         P("a task tied to a held token", w => { var c = new CancellationTokenSource(); _ = w.Spawn(AwaitPromise(new())).CancelWith(c.Token); return c; }),
         P("a scope that heeds a lost token", w => { _ = w.Spawn(ScopeOver(w, new CancellationTokenSource().Token)); return null; }, "ScopeOver", "AwaitPromise"),
         P("a scope that heeds a held token", w => { var c = new CancellationTokenSource(); _ = w.Spawn(ScopeOver(w, c.Token)); return c; }),
+
+        P("a child whose parent is tied to a held token", w => { var c = new CancellationTokenSource(); _ = w.Spawn(ScopeHearing(w)).CancelWith(c.Token); return c; }),
+        P("a child whose parent is tied to a lost token", w => { _ = w.Spawn(ScopeHearing(w)).CancelWith(new CancellationTokenSource().Token); return null; }, "ScopeHearing", "Hear"),
+        P("a child of a scope in plain code under a deadline", w => { _ = w.Spawn(PlainScope(w, TimeSpan.FromHours(1))); return null; }),
+        P("a child of a scope in plain code without a deadline", w => { _ = w.Spawn(PlainScope(w, Timeout.InfiniteTimeSpan)); return null; }, "PlainScope", "plain", "scope inner", "Hear"),
+        P("plain code that waits at a lost notify", w => { var n = new Notify(); _ = w.Spawn(async Task (_) => await n.WaitAsync(), "plain"); return null; }, "plain"),
+        P("plain code that waits at a held notify", w => { var n = new Notify(); _ = w.Spawn(async Task (_) => await n.WaitAsync(), "plain"); return n; }),
+        P("plain code that waits at a lost notify after another await", w => { var n = new Notify(); var gate = new TaskCompletionSource(); _ = w.Spawn(_ => HearLater(gate.Task, n), "plain"); w.Run(); Open(gate); return null; }, "plain"),
+        P("plain code that waits for a lock whose holder has leaked", w => { var m = new AsyncMutex("m"); _ = w.Spawn(HoldForEver(m), "holder"); _ = w.Spawn(async Task (_) => { using (await m.LockAsync()) { w.Log("locked"); } }, "plain"); return null; }, "holder", "plain"),
+        P("plain code that joins a leaked task", w => { ManagedTask t = w.Spawn(Hear(new())); _ = w.Spawn(async Task (_) => await t, "plain"); return null; }, "Hear", "plain"),
+        P("plain code that awaits a leaked future", w => { _ = w.Spawn(async Task (_) => await Hear(new()), "plain"); return null; }, "Hear", "plain"),
+        P("plain code that awaits a future whose source is held", w => { var n = new Notify(); _ = w.Spawn(async Task (_) => await Hear(n), "plain"); return n; }),
+        P("plain code that joins a scope with a leaked task", w => { TaskScope s = w.Runtime.OpenScope("joined"); _ = s.Spawn(Hear(new())); _ = w.Spawn(async Task (_) => await s.JoinAsync(), "plain"); return null; }, "Hear", "plain"),
+        P("plain code that gives back what waits for something lost", w => { _ = w.Spawn(async Task (_) => await ResourceGuard.Protect(0, static _ => AwaitPromise(new()), "x").DisposeAsync(), "plain"); return null; }, "clean-up of x", "plain"),
+        P("one of two children of a scope in plain code sleeps", w => { _ = w.Spawn(async Task (_) => await SleeperAndHearer(w), "plain"); return null; }, "Hear"),
 
         // Tasks that wait for tasks.
         P("a join of a leaked task", w => { ManagedTask a = w.Spawn(AwaitPromise(new())); _ = w.Spawn(Join(a)); return null; }, "AwaitPromise", "Join"),
@@ -126,6 +147,10 @@ internal static class LeakCorpus
         P("a canceled deaf task under a timeout whose promise is held", w => { var p = new TaskCompletionSource(); ManagedTask t = w.Spawn(AwaitPromise(p).WithTimeout(TimeSpan.FromHours(1)), "timed"); w.Run(); t.Cancel(); return p; }),
         P("a wait for the next tick", w => { _ = w.Spawn(Beat(new Interval(TimeSpan.FromHours(1)), null)); return null; }),
         P("a wait for a lost promise after a tick", w => { _ = w.Spawn(Beat(new Interval(TimeSpan.Zero, TimeSpan.FromHours(1)), new())); return null; }, "Beat"),
+
+        // Mixed chains.
+        P("a mixed chain that ends at a lost promise", w => { MixedChain(w, new()); return null; }, "source", "locker", "reader", "joiner", "waits for all"),
+        P("a mixed chain that ends at a held promise", w => { var p = new TaskCompletionSource(); MixedChain(w, p); return p; }),
 
         // Time, marks, wakers.
         P("a sleeper", w => { _ = w.Spawn(Sleep()); return null; }),
@@ -299,6 +324,77 @@ internal static class LeakCorpus
         await (after?.Task ?? Task.CompletedTask);
     }
 
+    private static async Future KeepOver(Future wait, object kept)
+    {
+        await wait;
+        GC.KeepAlive(kept);
+    }
+
+    private static async Task HearLater(Task first, Notify notify)
+    {
+        await first.ConfigureAwait(false);
+        await notify.WaitAsync();
+    }
+
+    // On a thread of its own, where what waits goes on inline.
+    private static void Open(TaskCompletionSource gate)
+    {
+        var opener = new Thread(gate.SetResult);
+        opener.Start();
+        opener.Join();
+    }
+
+    private static async Future HoldForEver(AsyncMutex mutex)
+    {
+        using (await mutex.LockAsync())
+        {
+            await new TaskCompletionSource().Task;
+        }
+    }
+
+    private static async Future ScopeHearing(World world) =>
+        await world.Runtime.RunScopeAsync("scope", async scope => { _ = scope.Spawn(Hear(new())); });
+
+    private static async Future PlainScope(World world, TimeSpan within) => await world.Runtime.RunScopeAsync(
+        "around",
+        within,
+        async scope => { _ = scope.Spawn(async Task (token) => await world.Runtime.RunScopeAsync("inner", async inner => { _ = inner.Spawn(Hear(new())); }), "plain"); });
+
+    private static async Future SleeperAndHearer(World world) => await world.Runtime.RunScopeAsync("siblings", async scope =>
+    {
+        _ = scope.Spawn(Hear(new()));
+        _ = scope.Spawn(Sleep());
+    });
+
+    // A lock whose holder waits for the promise, a channel whose writer waits for the lock, a reader of the channel, one who waits for that, and one who waits for all of them.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void MixedChain(World world, TaskCompletionSource promise)
+    {
+        var mutex = new AsyncMutex("m");
+        var channel = Channel.CreateUnbounded<int>();
+        ManagedTask source = world.Spawn(Source(mutex, promise), "source");
+        ManagedTask locker = world.Spawn(Locker(mutex, channel.Writer), "locker");
+        ManagedTask reader = world.Spawn(Read(channel.Reader), "reader");
+        ManagedTask joiner = world.Spawn(Join(reader), "joiner");
+        _ = world.Spawn(AwaitTask(Task.WhenAll(source.AsTask(), locker.AsTask(), joiner.AsTask())), "waits for all");
+
+        static async Future Source(AsyncMutex mutex, TaskCompletionSource promise)
+        {
+            using (await mutex.LockAsync())
+            {
+                await promise.Task;
+            }
+        }
+
+        static async Future Locker(AsyncMutex mutex, ChannelWriter<int> writer)
+        {
+            using (await mutex.LockAsync())
+            {
+                await writer.WriteAsync(1);
+            }
+        }
+    }
+
     private static async Future Join(ManagedTask task) => await task;
 
     private static async Future Sleep() => await Future.Delay(TimeSpan.FromHours(1));
@@ -459,6 +555,14 @@ internal static class LeakCorpus
         return holder;
     }
 
+    // A task of another runtime, which keeps its thread and has the promise on its stack, and nowhere else.
+    private static TaskHolder HeldByTask(TaskCompletionSource promise)
+    {
+        var holder = new TaskHolder();
+        holder.Start(promise);
+        return holder;
+    }
+
     private sealed class Bell
     {
         public event EventHandler? Rung;
@@ -471,8 +575,14 @@ internal static class LeakCorpus
         public Waker Waker { get; set; }
     }
 
+    /// <summary>Holds something until it is disposed.</summary>
+    internal abstract class Holder : IDisposable
+    {
+        public abstract void Dispose();
+    }
+
     /// <summary>A thread that has a promise on its stack, and nowhere else.</summary>
-    internal sealed class ThreadHolder : IDisposable
+    internal sealed class ThreadHolder : Holder
     {
         private readonly ManualResetEventSlim _leave = new();
         private Thread? _thread;
@@ -487,11 +597,40 @@ internal static class LeakCorpus
             _thread.Start();
         }
 
-        public void Dispose()
+        public override void Dispose()
         {
             _leave.Set();
             _thread?.Join();
             _leave.Dispose();
+        }
+    }
+
+    /// <summary>A managed task that runs and has a promise on its stack, and nowhere else.</summary>
+    internal sealed class TaskHolder : Holder
+    {
+        private readonly ManualResetEventSlim _entered = new();
+        private readonly ManualResetEventSlim _leave = new();
+        private readonly TaskRuntime _runtime = new();
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        public void Start(TaskCompletionSource promise)
+        {
+            _ = _runtime.SpawnDetached(RunAsync(promise), "runs");
+            _entered.Wait(CancellationToken.None);
+        }
+
+        public override void Dispose()
+        {
+            _leave.Set();
+            _runtime.StopAsync(TimeSpan.FromSeconds(30), TimeSpan.Zero).GetAwaiter().GetResult().IsComplete.ShouldBeTrue();
+        }
+
+        private async Future RunAsync(TaskCompletionSource promise)
+        {
+            await Future.Yield();
+            _entered.Set();
+            _leave.Wait(CancellationToken.None);
+            promise.TrySetResult();
         }
     }
 }

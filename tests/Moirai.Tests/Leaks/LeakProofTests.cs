@@ -24,7 +24,7 @@ public sealed class LeakProofTests
         LeakReport again = await world.Runtime.FindLeaksAsync(LeakPolicy.Report);
         again.Leaks.Select(static leak => leak.Id).ShouldBe(told.Leaks.Select(static leak => leak.Id));
         GC.KeepAlive(kept);
-        (kept as LeakCorpus.ThreadHolder)?.Dispose();
+        (kept as LeakCorpus.Holder)?.Dispose();
     }
 
     [Theory]
@@ -39,7 +39,7 @@ public sealed class LeakProofTests
         LeakReport healed = await world.Runtime.FindLeaksAsync();
         foreach (ManagedTask task in tasks.Where(task => healed.Leaks.Any(leak => leak.Id == task.Id)))
         {
-            world.Executor.RunUntil(task); // what foreign code resumes may come by way of the thread pool
+            world.RunUntil(task); // what foreign code resumes may come by way of the thread pool
         }
 
         tasks.Clear();
@@ -58,7 +58,7 @@ public sealed class LeakProofTests
         }
 
         GC.KeepAlive(kept);
-        (kept as LeakCorpus.ThreadHolder)?.Dispose();
+        (kept as LeakCorpus.Holder)?.Dispose();
     }
 
     /// <summary>As often as <c>MOIRAI_CORPUS_RUNS</c> says, one after the other in one process.</summary>

@@ -73,7 +73,7 @@ public sealed class LeakSearchTests
         world.Advance(2.9);
         world.Events.ShouldBeEmpty();
         world.Time.Advance(TimeSpan.FromSeconds(0.1));
-        world.Executor.RunUntil(join);
+        world.RunUntil(join);
         join.Exception.ShouldBeOfType<LeakedTaskException>();
         world.Events.ShouldHaveSingleItem().Kind.ShouldBe(RuntimeEventKind.Leaked);
         await Task.CompletedTask;
@@ -90,7 +90,7 @@ public sealed class LeakSearchTests
         ManagedTask join = world.Runtime.SpawnDetached(scope.JoinFindingLeaksAsync(TimeSpan.FromHours(1)), "join");
         world.Run();
         world.Time.Advance(TimeSpan.FromSeconds(10));
-        world.Executor.RunUntil(join);
+        world.RunUntil(join);
         join.State.ShouldBe(TaskState.Completed);
         scope.IsClosed.ShouldBeTrue();
         world.ShouldBeEmpty();
@@ -100,10 +100,61 @@ public sealed class LeakSearchTests
         ManagedTask left = world.Runtime.SpawnDetached(canceled.JoinFindingLeaksAsync(TimeSpan.FromHours(1)), "left");
         world.Run();
         left.Cancel();
-        world.Executor.RunUntil(left);
+        world.RunUntil(left);
         left.State.ShouldBe(TaskState.Canceled);
         child.State.ShouldBe(TaskState.Canceled);
         Should.Throw<ArgumentOutOfRangeException>(() => world.Run(canceled.JoinFindingLeaksAsync(TimeSpan.Zero)));
+    }
+
+    [Fact]
+    public async Task Leak_AJoinThatLooksForLeaksLeavesNoSeatBehindAfterEachLook()
+    {
+        var world = new World();
+        TaskScope scope = world.Runtime.OpenScope("scope");
+        _ = scope.Spawn(static async _ => await Future.Delay(TimeSpan.FromSeconds(10)));
+        ManagedTask join = world.Runtime.SpawnDetached(scope.JoinFindingLeaksAsync(TimeSpan.FromSeconds(1)), "join");
+        world.Run();
+        int timers = world.Time.ActiveTimers;
+        world.Census.Waiters.ShouldBe(1);
+        for (int look = 0; look < 3; look++)
+        {
+            world.Time.Advance(TimeSpan.FromSeconds(1));
+            await Eventually.IsAsync(() =>
+            {
+                world.Run();
+                return world.Time.NextTimerIn == TimeSpan.FromSeconds(1); // it has looked, and is patient again
+            });
+            world.Census.Waiters.ShouldBe(1);
+            world.Time.ActiveTimers.ShouldBe(timers);
+        }
+
+        join.Cancel();
+        world.RunUntil(join);
+        world.ShouldBeEmpty();
+        await world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        world.Time.ActiveTimers.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Leak_WhoAsksForASearchInsideATaskIsNotLostMeanwhile(bool plain)
+    {
+        await using var runtime = new TaskRuntime();
+        ManagedTask<LeakReport> asks = plain
+            ? runtime.SpawnDetached(async Task<LeakReport> (_) => await runtime.FindLeaksAsync())
+            : runtime.SpawnDetached(async Future<LeakReport> (_) => await runtime.FindLeaksAsync());
+        (await asks).IsClean.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Leak_WhatALeakedTaskGuardsIsAmongWhatItHolds()
+    {
+        var world = new World();
+        _ = LoseWithGuard(world);
+        LeakedTask leak = (await world.Runtime.FindLeaksAsync(LeakPolicy.Report)).Leaks.ShouldHaveSingleItem();
+        leak.Holds.ShouldBe(["a connection (guarded)"]);
+        leak.ToString().ShouldContain("; it holds a connection (guarded)");
     }
 
     [Fact]
@@ -112,7 +163,7 @@ public sealed class LeakSearchTests
         World world = Watching(LeakPolicy.Heal);
         ManagedTask task = Lose(world, "watched");
         UntilSearched(world, 1);
-        world.Executor.RunUntil(task);
+        world.RunUntil(task);
         task.State.ShouldBe(TaskState.Failed);
         world.Events.ShouldHaveSingleItem().Kind.ShouldBe(RuntimeEventKind.Leaked);
     }
@@ -190,7 +241,7 @@ public sealed class LeakSearchTests
         }
 
         promise.SetResult();
-        world.Executor.RunUntil(join);
+        world.RunUntil(join);
         join.State.ShouldBe(TaskState.Completed);
         world.ShouldBeEmpty();
     }
@@ -291,6 +342,19 @@ public sealed class LeakSearchTests
             await new TaskCompletionSource().Task;
         });
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ManagedTask LoseWithGuard(World world) => world.Start(static async token =>
+    {
+        await using (ResourceGuard.Protect(0, static _ => Future.Completed(), "a file"))
+        {
+            await Future.Yield();
+        }
+
+        _ = ResourceGuard.Protect(0, static _ => Future.Completed(), "dismissed").Dismiss();
+        await using ResourceGuard guard = ResourceGuard.Protect(0, static _ => Future.Completed(), "a connection");
+        await new TaskCompletionSource().Task;
+    });
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static ManagedTask Lose(World world, string name)

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using Moirai.Execution;
+using Moirai.Lifecycle;
 
 namespace Moirai.Tests.Scopes;
 
@@ -41,7 +43,7 @@ public sealed class ResourceGuardTests
         task.State.ShouldBe(TaskState.Blocked, "the body is over, its clean-up is not");
 
         gate.SetResult();
-        _world.Executor.RunUntil(task);
+        _world.RunUntil(task);
         task.Result.ShouldBe(7);
     }
 
@@ -69,7 +71,7 @@ public sealed class ResourceGuardTests
         gate.SetResult();
         foreach (ManagedTask task in (ManagedTask[])[first, second, third])
         {
-            _world.Executor.RunUntil(task);
+            _world.RunUntil(task);
             task.State.ShouldBe(TaskState.Completed);
         }
 
@@ -92,7 +94,7 @@ public sealed class ResourceGuardTests
         cleanUp.Name.ShouldBe("clean-up of the gate");
         cleanUp.SpawnSite.ShouldStartWith("ResourceGuardTests.cs:");
         gate.SetResult();
-        _world.Executor.RunUntil(task);
+        _world.RunUntil(task);
         cleanUp.State.ShouldBe(TaskState.Completed);
         _world.Events.ShouldNotContain(static e => e.Kind == RuntimeEventKind.CleanUpFailed);
     }
@@ -116,7 +118,7 @@ public sealed class ResourceGuardTests
                 inTime ? TimeSpan.FromSeconds(1) : null);
             await guard.DisposeAsync();
         });
-        _world.Executor.RunUntil(task);
+        _world.RunUntil(task);
         _world.Trace.ShouldBe(["done"]);
         task.State.ShouldBe(TaskState.Completed);
     }
@@ -165,7 +167,7 @@ public sealed class ResourceGuardTests
         task.IsEnded.ShouldBeFalse();
 
         _world.Time.Advance(TimeSpan.FromSeconds(2));
-        _world.Executor.RunUntil(task);
+        _world.RunUntil(task);
         task.State.ShouldBe(TaskState.Completed);
         _world.Events.Where(static e => e.Kind == RuntimeEventKind.CleanUpLate).ShouldHaveSingleItem().Message.ShouldContain("a socket");
     }
@@ -177,7 +179,7 @@ public sealed class ResourceGuardTests
         ManagedTask task = _world.Runtime.SpawnDetached(HangingAsync(socket), "owner");
         _world.Run();
         _world.Time.Advance(TimeSpan.FromSeconds(2));
-        _world.Executor.RunUntil(task);
+        _world.RunUntil(task);
 
         socket.SetException(new InvalidTimeZoneException("too late"));
         _world.Run();
@@ -206,6 +208,8 @@ public sealed class ResourceGuardTests
     {
         int[] runs = [0];
         using var ran = new ManualResetEventSlim();
+        var told = new System.Collections.Concurrent.ConcurrentQueue<RuntimeEvent>();
+        using IDisposable subscription = TaskRuntime.Default.SubscribeToEvents(told.Enqueue);
         Lose(runs, ran);
         for (int i = 0; i < 5 && !ran.IsSet; i++)
         {
@@ -215,6 +219,7 @@ public sealed class ResourceGuardTests
 
         ran.Wait(TestContext.Current.CancellationToken);
         runs[0].ShouldBe(1);
+        told.Where(static e => e.Kind == RuntimeEventKind.GuardLost && e.Message.Contains("somebody's lost socket", StringComparison.Ordinal)).ShouldHaveSingleItem().Message.ShouldContain("Dispose guards");
 
         [MethodImpl(MethodImplOptions.NoInlining)]
         static void Lose(int[] runs, ManualResetEventSlim ran) => _ = ResourceGuard.Protect(
@@ -223,7 +228,83 @@ public sealed class ResourceGuardTests
             {
                 pair.runs[0]++;
                 pair.ran.Set();
-            });
+            },
+            "somebody's lost socket");
+    }
+
+    [Fact]
+    public async Task C12_AGuardThatIsLostWhenItsRuntimeHasStoppedCleansUpAllTheSame()
+    {
+        CleanUp<World>? cleanUp = null;
+        ManagedTask task = _world.Start(async _ =>
+        {
+            cleanUp = new CleanUp<World>(_world, static world => Log(world, "cleaned up"), "a file", Timeout.InfiniteTimeSpan, "file.cs", 1); // as of plain code that has come when its task had just ended
+            await Future.Yield();
+        });
+        task.State.ShouldBe(TaskState.Completed);
+        cleanUp!.Bind().ShouldBeFalse("the task has ended");
+        (await _world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero)).IsComplete.ShouldBeTrue();
+
+        cleanUp.RunLost();
+        cleanUp.RunLost();
+        await Eventually.IsAsync(() =>
+        {
+            _world.Run();
+            return _world.Trace.Length > 0;
+        });
+        _world.Trace.ShouldBe(["cleaned up"]);
+        RuntimeEvent told = _world.Events.ShouldHaveSingleItem();
+        told.Kind.ShouldBe(RuntimeEventKind.GuardLost);
+        told.Message.ShouldContain($"The clean-up of a file in {task.Id} 'task' was never disposed");
+        _world.ShouldBeEmpty();
+
+        static Future Log(World world, string what)
+        {
+            world.Log(what);
+            return Future.Completed();
+        }
+    }
+
+    [Fact]
+    public void C12_AGuardThatComesWhenTheEndHasRunTheOthersIsRunBesideTheEndAndKeptByNobody()
+    {
+        var late = new LateGuard();
+        TaskGroup group = TaskGroup.Open(_world.Runtime.Engine.Root, "group", opener: null);
+        group.Listener = late;
+        ManagedTask task = Future.FromException(new ArithmeticException()).Frame.SpawnInto(group, TaskLabel.Of("owner", "owner", null, string.Empty, 0));
+        _world.Run();
+        task.State.ShouldBe(TaskState.Failed);
+        late.Runs.ShouldBe(1);
+        task.Extras.ShouldBeNull("the handle keeps nothing of it");
+        task.TryAddGuard(new LateGuard()).ShouldBeFalse();
+        group.TryClose(out _).ShouldBeTrue();
+        _world.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task C12_ACleanUpThatHangsAtTheStopIsNamedWithItsResource(bool disposed)
+    {
+        var never = new TaskCompletionSource();
+        ManagedTask task = _world.Start(
+            async token =>
+            {
+                ResourceGuard socket = ResourceGuard.Protect(never.Task, static async never => await never.ConfigureAwait(false), "a socket");
+                _ = disposed ? ResourceGuard.Protect(0, static _ => Future.Completed(), "a file") : null;
+                if (disposed)
+                {
+                    await socket.DisposeAsync();
+                }
+            },
+            "owner");
+        StopReport report = await _world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+        LeftTask left = report.Left.ShouldHaveSingleItem();
+        left.Holds.ShouldBe(disposed ? ["a file (guarded)", "the clean-up of a socket, which is running"] : ["the clean-up of a socket, which is running"]);
+        report.ToString().ShouldContain("the clean-up of a socket, which is running");
+        never.SetResult();
+        _world.RunUntil(task);
+        _world.ShouldBeEmpty();
     }
 
     [Fact]
@@ -231,7 +312,7 @@ public sealed class ResourceGuardTests
     {
         ManagedTask task = Leak();
         (await _world.Runtime.FindLeaksAsync()).Leaks.ShouldHaveSingleItem().Name.ShouldBe("owner");
-        _world.Executor.RunUntil(task);
+        _world.RunUntil(task);
         task.Exception.ShouldBeOfType<LeakedTaskException>();
         _world.Trace.ShouldBe(["lost: begins", "lost: done"]);
 
@@ -330,5 +411,21 @@ public sealed class ResourceGuardTests
     {
         _ = ResourceGuard.Protect("lost", CleanUpAsync);
         await new TaskCompletionSource().Task;
+    }
+
+    /// <summary>Comes when a task tells of its end, after the guards that it had have run.</summary>
+    private sealed class LateGuard : TaskGuard, IEndListener
+    {
+        public int Runs { get; private set; }
+
+        internal override bool IsTaken => Runs > 0;
+
+        public void TaskEnding(ManagedTask task, TaskEvent how, Exception? error) => task.TryAddGuard(this).ShouldBeTrue();
+
+        internal override Frame? TakeCleanUp() => throw new InvalidOperationException("The end has run its guards.");
+
+        internal override void RunAfterEnd() => Runs++;
+
+        internal override string Describe() => "late";
     }
 }

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace Moirai.Tests.Scopes;
 
-/// <summary>Rows B1 and B2, the published scenario: a task that captured a tracked object waits for a request which is never answered; executor and spawner go away. In its
-/// variants: disposed or merely unreachable, the waker kept in a static or not kept, on both executors.</summary>
+/// <summary>Rows B1 and B2, the published scenario: a task that captured a tracked object waits for a request which is never answered; executor and spawner go away. In its four
+/// variants: disposed or merely unreachable, the waker not kept or kept (in a static, or by an object of somebody outside), on both executors. Each has a twin in which somebody keeps the tracked object.</summary>
 [Collection(nameof(MeasuresMemory))]
 public sealed class TeardownTests
 {
@@ -20,17 +20,29 @@ public sealed class TeardownTests
         Local,
     }
 
-    public static TheoryData<On, bool> Variants => new() { { On.ThreadPool, false }, { On.ThreadPool, true }, { On.Local, false }, { On.Local, true } };
+    public enum Kept
+    {
+        Not,
+        InAStatic,
+        Outside,
+    }
+
+    public static MatrixTheoryData<On, Kept> Variants => new(Enum.GetValues<On>(), Enum.GetValues<Kept>());
+
+    public static MatrixTheoryData<On, Kept> KeptVariants => new(Enum.GetValues<On>(), [Kept.InAStatic, Kept.Outside]);
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public Task B1_DisposingTheRuntimeRunsTheCleanUpAndLeavesNothingReachable(On on, bool wakerKept) => DisposedAsync(on, wakerKept, static (_, _) => { });
+    public Task B1_DisposingTheRuntimeRunsTheCleanUpAndLeavesNothingReachable(On on, Kept kept) => DisposedAsync(on, kept, static (_, _) => { });
 
     [Theory]
-    [InlineData(On.ThreadPool)]
-    [InlineData(On.Local)]
-    public Task B1_twin_ARequestThatKeepsWhatTheTaskCapturedIsCaught(On on) =>
-        Twin.IsCaughtAsync(() => DisposedAsync(on, wakerKept: true, s_planted.Add), "still reachable");
+    [MemberData(nameof(Variants))]
+    public Task B1_twin_SomebodyWhoKeepsWhatTheTaskCapturedIsCaught(On on, Kept kept) => Twin.IsCaughtAsync(() => DisposedAsync(on, kept, Keep), "still reachable");
+
+    [Theory]
+    [MemberData(nameof(KeptVariants))]
+    public Task B1_twin_ARequestThatKeepsWhatTheTaskCapturedIsCaught(On on, Kept kept) =>
+        Twin.IsCaughtAsync(() => DisposedAsync(on, kept, s_planted.Add), "still reachable");
 
     [Theory]
     [InlineData(On.ThreadPool)]
@@ -40,37 +52,26 @@ public sealed class TeardownTests
     [Theory]
     [InlineData(On.ThreadPool)]
     [InlineData(On.Local)]
-    public void B2_twin_SomebodyWhoKeepsWhatTheTaskCapturedIsCaught(On on) =>
-        Twin.IsCaught(() => Lost(on, static (request, tracked) => s_static[Guid.NewGuid()] = new Request { Stowaway = tracked }), "still reachable");
-
-    [Fact]
-    public void B2_AKeptWakerKeepsItsTaskAliveAndAWakeLetsItGoOn()
-    {
-        // By design: what can wake a task holds it. Nothing was lost here.
-        (WeakReference tracked, Story story, Guid key) = Begin(On.ThreadPool, wakerKept: true, static (_, _) => { });
-        Collect();
-        tracked.IsAlive.ShouldBeTrue("whoever has the waker can let the task go on");
-        story.CleanUps.ShouldBe(0);
-
-        Answer(key);
-        Eventually.Is(() => story.CleanUps == 1, Limit).ShouldBeTrue();
-        story.Ended.ShouldBe("answered");
-        Garbage.ShouldBeGone(tracked);
-        story.Events.ShouldBeEmpty();
-        Forget(key);
-    }
+    public void B2_twin_SomebodyWhoKeepsWhatTheTaskCapturedIsCaught(On on) => Twin.IsCaught(() => Lost(on, Keep), "still reachable");
 
     [Theory]
-    [InlineData(On.ThreadPool)]
-    [InlineData(On.Local)]
-    public void B2_AKeptWakerThatIsLetGoIsTheSameAsNone(On on)
-    {
-        (WeakReference tracked, Story story, Guid key) = Begin(on, wakerKept: true, static (_, _) => { });
-        Collect();
-        story.CleanUps.ShouldBe(0);
-        Forget(key);
-        ShouldBeStoppedByTheCollector(tracked, story);
-    }
+    [InlineData(Kept.InAStatic)]
+    [InlineData(Kept.Outside)]
+    public void B2_AKeptWakerKeepsItsTaskAliveAndAWakeLetsItGoOn(Kept kept) => LostAndAnswered(kept, static (_, _) => { });
+
+    [Theory]
+    [InlineData(Kept.InAStatic)]
+    [InlineData(Kept.Outside)]
+    public void B2_twin_ATaskThatWasWokenAndLeavesSomethingIsCaught(Kept kept) => Twin.IsCaught(() => LostAndAnswered(kept, Keep), "still reachable");
+
+    [Theory]
+    [MemberData(nameof(KeptVariants))]
+    public void B2_AKeptWakerThatIsLetGoIsTheSameAsNone(On on, Kept kept) => LostAndForgotten(on, kept, static (_, _) => { });
+
+    [Theory]
+    [MemberData(nameof(KeptVariants))]
+    public void B2_twin_AWakerThatIsLetGoWhileSomebodyKeepsWhatTheTaskCapturedIsCaught(On on, Kept kept) =>
+        Twin.IsCaught(() => LostAndForgotten(on, kept, Keep), "still reachable");
 
     [Fact]
     public void B2_ALostRuntimeInWhichNothingLivesIsNotWorthAWord()
@@ -108,11 +109,14 @@ public sealed class TeardownTests
 
     private static TimeSpan Limit => TimeSpan.FromSeconds(60);
 
-    private static async Task DisposedAsync(On on, bool wakerKept, Action<Request, object> plant)
+    // The other planted fault.
+    private static void Keep(Request request, object tracked) => s_static[Guid.NewGuid()] = new Request { Stowaway = tracked };
+
+    private static async Task DisposedAsync(On on, Kept kept, Action<Request, object> plant)
     {
         var story = new Story();
         TaskRuntime runtime = Make(on, story);
-        (WeakReference tracked, Guid key) = Suspend(runtime, story, wakerKept, plant);
+        (WeakReference tracked, Keeper keeper) = Suspend(runtime, story, kept, plant);
 
         StopReport report = await runtime.StopAsync(TimeSpan.Zero, Limit);
 
@@ -124,20 +128,45 @@ public sealed class TeardownTests
         World.ShouldBeEmpty(runtime);
 
         // Whoever still has the waker may use it for ever.
-        if (wakerKept)
+        if (kept != Kept.Not)
         {
             Census before = runtime.TakeCensus();
-            Answer(key);
-            Answer(key);
+            keeper.Answer();
+            keeper.Answer();
             runtime.TakeCensus().ShouldBe(before);
             story.CleanUps.ShouldBe(1);
-            Forget(key);
+            keeper.Forget();
         }
     }
 
     private static void Lost(On on, Action<Request, object> plant)
     {
-        (WeakReference tracked, Story story, _) = Begin(on, wakerKept: false, plant);
+        (WeakReference tracked, Story story, _) = Begin(on, Kept.Not, plant);
+        ShouldBeStoppedByTheCollector(tracked, story);
+    }
+
+    // By design: what can wake a task holds it. Nothing was lost here.
+    private static void LostAndAnswered(Kept kept, Action<Request, object> plant)
+    {
+        (WeakReference tracked, Story story, Keeper keeper) = Begin(On.ThreadPool, kept, plant);
+        Collect();
+        tracked.IsAlive.ShouldBeTrue("whoever has the waker can let the task go on");
+        story.CleanUps.ShouldBe(0);
+
+        keeper.Answer();
+        Eventually.Is(() => story.CleanUps == 1, Limit).ShouldBeTrue();
+        story.Ended.ShouldBe("answered");
+        Garbage.ShouldBeGone(tracked);
+        story.Events.ShouldBeEmpty();
+        keeper.Forget();
+    }
+
+    private static void LostAndForgotten(On on, Kept kept, Action<Request, object> plant)
+    {
+        (WeakReference tracked, Story story, Keeper keeper) = Begin(on, kept, plant);
+        Collect();
+        story.CleanUps.ShouldBe(0);
+        keeper.Forget();
         ShouldBeStoppedByTheCollector(tracked, story);
     }
 
@@ -169,11 +198,11 @@ public sealed class TeardownTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (WeakReference Tracked, Story Story, Guid Key) Begin(On on, bool wakerKept, Action<Request, object> plant)
+    private static (WeakReference Tracked, Story Story, Keeper Keeper) Begin(On on, Kept kept, Action<Request, object> plant)
     {
         var story = new Story();
-        (WeakReference tracked, Guid key) = Suspend(Make(on, story), story, wakerKept, plant);
-        return (tracked, story, key);
+        (WeakReference tracked, Keeper keeper) = Suspend(Make(on, story), story, kept, plant);
+        return (tracked, story, keeper);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -185,17 +214,12 @@ public sealed class TeardownTests
     });
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (WeakReference Tracked, Guid Key) Suspend(TaskRuntime runtime, Story story, bool wakerKept, Action<Request, object> plant)
+    private static (WeakReference Tracked, Keeper Keeper) Suspend(TaskRuntime runtime, Story story, Kept kept, Action<Request, object> plant)
     {
         var request = new Request();
         var tracked = new object();
         plant(request, tracked);
-        var key = Guid.NewGuid();
-        if (wakerKept)
-        {
-            s_static[key] = request;
-        }
-
+        var keeper = new Keeper(kept, request);
         ManagedTask task = runtime.SpawnDetached(AskAsync(request, tracked, story), "asking");
         if (runtime.Executor is LocalExecutor local)
         {
@@ -203,7 +227,7 @@ public sealed class TeardownTests
         }
 
         Eventually.Is(() => task.State == TaskState.Blocked, Limit).ShouldBeTrue();
-        return (new WeakReference(tracked), key);
+        return (new WeakReference(tracked), keeper);
     }
 
     private static async Future AskAsync(Request request, object tracked, Story story)
@@ -231,18 +255,6 @@ public sealed class TeardownTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Answer(Guid key)
-    {
-        Request request = s_static[key];
-        request.IsAnswered = true;
-        request.Waker.Wake();
-    }
-
-    // In a method of its own: what an out parameter brings stays on the stack of who asked.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Forget(Guid key) => s_static.TryRemove(key, out _);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Collect()
     {
         GC.Collect();
@@ -256,6 +268,42 @@ public sealed class TeardownTests
         public volatile bool IsAnswered;
 
         public object? Stowaway { get; init; }
+    }
+
+    /// <summary>Somebody outside who keeps the request, and the waker in it.</summary>
+    private sealed class Keeper
+    {
+        private readonly Guid _key = Guid.NewGuid();
+        private Request? _own;
+
+        public Keeper(Kept kept, Request request)
+        {
+            switch (kept)
+            {
+                case Kept.InAStatic:
+                    s_static[_key] = request;
+                    break;
+                case Kept.Outside:
+                    _own = request;
+                    break;
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        public void Answer()
+        {
+            Request request = _own ?? s_static[_key];
+            request.IsAnswered = true;
+            request.Waker.Wake();
+        }
+
+        // In a method of its own: what an out parameter brings stays on the stack of who asked.
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        public void Forget()
+        {
+            _own = null;
+            s_static.TryRemove(_key, out _);
+        }
     }
 
     /// <summary>What the test knows of a task that it must not hold.</summary>
