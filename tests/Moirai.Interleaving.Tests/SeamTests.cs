@@ -13,6 +13,8 @@ public sealed class SeamTests
     {
         ["AccountCell.cs"] = "threads write under the gate, which has its models, and an owner alone before there are any; who reads takes the version before and after",
         ["PassedOn.cs"] = "who looks first tells the other; has no model yet",
+        ["PlainShield.cs"] = "taken down once; who reads it late was canceled a moment later",
+        ["TokenDeliveries.cs"] = "a count of deliveries on their way; whoever takes it to zero tells the stop",
         ["PlainWalker.cs"] = "a self-test that may run twice, with the same answer",
         ["RosterPage.cs"] = "a look at a seat, by who looks on; what it finds is verified by the task's word",
         ["ManagedTask.Account.cs"] = "a cell takes the place of the label once; who reads the label still has the same",
