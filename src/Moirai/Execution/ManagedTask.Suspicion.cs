@@ -24,9 +24,9 @@ public partial class ManagedTask
     /// <param name="page">Where its sentinel stands.</param>
     /// <param name="group">What it has in common with the other suspects of its group.</param>
     /// <param name="onlyIfDeaf">Somebody will cancel what its group does: it is a suspect only when that will not reach it. It was canceled before, and waits in foreign code that did not heed it or under a shield.</param>
-    /// <returns>False when the task does not wait now.</returns>
+    /// <returns>Its sentinel; null when the task does not wait now.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)] // no frame may linger in a caller's stack
-    internal bool TrySuspect(SuspectPage page, SuspectGroup group, bool onlyIfDeaf = false)
+    internal Sentinel? TrySuspect(SuspectPage page, SuspectGroup group, bool onlyIfDeaf = false)
     {
         // Made before the wait is held: whoever wakes the task must not wait for an allocation.
         var sentinel = new Sentinel(group);
@@ -67,12 +67,7 @@ public partial class ManagedTask
         }
 
         _core.Gate.Exit();
-        if (!suspected)
-        {
-            sentinel.Dispose();
-        }
-
-        return suspected;
+        return suspected ? sentinel : null;
     }
 
     /// <summary>Undoes <see cref="TrySuspect"/> if nobody has yet. Afterwards the task holds what it held before.</summary>
@@ -82,12 +77,12 @@ public partial class ManagedTask
         Unlock();
     }
 
-    /// <summary>Undoes <see cref="TrySuspect"/> for a task whose sentinel was found unreachable, if nobody has yet.</summary>
+    /// <summary>Undoes <see cref="TrySuspect"/> for a task whose sentinel was not reached, if nobody has yet.</summary>
     /// <returns>False when somebody else has: then the task is none of the finder's business any more.</returns>
-    internal bool TryTakeProved(Sentinel sentinel)
+    internal bool TryTakeProved(SuspectPage page)
     {
         _core.Gate.Enter();
-        bool proved = (_core.Flags & TaskFlags.Suspected) != 0 && Place is SuspectPage page && ReferenceEquals(page[_core.Seat], sentinel);
+        bool proved = (_core.Flags & TaskFlags.Suspected) != 0 && ReferenceEquals(Place, page);
         if (proved)
         {
             RestoreLocked();
@@ -256,6 +251,5 @@ public partial class ManagedTask
         sentinel.Keep();
         _core.Flags &= ~TaskFlags.Suspected;
         Atomics.Exchange(ref Place, sentinel.Leaf); // a fence: the owner writes there without any
-        sentinel.Dispose();
     }
 }

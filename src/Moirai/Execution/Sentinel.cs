@@ -1,13 +1,11 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace Moirai.Execution;
 
 /// <summary>Who looks for tasks that nothing can wake. Declared here, implemented where leaks are judged.</summary>
 internal interface ISuspicion
 {
-    /// <summary>The garbage collector has proved that nothing can reach the frames of the sentinel's task. Called by the finalizer's thread.</summary>
-    void Proved(Sentinel sentinel);
-
     /// <summary>A suspect has turned out to live: what its group had let go of must not be collected while the group does not hold it.</summary>
     void Keep(GroupTies hold);
 
@@ -16,28 +14,23 @@ internal interface ISuspicion
 }
 
 /// <summary>What the suspects of one group have in common. Held by their sentinels, and by nobody who merely knows of the tasks.</summary>
-/// <param name="Scan">Is told when nothing can wake one of them.</param>
+/// <param name="Scan">Is told when one of them lives.</param>
 /// <param name="Ties">What the group has let go of, for as long as the scan lasts; null when it holds on.</param>
 internal sealed record SuspectGroup(ISuspicion Scan, GroupTies? Ties);
 
-/// <summary>Stands guard over the frames of one suspect, and lives exactly as long as they can be reached.</summary>
+/// <summary>Stands guard over the frames of one suspect, and can be reached exactly as long as they can.</summary>
 /// <remarks>
 /// It takes the seat of the root frame's caller, so whatever holds any frame of the task holds it; the task itself knows meanwhile only the page in which it stands. It holds what the task
-/// had held: its innermost frame, those who wait for its end, its token and regions. So none of these is kept alive by somebody who merely knows of the task. When the collector finds that it cannot be reached, the
-/// finalizer says so, and through it everything can be reached again and be resumed.
+/// had held: its innermost frame, those who wait for its end, its token and regions. So none of these is kept alive by somebody who merely knows of the task. Whether the collector has reached it says its witness, in the
+/// page; and through the keeper everything can be reached again and be resumed.
 /// <para>Made by <see cref="ManagedTask.TrySuspect"/>, undone by the next who takes the task's lock, or by its next step.</para>
 /// </remarks>
-internal sealed class Sentinel(SuspectGroup group) : IDisposable
+internal sealed class Sentinel(SuspectGroup group)
 {
     // Written before the sentinel is seated, and not again.
     internal Frame Leaf = null!;
     internal object? Tail;
     internal object? Extras;
-
-    ~Sentinel() => group.Scan.Proved(this);
-
-    /// <summary>Stands down: there is nothing to prove any more.</summary>
-    public void Dispose() => GC.SuppressFinalize(this);
 
     internal ManagedTask Owner => Leaf.Owner!;
 
@@ -52,15 +45,22 @@ internal sealed class Sentinel(SuspectGroup group) : IDisposable
 }
 
 /// <summary>What the suspects of a page of the register hold in place of their frames: the way back to their sentinels, by their seats. Keeps none of them alive.</summary>
-/// <remarks>One weak reference for a page of tasks: one for each would cost more than all the rest of a search.</remarks>
-internal sealed class SuspectPage
+/// <remarks>One weak reference for a page of tasks leads back to all of them. Which of them the collector has reached is told by a weak handle each, which is cleared as soon as it has not, although the keeper brings the sentinel back then: a handle
+/// costs a scan less than a finalizer, for which the runtime enters each object in a list when it is made, and looks through that at each collection.</remarks>
+internal sealed class SuspectPage : IDisposable
 {
     private readonly WeakReference<Sentinel?[]> _sentinels;
 
+    // By seats. Made, read and freed by the scan's thread alone.
+    private readonly GCHandle[] _witnesses;
+
     /// <param name="keeper">Keeps the way back open.</param>
     /// <param name="seats">How many seats the page has.</param>
-    internal SuspectPage(SentinelKeeper keeper, int seats) =>
+    internal SuspectPage(SentinelKeeper keeper, int seats)
+    {
         _sentinels = new WeakReference<Sentinel?[]>(keeper.Add(seats), trackResurrection: true);
+        _witnesses = new GCHandle[seats];
+    }
 
     /// <summary>The sentinel of who sits there. Read and written under the lock of that task; never null while this page is in the task's place.</summary>
     internal Sentinel? this[byte seat]
@@ -72,10 +72,28 @@ internal sealed class SuspectPage
     private Sentinel?[] Sentinels => _sentinels.TryGetTarget(out Sentinel?[]? sentinels)
         ? sentinels
         : throw new UnreachableException("A scan has lost its sentinels. Please report this.");
+
+    /// <summary>From here on it is noted whether the collector reaches a sentinel.</summary>
+    internal void Witness(byte seat, Sentinel sentinel) => _witnesses[seat] = GCHandle.Alloc(sentinel, GCHandleType.Weak);
+
+    /// <summary>Whether there was a collection that did not reach the sentinel that was seated there, and proved so that nothing can reach the frames of its task.</summary>
+    internal bool IsUnreached(byte seat) => _witnesses[seat] is { IsAllocated: true, Target: null };
+
+    /// <summary>Lets the witnesses go.</summary>
+    public void Dispose()
+    {
+        for (int i = 0; i < _witnesses.Length; i++)
+        {
+            if (_witnesses[i].IsAllocated)
+            {
+                _witnesses[i].Free();
+            }
+        }
+    }
 }
 
 /// <summary>Keeps all sentinels of a scan from being collected, and none of them reachable: it can itself be reached by nobody while the collector looks, and comes back to life each time.</summary>
-/// <remarks>The collector looks who is unreachable before it brings back those with finalizers, and what they hold. So this object hides no sentinel from it.</remarks>
+/// <remarks>The collector clears the handles of what is unreachable before it brings back those with finalizers, and what they hold. So this object hides no sentinel from it.</remarks>
 internal sealed class SentinelKeeper(ISuspicion scan)
 {
     // Written by the scan's thread while it holds the keeper.

@@ -7,18 +7,16 @@ namespace Moirai.Leaks;
 
 /// <summary>One search for tasks that nothing can wake.</summary>
 /// <remarks>
-/// The order: every waiting task lets go of its frames, and every group of such tasks lets go of those whom an end in it would wake; the collector runs; the sentinels that it
-/// could not reach name the leaked tasks; then everybody holds on again. Whoever touches a suspect meanwhile (a wake, a cancellation, a joiner) makes it hold on at once,
+/// The order: every waiting task lets go of its frames, and every group of such tasks lets go of those whom an end in it would wake; the collector runs; the tasks whose sentinels it
+/// could not reach have leaked; then everybody holds on again. Whoever touches a suspect meanwhile (a wake, a cancellation, a joiner) makes it hold on at once,
 /// and it is out of the search. Nothing is stopped.
-/// <para>Method: the proof by unreachability that Go's goroutine leak profile and the Boehm collector's leak finder rest on, here with the sentinels' finalizers as witnesses,
-/// so that what is found can be resumed.</para>
+/// <para>Method: the proof by unreachability that Go's goroutine leak profile and the Boehm collector's leak finder rest on, here with weak handles to sentinels as witnesses,
+/// and a keeper that brings back what is found, so that it can be resumed.</para>
 /// </remarks>
 internal sealed partial class LeakScan : ISuspicion
 {
     // A collection concerns the whole process; so there is one search at a time.
     private static readonly SemaphoreSlim s_one = new(1);
-
-    private readonly ConcurrentStack<Sentinel> _proved = new();
 
     // Strong, until the end: what suspects that turned out to live had held for their groups.
     private readonly ConcurrentStack<GroupTies> _kept = new();
@@ -27,7 +25,7 @@ internal sealed partial class LeakScan : ISuspicion
     private GroupTies? _lastKept;
 
     // The pages with suspects on them.
-    private readonly List<RosterPage> _suspects = [];
+    private readonly List<(RosterPage Roster, SuspectPage Page)> _suspects = [];
     private readonly List<GroupProbe> _groups = [];
 
     // Groups that heed a token which somebody can still cancel. What waits there is not lost, and neither is what it holds.
@@ -94,8 +92,6 @@ internal sealed partial class LeakScan : ISuspicion
     }
 
     bool ISuspicion.IsOver => _isOver;
-
-    void ISuspicion.Proved(Sentinel sentinel) => _proved.Push(sentinel);
 
     // Mostly many suspects of one group come one after the other.
     void ISuspicion.Keep(GroupTies hold)
@@ -266,7 +262,7 @@ internal sealed partial class LeakScan : ISuspicion
             }
 
             _live++;
-            bool suspected = !(isTimed && !task.IsCancelRequested) && !task.IsResident && !IsAsleep(task) && task.TrySuspect(page ??= Page(roster), common, onlyIfDeaf: isTimed);
+            bool suspected = !(isTimed && !task.IsCancelRequested) && !task.IsResident && !IsAsleep(task) && TrySuspect(task, page ??= Page(roster), common, onlyIfDeaf: isTimed);
             all &= suspected || task.HasLeft;
             _examined += suspected ? 1 : 0;
         }
@@ -274,10 +270,22 @@ internal sealed partial class LeakScan : ISuspicion
         return all;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // the sentinel must not linger in the stack of who collects
+    private static bool TrySuspect(ManagedTask task, SuspectPage page, SuspectGroup common, bool onlyIfDeaf)
+    {
+        Sentinel? sentinel = task.TrySuspect(page, common, onlyIfDeaf);
+        if (sentinel is not null)
+        {
+            page.Witness(task.Seat, sentinel);
+        }
+
+        return sentinel is not null;
+    }
+
     private SuspectPage Page(RosterPage roster)
     {
         var page = new SuspectPage(_keeper!, roster.Size);
-        _suspects.Add(roster);
+        _suspects.Add((roster, page));
         return page;
     }
 
@@ -298,21 +306,26 @@ internal sealed partial class LeakScan : ISuspicion
             }
         }
 
-        while (_proved.TryPop(out Sentinel? sentinel))
-        {
-            ManagedTask task = sentinel.Owner;
-            if (task.TryTakeProved(sentinel))
-            {
-                leaked.Add(task);
-            }
-        }
-
-        foreach (RosterPage roster in _suspects)
+        foreach ((RosterPage roster, SuspectPage page) in _suspects)
         {
             for (int i = 0; i < roster.Size; i++)
             {
-                roster[i]?.Restore();
+                if (roster[i] is not { } task)
+                {
+                    continue;
+                }
+
+                if (!page.IsUnreached((byte)i))
+                {
+                    task.Restore();
+                }
+                else if (task.TryTakeProved(page))
+                {
+                    leaked.Add(task);
+                }
             }
+
+            page.Dispose();
         }
 
         foreach (GroupProbe probe in _groups)

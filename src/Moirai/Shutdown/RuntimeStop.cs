@@ -15,7 +15,7 @@ internal readonly record struct StopBudgets(TimeSpan Drain, TimeSpan Cancel, Tim
 /// <summary>The order of a shutdown: stop intake, drain, cancel, prove and heal what can never end, abandon the rest, report.</summary>
 internal static class RuntimeStop
 {
-    // How long what was resumed may take before the next search, in the first round; each round doubles it. A search that helped nobody is the last.
+    // How long what was resumed may take before the next search, in the first round; each round doubles it, so they are few.
     private static readonly TimeSpan s_firstRound = TimeSpan.FromMilliseconds(50);
 
     // How long the callbacks of tokens may take, in real time, before the tasks that they end are waited for: a stop that gives canceled tasks no time has told them all the same.
@@ -105,7 +105,7 @@ internal static class RuntimeStop
         return counts.Completed + counts.Failed + counts.Canceled;
     }
 
-    /// <summary>Looks for what can never end, and waits for what was resumed; then looks again, as long as that has helped and time is left. A clean-up may wait for something that was lost, too, and what ends may
+    /// <summary>Looks for what can never end, and waits for what was resumed; then looks again, as long as some of that has not ended and time is left. A clean-up may wait for something that was lost, too, and what ends may
     /// have been the last to hold what another waits for.</summary>
     private static async Task<IReadOnlyList<LeakedTask>> HealAsync(Engine engine, Budget clock, TimeSpan abandon, LeakPolicy policy)
     {
@@ -114,36 +114,23 @@ internal static class RuntimeStop
         using var round = new Budget(engine.Provider);
         TimeSpan patience = s_firstRound;
         HashSet<TaskId> resumed = [];
-        bool ended = false;
+        bool over = false;
         clock.Start(abandon);
-        while (!ended)
+        while (!over && await SearchAsync(engine, policy, told).ConfigureAwait(false) is { } found)
         {
-            if (await SearchAsync(engine, policy, told).ConfigureAwait(false) is not { } found)
-            {
-                break; // those that it would have healed are reported as left
-            }
-
             leaks.AddRange(found.Leaks.Where(leak => !leaks.Exists(known => known.Id == leak.Id)));
-            bool helped = false;
-            foreach (LeakedTask leak in found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly or LeakRemedy.Awaits))
-            {
-                resumed.Add(leak.Id);
-                helped = true;
-            }
-
+            resumed.UnionWith(found.Leaks.Where(static leak => leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly or LeakRemedy.Awaits).Select(static leak => leak.Id));
             List<ManagedTask> tasks = engine.Root.CollectTasks();
-            tasks.RemoveAll(task => !resumed.Contains(task.Id));
-            var ends = new Ends(tasks);
-            if (!helped)
+            tasks.RemoveAll(task => !resumed.Contains(task.Id) || task.HasLeft);
+            if (tasks.Count == 0 && found.Leaks.All(leak => !resumed.Contains(leak.Id)))
             {
-                await WaitAsync(engine, clock.Over, ends).ConfigureAwait(false);
-                break; // what they wait for now, if they wait, is not lost
+                break; // what is left, if anything is, waits for what is not lost
             }
 
             round.Start(patience);
             patience *= 2;
-            await WaitAsync(engine, Task.WhenAny(clock.Over, round.Over), ends).ConfigureAwait(false);
-            ended = clock.Over.IsCompleted || engine.Root.FirstBusy() is null;
+            await WaitAsync(engine, Task.WhenAny(clock.Over, round.Over), new Ends(tasks)).ConfigureAwait(false);
+            over = clock.Over.IsCompleted || engine.Root.FirstBusy() is null;
         }
 
         leaks.Sort(static (one, other) => one.Id.CompareTo(other.Id));

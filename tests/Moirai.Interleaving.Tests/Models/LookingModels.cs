@@ -103,11 +103,6 @@ public sealed class LookingModels
 
         public bool IsOver => true;
 
-        public void Proved(Sentinel sentinel)
-        {
-            // no collection is waited for here
-        }
-
         public void Keep(GroupTies hold)
         {
             // the group holds on

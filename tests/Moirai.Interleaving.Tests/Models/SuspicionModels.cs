@@ -48,12 +48,7 @@ public sealed class SuspicionModels
         internal bool Suspect(ManagedTask task)
         {
             _keeper = new SentinelKeeper(this);
-            return task.TrySuspect(new SuspectPage(_keeper, RosterPage.LargestPage), new SuspectGroup(this, Ties: null));
-        }
-
-        public void Proved(Sentinel sentinel)
-        {
-            // no collection is waited for here
+            return task.TrySuspect(new SuspectPage(_keeper, RosterPage.LargestPage), new SuspectGroup(this, Ties: null)) is not null;
         }
 
         public void Keep(GroupTies hold) => _kept.Add(hold);

@@ -74,7 +74,7 @@ public sealed class SnapshotRulesTests
             "suspect");
         var scan = new Scan();
         var keeper = new SentinelKeeper(scan);
-        task.TrySuspect(new SuspectPage(keeper, RosterPage.LargestPage), new SuspectGroup(scan, Ties: null)).ShouldBeTrue();
+        task.TrySuspect(new SuspectPage(keeper, RosterPage.LargestPage), new SuspectGroup(scan, Ties: null)).ShouldNotBeNull();
 
         TaskSnapshot told = world.Runtime.TakeSnapshot().Tasks.ShouldHaveSingleItem();
 
@@ -188,11 +188,6 @@ public sealed class SnapshotRulesTests
     private sealed class Scan : ISuspicion
     {
         public bool IsOver => true;
-
-        public void Proved(Sentinel sentinel)
-        {
-            // nobody collects here
-        }
 
         public void Keep(GroupTies hold)
         {

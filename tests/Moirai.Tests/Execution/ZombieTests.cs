@@ -131,8 +131,8 @@ public sealed class ZombieTests
         told.TaskName.ShouldBe("zombie");
         told.SpawnSite.ShouldStartWith("ZombieTests.cs:");
         EventWrittenEventArgs written = listener.Of(told.Task).ShouldHaveSingleItem();
-        written.PayloadNames.ShouldBe(["kind", "task", "message", "name", "spawnSite"]);
-        written.Payload.ShouldBe([(long)RuntimeEventKind.UnobservedFailure, told.Task.Value, told.Message, "zombie", told.SpawnSite]);
+        written.PayloadNames.ShouldBe(["kind", "task", "message", "name", "spawnSite", "runtime"]);
+        written.Payload.ShouldBe([(long)RuntimeEventKind.UnobservedFailure, told.Task.Value, told.Message, "zombie", told.SpawnSite, "world"]);
     }
 
     [Fact]
