@@ -30,7 +30,9 @@ internal static class CommandLine
     private static readonly Option<double> FailureRate = Number("--failure-rate", 0.0, 0, 1, "The share of payments that fail (0.01 with --visitors).");
     private static readonly Option<double> StallRate = Number("--stall-rate", 0.0, 0, 1, "The share of payments that are never answered (0.002 with --visitors).");
     private static readonly Option<double> Drain = Number("--drain-seconds", 5.0, 0, 86_400, "How long orders may end by themselves when the service stops.");
-    private static readonly Option<bool> Chaos = new("--chaos") { Description = "Plants a deadlock, a leak, a blocked worker and a starved pool, one after the other, to be seen at /moirai." };
+    private static readonly Option<bool> Chaos = new("--chaos") { Description = "Plants a deadlock, a leak, a blocked worker and a starved pool, one after the other, to be seen at /moirai, at /health and in 'moirai top'." };
+    private static readonly Option<double> ChaosSeconds = Number("--chaos-seconds", 10.0, 0.5, 3_600, "The rest after each trouble that is planted; the trouble lasts half as long, or as long.");
+    private static readonly Option<double> AuditSeconds = Number("--audit-seconds", 5.0, 0.1, 86_400, "How often the auditor compares the shelves with the orders.");
     private static readonly Option<Uri?> Drive = new("--drive")
     {
         Hidden = true,
@@ -51,7 +53,7 @@ internal static class CommandLine
     public static (Plan? Plan, int ExitCode) Read(string[] args)
     {
         var root = new RootCommand("An order service built on Moirai: serves until Ctrl-C, or visits itself and tells how that went.");
-        foreach (Option option in (Option[])[Port, Visitors, Seconds, MaxOrders, Admission, PriceTimeout, PaymentTimeout, PriceLatency, PaymentLatency, FailureRate, StallRate, Drain, Chaos, Drive])
+        foreach (Option option in (Option[])[Port, Visitors, Seconds, MaxOrders, Admission, PriceTimeout, PaymentTimeout, PriceLatency, PaymentLatency, FailureRate, StallRate, Drain, AuditSeconds, Chaos, ChaosSeconds, Drive])
         {
             root.Options.Add(option);
         }
@@ -85,7 +87,9 @@ internal static class CommandLine
             AdmissionTimeout = TimeSpan.FromMilliseconds(parsed.GetValue(Admission)),
             PriceTimeout = TimeSpan.FromMilliseconds(parsed.GetValue(PriceTimeout)),
             PaymentTimeout = TimeSpan.FromMilliseconds(parsed.GetValue(PaymentTimeout)),
+            AuditEvery = TimeSpan.FromSeconds(parsed.GetValue(AuditSeconds)),
             Chaos = parsed.GetValue(Chaos),
+            ChaosPace = TimeSpan.FromSeconds(parsed.GetValue(ChaosSeconds)),
             DrainTimeout = TimeSpan.FromSeconds(parsed.GetValue(Drain)),
             PriceMood = new UpstreamMood { LatencyMilliseconds = parsed.GetValue(PriceLatency) },
             PaymentMood = new UpstreamMood

@@ -1,44 +1,39 @@
-using Microsoft.Extensions.Options;
 using System.Net;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 using Moirai;
+using Moirai.Hosting;
+using WebService.Background;
 using WebService.Orders;
 using WebService.Upstreams;
 
 namespace WebService;
 
-/// <summary>The service as a whole: puts the parts together, starts them, and stops them in the right order.</summary>
+/// <summary>The service as a whole: what it is made of, how it starts, and how it ends.</summary>
+/// <remarks>
+/// Moirai is in three places: in the services (<see cref="AddMoirai"/>: the runtime, its pools, what runs in the background), in the pipeline (<c>UsePooledRequests</c>: a request is a task of a pool), and in
+/// <see cref="OrderDesk"/>, which does an order's work in a scope.
+/// <code>
+///   POST /orders ─► OrderReading ─► slot of the pool 'orders' ─► task: OrderDesk.FillAsync ─► answer
+///                   (refuses what   (else 503, Retry-After)      (canceled when the customer
+///                    is no order)                                 hangs up, or the time is over)
+/// </code>
+/// </remarks>
 internal sealed class OrderService : IAsyncDisposable
 {
-    private readonly ServiceSettings _settings;
     private readonly WebApplication _app;
-    private readonly OrderDesk _desk;
-    private readonly UpstreamClient _upstream;
     private readonly Lock _stopGate = new();
     private Task<ServiceEnd>? _stopping; // under _stopGate
 
-    private OrderService(ServiceSettings settings)
+    private OrderService(WebApplication app)
     {
-        _settings = settings;
-        _app = BuildHost(settings);
-        ILogger logger = _app.Logger;
-        Runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "order service", OnEvent = what => Log(logger, what), Alarms = new AlarmLimits { PoolFull = TimeSpan.FromSeconds(5) } });
-        Pool = Runtime.CreatePool("orders", settings.MaxOrders);
-        Warehouse = new Warehouse(settings.Stock);
-        Price = new SimulatedUpstream("price", settings.PriceMood);
-        Payment = new SimulatedUpstream("payment", settings.PaymentMood);
-        _upstream = new UpstreamClient(settings);
-        _desk = new OrderDesk(Runtime, Pool, _upstream, settings);
-
-        _app.UseExceptionHandler(new ExceptionHandlerOptions { SuppressDiagnosticsCallback = static what => what.Exception is OperationCanceledException });
-        _app.UseStatusCodePages();
-        _app.MapOrders(Runtime, Warehouse, _desk, settings);
-        _app.MapUpstreams(Price, Payment);
-        _app.MapMoirai("/moirai", page =>
-        {
-            page.Runtimes.Add(Runtime);
-            page.AllowCommands = true; // it listens on the loopback only
-        });
-        _app.MapGet("/census", () => new CensusAnswer(Runtime.TakeCensus(), new PoolAnswer(Pool.Name, Pool.MaxTasks, Pool.ActiveCount, Pool.WaitingCount, Pool.Counts)));
+        _app = app;
+        Runtime = app.Services.GetRequiredService<TaskRuntime>();
+        Pool = app.Services.GetRequiredKeyedService<TaskPool>(Pools.Orders);
+        Warehouse = app.Services.GetRequiredService<Warehouse>();
+        Price = app.Services.GetRequiredKeyedService<SimulatedUpstream>(UpstreamEndpoints.Price);
+        Payment = app.Services.GetRequiredKeyedService<SimulatedUpstream>(UpstreamEndpoints.Payment);
+        Address = new Uri(app.Urls.First());
     }
 
     public TaskRuntime Runtime { get; }
@@ -52,30 +47,25 @@ internal sealed class OrderService : IAsyncDisposable
     public SimulatedUpstream Payment { get; }
 
     /// <summary>Where it listens.</summary>
-    public Uri Address { get; private set; } = null!;
+    public Uri Address { get; }
 
     /// <summary>Starts a service, and returns when it takes orders.</summary>
     /// <exception cref="IOException">The port is taken.</exception>
     public static async Task<OrderService> StartAsync(ServiceSettings settings)
     {
-        var service = new OrderService(settings);
+        WebApplication app = Build(settings);
         try
         {
-            await service._app.StartAsync(CancellationToken.None);
+            await app.StartAsync(CancellationToken.None);
         }
         catch
         {
-            await service.DisposeAsync();
+            await app.DisposeAsync();
             throw;
         }
 
-        service.Address = new Uri(service._app.Urls.First());
-        service._upstream.ConnectTo(service.Address);
-        if (settings.Chaos)
-        {
-            Chaos.Begin(service.Runtime);
-        }
-
+        var service = new OrderService(app);
+        app.Services.GetRequiredService<UpstreamClient>().ConnectTo(service.Address);
         return service;
     }
 
@@ -90,28 +80,82 @@ internal sealed class OrderService : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await StopAsync();
 
+    // The host does it all, within its shutdown timeout: see AddMoirai.
     private async Task<ServiceEnd> StopCoreAsync()
     {
-        // The door stays open while orders end: customers who wait get their answer, new ones a clear 503.
-        _desk.StopIntake();
-        StopReport report = await Runtime.StopAsync(_settings.DrainTimeout, _settings.CancelTimeout);
-        _app.Services.GetRequiredService<DoorLog>().IsClosing = true;
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();
-        _upstream.Dispose();
-
-        if (report.IsComplete)
-        {
-            await Pool.DisposeAsync();
-        }
+        StopReport report = await Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero); // it is stopped: this is the report of then
 
         // Awaited outside any task, the audit runs in the default runtime: ours takes no work any more.
         return new ServiceEnd(report, Runtime.TakeCensus(), await Warehouse.AuditAsync());
     }
 
-    private static WebApplication BuildHost(ServiceSettings settings)
+    private static WebApplication Build(ServiceSettings settings)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        ConfigureServer(builder, settings);
+        AddMoirai(builder.Services, settings);
+        builder.Services.AddOrders(settings).AddUpstreams(settings);
+
+        WebApplication app = builder.Build();
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.UseMiddleware<OrderReading>(); // what is no order is refused before it takes a slot
+        app.UsePooledRequests();
+        app.MapOrders();
+        app.MapUpstreams();
+        app.MapCensus();
+        app.MapHealthChecks("/health", new HealthCheckOptions { ResponseWriter = HealthAnswer.WriteAsync });
+        app.MapMoirai("/moirai", static page => page.AllowCommands = true); // it listens on the loopback only
+        return app;
+    }
+
+    private static void AddMoirai(IServiceCollection services, ServiceSettings settings)
+    {
+        MoiraiBuilder moirai = services
+            .AddMoirai(options =>
+            {
+                options.Name = "order service";
+                options.CancelTimeout = settings.CancelTimeout;
+                options.AbandonTimeout = settings.AbandonTimeout;
+            })
+            .ConfigureRuntime((_, runtime) =>
+            {
+                runtime.Alarms = settings.Alarms;
+                runtime.AllowCommands = true; // 'moirai leaks'
+            })
+            .AddTaskPool(Pools.Orders, pool => pool.MaxTasks = settings.MaxOrders)
+            .AddTaskPool(Pools.Reports, static pool => pool.MaxTasks = 4)
+            .AddPooledRequests(requests =>
+            {
+                requests.AdmissionTimeout = settings.AdmissionTimeout;
+                requests.RetryAfter = settings.RetryAfter;
+                requests.ServeWhileDraining = true; // orders in work still need the upstreams, which live behind the same door
+            });
+        if (settings.AuditEvery is not null)
+        {
+            // When the books do not balance, nor after looking again, the service is unhealthy and goes on.
+            moirai.AddSupervisor("housekeeping", static housekeeping => housekeeping
+                .Configure(static options => (options.MaxRestarts, options.Escalation) = (3, Escalation.GiveUp))
+                .AddChild<Auditor>("auditor"));
+        }
+
+        if (settings.Chaos)
+        {
+            moirai.AddTaskPool(Pools.Starved, static pool => pool.MaxTasks = 1)
+                .AddSupervisor("trouble", static trouble => trouble.AddChild<Chaos>("chaos"));
+        }
+
+        services.AddHealthChecks().AddMoirai();
+
+        // Draining, canceling and abandoning have to fit into it, in this order.
+        TimeSpan drain = settings.DrainTimeout > TimeSpan.Zero ? settings.DrainTimeout : TimeSpan.FromMilliseconds(1);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = drain + settings.CancelTimeout + settings.AbandonTimeout);
+    }
+
+    private static void ConfigureServer(WebApplicationBuilder builder, ServiceSettings settings)
+    {
         builder.Logging.ClearProviders().AddSimpleConsole(static console => console.SingleLine = true).SetMinimumLevel(LogLevel.Warning);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -120,36 +164,23 @@ internal sealed class OrderService : IAsyncDisposable
             kestrel.Listen(IPAddress.Loopback, settings.Port);
         });
         builder.Services.AddProblemDetails();
-        builder.Services.AddSingleton<DoorLog>();
-        builder.Services.AddSingleton<IConfigureOptions<LoggerFilterOptions>>(static services => services.GetRequiredService<DoorLog>());
+        builder.Services.AddSingleton<IConfigureOptions<LoggerFilterOptions>, DoorLog>();
         builder.Services.AddSingleton<IHostLifetime, SignalsAreOurs>();
-        return builder.Build();
-    }
-
-    private static void Log(ILogger logger, RuntimeEvent what)
-    {
-        // Timeouts are daily bread here, and answered; the rest is for the operator.
-        if (what.Kind != RuntimeEventKind.TimedOut)
-        {
-            logger.LogWarning(what.Error, "{Kind}: {Message}", what.Kind, what.Message);
-        }
     }
 
     /// <summary>What is logged of connections. When the door closes, whoever still hangs in half a request is cut off on purpose, and the server's complaints of that would only alarm the operator.</summary>
-    private sealed class DoorLog : IConfigureOptions<LoggerFilterOptions>
+    private sealed class DoorLog(IServiceProvider services) : IConfigureOptions<LoggerFilterOptions>
     {
-        private volatile bool _isClosing;
-
-        public bool IsClosing
-        {
-            set => _isClosing = value;
-        }
+        private IHostApplicationLifetime? _lifetime;
 
         public void Configure(LoggerFilterOptions options) =>
-            options.AddFilter("Microsoft.AspNetCore.Server.Kestrel", level => level >= LogLevel.Warning && !_isClosing);
+            options.AddFilter("Microsoft.AspNetCore.Server.Kestrel", level => level >= LogLevel.Warning && !IsClosing);
+
+        // Asked late: the lifetime has a logger itself.
+        private bool IsClosing => (_lifetime ??= services.GetRequiredService<IHostApplicationLifetime>()).ApplicationStopping.IsCancellationRequested;
     }
 
-    /// <summary>The host would stop at a signal by itself, and close the door before the orders have ended.</summary>
+    /// <summary>Signals are heard by <see cref="Signals"/>, also before the host runs and after it has ended.</summary>
     private sealed class SignalsAreOurs : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -158,11 +189,18 @@ internal sealed class OrderService : IAsyncDisposable
     }
 }
 
-/// <summary>What <c>GET /census</c> answers.</summary>
-internal sealed record CensusAnswer(Census Runtime, PoolAnswer Pool);
+/// <summary>The pools of the service: each is a keyed service, <c>[FromKeyedServices(Pools.Orders)] TaskPool</c>.</summary>
+internal static class Pools
+{
+    /// <summary>At most so many orders are in work at once.</summary>
+    public const string Orders = "orders";
 
-/// <summary>The pool's numbers.</summary>
-internal sealed record PoolAnswer(string Name, int MaxTasks, long Active, int Waiting, PoolCounts Counts);
+    /// <summary>Who looks at the books does not take places of orders.</summary>
+    public const string Reports = "reports";
+
+    /// <summary>One slot, which chaos keeps.</summary>
+    public const string Starved = "one at a time";
+}
 
 /// <summary>How it ended.</summary>
 /// <param name="Report">What the runtime had to say.</param>

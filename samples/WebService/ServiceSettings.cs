@@ -1,3 +1,4 @@
+using Moirai;
 using WebService.Upstreams;
 
 namespace WebService;
@@ -29,6 +30,17 @@ internal sealed record ServiceSettings
     /// <summary>How long canceled orders may take to clean up after that.</summary>
     public TimeSpan CancelTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long leaked orders may take to clean up after that.</summary>
+    public TimeSpan AbandonTimeout { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How often the books are audited; null for never.</summary>
+    public TimeSpan? AuditEvery { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>What goes on for too long. Planted trouble is over soon, and is to be noticed before.</summary>
+    public AlarmLimits Alarms => Chaos
+        ? new() { WorkerHeld = ChaosPace / 10, PoolFull = ChaosPace / 4, Every = ChaosPace / 50 }
+        : new() { PoolFull = TimeSpan.FromSeconds(5) };
+
     /// <summary>The largest request body that is read.</summary>
     public long MaxBodyBytes { get; init; } = 16 * 1024;
 
@@ -40,6 +52,9 @@ internal sealed record ServiceSettings
 
     /// <summary>Whether trouble is planted, to be seen on the page.</summary>
     public bool Chaos { get; init; }
+
+    /// <summary>The rest after each trouble; the trouble itself lasts half as long, or as long.</summary>
+    public TimeSpan ChaosPace { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The articles and how many of each there are. The wine is scarce, so that it sells out.</summary>
     public IReadOnlyDictionary<string, int> Stock { get; init; } = new Dictionary<string, int>

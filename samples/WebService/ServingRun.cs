@@ -13,10 +13,12 @@ internal static class ServingRun
               curl {service.Address}orders --json '{"{"} "customer": "Clotho", "article": "bread", "quantity": 2 {"}"}'
               curl {service.Address}audit
               curl {service.Address}census
+              curl {service.Address}health
               curl {service.Address}upstream
               curl -X PUT {service.Address}upstream/payment -H 'Content-Type: application/json' -d '{"{"} "latencyMilliseconds": 2000 {"}"}'
 
               and in a browser: {service.Address}moirai
+              or in a terminal: dotnet run -c Release --project tools/Moirai.Tool -- top -p {Environment.ProcessId}
 
             The last curl makes payments too slow: orders are answered 504, and their stock comes back. Ctrl-C stops.
             """);

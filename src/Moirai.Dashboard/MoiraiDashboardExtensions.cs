@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Moirai;
 using Moirai.Dashboard;
 using Moirai.Dashboard.Serving;
@@ -31,10 +32,23 @@ public static class MoiraiDashboardExtensions
         IHostApplicationLifetime? lifetime = services.GetService<IHostApplicationLifetime>();
         var gallery = new Gallery(
             [.. options.Runtimes],
-            () => services.GetService<TaskRuntime>(), // not before it is needed: the host's runtime is made when the host starts
+            () => services.GetService<TaskRuntime>(),
             new ObserverSettings(options.Interval, options.MaxWatchers, options.AllowCommands, services.GetService<TimeProvider>() ?? TimeProvider.System, lifetime?.ApplicationStopping ?? CancellationToken.None),
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Moirai.Dashboard"));
-        lifetime?.ApplicationStarted.Register(gallery.Open); // from here on events are remembered, also before anybody looks
+        Open(gallery);
         return new Endpoints(gallery, options).Map(endpoints.MapGroup(prefix).WithMetadata(gallery));
+    }
+
+    // From here on events are remembered: also those of services that start before the server does, and before anybody looks.
+    private static void Open(Gallery gallery)
+    {
+        try
+        {
+            gallery.Open();
+        }
+        catch (OptionsValidationException)
+        {
+            // The host's runtime cannot be made. The host says why when it starts, and does not.
+        }
     }
 }

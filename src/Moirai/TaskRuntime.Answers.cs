@@ -59,6 +59,7 @@ public sealed partial class TaskRuntime
         json.WritePropertyName("snapshot");
         JsonSerializer.Serialize(json, snapshot, SnapshotJson.Default.RuntimeSnapshot);
         WriteAlarms(json, engine);
+        RecentEvents.Write(json, engine);
         json.WriteEndObject();
     }
 

@@ -19,6 +19,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 {
     private static readonly Lazy<TaskRuntime> s_default = new(MakeDefault);
     private static readonly EventSubscribers s_defaultSubscribers = new();
+    private static readonly RecentEvents s_defaultRecent = new(TimeProvider.System);
 
     private readonly Engine _engine;
     private readonly TaskRuntimeOptions? _options;
@@ -47,12 +48,14 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         _subscribers = new EventSubscribers();
         Action<RuntimeEvent> onEvent = _subscribers.Tell + options.OnEvent;
         string name = options.Name;
+        var recent = new RecentEvents(options.TimeProvider);
         _engine = new Engine(
             options.Name,
             options.Executor ?? new ThreadPoolExecutor(),
             options.TimeProvider,
-            what => EventOutlet.Publish(name, what, onEvent),
+            what => EventOutlet.Publish(name, recent, what, onEvent),
             options.Accounting) { AbandonTimeout = options.AbandonTimeout, Deadlocks = options.Deadlocks, AllowsCommands = options.AllowCommands };
+        recent.BelongTo(_engine);
         _engine.Unseen.WithResults = options.ReportUnseenResults;
         _lost = new LostRuntime(_engine, Budgets(options.DrainTimeout, options.CancelTimeout, options.AbandonTimeout))
         {
@@ -254,6 +257,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 
     private static TaskRuntime MakeDefault()
     {
+        s_defaultRecent.BelongTo(Engine.Default);
         MakeKnown(Engine.Default);
         return new TaskRuntime(Engine.Default, s_defaultSubscribers);
     }
@@ -262,7 +266,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
 #pragma warning disable CA2255 // nothing else runs before both
     [ModuleInitializer]
 #pragma warning restore CA2255
-    internal static void HearTheDefaultEngine() => Engine.DefaultPublish = static what => EventOutlet.Publish("default", what, s_defaultSubscribers.Tell);
+    internal static void HearTheDefaultEngine() => Engine.DefaultPublish = static what => EventOutlet.Publish("default", s_defaultRecent, what, s_defaultSubscribers.Tell);
 
     private StopBudgets Budgets(TimeSpan drain, TimeSpan cancel, TimeSpan abandon) => new(drain, cancel, abandon, _options?.LeaksAtStop);
 

@@ -1,5 +1,7 @@
 using Microsoft.Playwright;
 
+[assembly: AssemblyFixture(typeof(Moirai.Dashboard.Tests.Browser))]
+
 namespace Moirai.Dashboard.Tests;
 
 /// <summary>A real Chromium without a window, one for all tests that want it: that of <c>CHROMIUM</c>, else that of the distribution.</summary>

@@ -59,6 +59,20 @@ internal sealed class World
         return Events;
     }
 
+    /// <summary>The events, once the garbage collector has run, where none is meant to come of it: the time is what one more than there are would have for its way through the idle thread pool.</summary>
+    public RuntimeEvent[] EventsAfterNothingWasFound()
+    {
+        int count = Events.Length;
+        for (int i = 0; i < 3 && Events.Length == count; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            Eventually.Is(() => Events.Length > count, TimeSpan.FromMilliseconds(100));
+        }
+
+        return Events;
+    }
+
     public void Log(string what) => _trace.Add(what);
 
     /// <summary>Runs until nothing is ready.</summary>

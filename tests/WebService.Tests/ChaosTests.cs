@@ -6,7 +6,7 @@ public sealed class ChaosTests
     [Fact]
     public async Task The_page_names_the_tasks_of_a_planted_deadlock()
     {
-        await using TestHouse house = await TestHouse.OpenAsync(TestHouse.Calm with { Chaos = true, DrainTimeout = TimeSpan.Zero });
+        await using TestHouse house = await TestHouse.OpenAsync(TestHouse.Calm with { Chaos = true, DrainTimeout = TimeSpan.Zero, CancelTimeout = TimeSpan.FromMilliseconds(1) });
         string frame = await Eventually.Get(
             () => house.Http.GetStringAsync(new Uri("/moirai/frame", UriKind.Relative)),
             static text => text.Contains("\"deadlocks\":[{", StringComparison.Ordinal));

@@ -38,6 +38,8 @@ internal sealed partial class ServiceProcess : IAsyncDisposable
         return _http;
     }
 
+    public int Id => _process.Id;
+
     public Task<HttpResponseMessage> OrderAsync(string article) => _http!.PostAsJsonAsync("/orders", new OrderRequest("Clotho", article, 1));
 
     public string Output

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using Moirai.Tool.Commands;
 using Moirai.Tool.Million;
@@ -18,8 +19,11 @@ internal static class CommandLine
     /// <param name="ct">Interrupts it, as Ctrl-C does.</param>
     public static async Task<int> RunAsync(string[] args, Terminal terminal, CancellationToken ct = default)
     {
-        var root = new RootCommand("moirai: shows what Moirai does, with its books open. Looks into running processes, and runs a million tasks of its own.")
+        // No RootCommand: that is called after the file of the program, and this one is always called moirai.
+        var root = new Command("moirai", "Shows what Moirai does, with its books open: looks into running processes, and runs a million tasks of its own.")
         {
+            new HelpOption(),
+            new VersionOption(),
             PsCommand.Create(terminal),
             TopCommand.Create(terminal),
             TreeCommand.Create(terminal),

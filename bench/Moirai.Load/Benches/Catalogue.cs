@@ -22,5 +22,6 @@ internal static class Catalogue
         new Snapshots(),
         new Accounting(),
         new AlarmLooks(),
+        new MeterLooks(),
     ];
 }

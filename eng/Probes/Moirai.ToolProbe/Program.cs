@@ -23,6 +23,12 @@ while (Console.ReadLine() is { } line && line != "quit")
         case "spin":
             orders!.Spin();
             break;
+        case "second":
+            orders!.OpenSecond();
+            break;
+        case "hostile":
+            orders!.SpawnHostile();
+            break;
         case "release":
             orders!.Release();
             break;
@@ -46,6 +52,7 @@ internal sealed class Orders
     private readonly TaskScope _scope;
     private readonly AsyncMutex _ledger = new("ledger");
     private readonly TaskCompletionSource _gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskRuntime? _second;
     private int _begun;
     private volatile bool _stop;
 
@@ -97,6 +104,20 @@ internal sealed class Orders
 
     // Has the runtime raise an alarm: a pool without a free slot.
     public void Fill() => _runtime.CreatePool("tiny", maxTasks: 1).TrySpawn(_ => DeafAsync(), out ManagedTask? _, name: "occupant");
+
+    // Another runtime in the same process, with an alarm of its own.
+    public void OpenSecond()
+    {
+        _second = new TaskRuntime(new() { Name = "imports", Alarms = new AlarmLimits { WorkerHeld = null, Starved = null, PoolFull = TimeSpan.FromMilliseconds(1), Every = TimeSpan.FromMilliseconds(20) } });
+        _second.CreatePool("narrow", maxTasks: 1).TrySpawn(_ => DeafAsync(), out ManagedTask? _, name: "importer");
+    }
+
+    // Names are whatever the program makes of them. These would clear the screen, color it, forge a line, and turn the way of writing round.
+    public void SpawnHostile()
+    {
+        _ = _scope.Spawn(_ => DeafAsync(), name: "evil \e[2J\e[31m\r\nmoirai top  1 forged\u202E\u009B1m [red]markup[/] <b>");
+        _ = _scope.Spawn(_ => DeafAsync(), name: "注文の処理 📦");
+    }
 
     public void Spin() => _ = _scope.Spawn(async _ =>
     {

@@ -3,64 +3,23 @@ using WebService.Upstreams;
 
 namespace WebService.Orders;
 
-/// <summary>Takes orders in, at most so many at a time, and fills them.</summary>
+/// <summary>Fills orders.</summary>
 /// <remarks>
-/// One order is one task of the pool, with a scope inside for what goes on in parallel:
+/// One order is one request, which is a task of the pool, with a scope inside for what goes on in parallel:
 /// <code>
-///   admission ─► order (holds a slot) ─► scope ─┬─ reserve   (the article's lock)
-///                                               ├─ price     (HTTP, timed)
-///                                               └─ payment   (HTTP, timed)
+///   request (holds a slot) ─► scope ─┬─ reserve   (the article's lock)
+///                                    ├─ price     (HTTP, timed)
+///                                    └─ payment   (HTTP, timed)
 /// </code>
 /// Whatever fails, times out or is canceled takes the rest of the scope with it; when the scope is left nothing of it runs any more, and what the
 /// order still holds is given back. So there is one place that gives back, and no case that it does not cover.
 /// </remarks>
-internal sealed class OrderDesk(TaskRuntime runtime, TaskPool pool, UpstreamClient upstream, ServiceSettings settings)
+internal sealed class OrderDesk(TaskRuntime runtime, UpstreamClient upstream)
 {
-    private volatile bool _stopping;
-
-    /// <summary>From now on orders are refused; those that were taken in are filled.</summary>
-    public void StopIntake() => _stopping = true;
-
-    /// <summary>Waits for a place, then for the order's end.</summary>
-    /// <param name="order">The order.</param>
-    /// <param name="customerGone">The customer hung up: everything that is done for this order stops.</param>
-    /// <exception cref="OrderRefusedException">It could not be filled, or not now.</exception>
+    /// <summary>Fills an order, or gives back all that was set aside for it.</summary>
+    /// <exception cref="OrderRefusedException">It could not be filled.</exception>
     /// <exception cref="UpstreamException">An upstream did not do its part.</exception>
-    public async Task<Confirmation> PlaceAsync(Order order, CancellationToken customerGone) => await await AdmitAsync(order, customerGone);
-
-    // Waiting for a place is a task too: one that can be canceled, and that the census knows.
-    private async Task<ManagedTask<Confirmation>> AdmitAsync(Order order, CancellationToken customerGone)
-    {
-        if (_stopping)
-        {
-            throw OrderRefusedException.Stopping(settings.RetryAfter);
-        }
-
-        try
-        {
-            ManagedTask<ManagedTask<Confirmation>> admission = runtime.SpawnDetached(WaitForPlaceAsync(order, customerGone), "admission");
-            return await admission.CancelWith(customerGone);
-        }
-        catch (InvalidOperationException) when (runtime.IsStopped)
-        {
-            throw OrderRefusedException.Stopping(settings.RetryAfter); // the runtime was stopped between the question above and here
-        }
-    }
-
-    private async Future<ManagedTask<Confirmation>> WaitForPlaceAsync(Order order, CancellationToken customerGone)
-    {
-        try
-        {
-            ManagedTask<Confirmation> work = await pool.SpawnAsync(FillAsync(order), $"order {order.Id}").WithTimeout(settings.AdmissionTimeout);
-            return work.CancelWith(customerGone); // also when the customer is gone already
-        }
-        catch (TaskTimeoutException)
-        {
-            throw OrderRefusedException.Busy(pool.MaxTasks, settings.AdmissionTimeout, settings.RetryAfter);
-        }
-    }
-
-    private async Future<Confirmation> FillAsync(Order order)
+    public async Future<Confirmation> FillAsync(Order order)
     {
         try
         {

@@ -30,8 +30,7 @@ internal sealed class OrderReader(Warehouse warehouse, ServiceSettings settings)
         }
         catch (BadHttpRequestException error)
         {
-            context.Response.Headers.Connection = "close"; // what is left of the connection is no request any more, and the server would complain to the operator
-            throw OrderRefusedException.Malformed(error.Message);
+            throw new OrderRefusedException(StatusCodes.Status400BadRequest, "The order is malformed", error.Message) { EndsConnection = true }; // else the server would read on, and complain to the operator
         }
         catch (InvalidOperationException)
         {

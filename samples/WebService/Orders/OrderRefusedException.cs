@@ -18,8 +18,8 @@ internal sealed class OrderRefusedException : Exception
     /// <summary>The kind of problem, the same for every order that has it.</summary>
     public string Title { get; }
 
-    /// <summary>When to come back, if that can help.</summary>
-    public TimeSpan? RetryAfter { get; init; }
+    /// <summary>Whether what follows on the connection is no request any more.</summary>
+    public bool EndsConnection { get; init; }
 
     public static OrderRefusedException Malformed(string detail) =>
         new(StatusCodes.Status400BadRequest, "The order is malformed", detail);
@@ -32,17 +32,6 @@ internal sealed class OrderRefusedException : Exception
 
     public static OrderRefusedException OutOfStock(string article, int wanted, long free) =>
         new(StatusCodes.Status409Conflict, "Out of stock", $"{wanted} of '{article}' were ordered, and {free} are free.");
-
-    public static OrderRefusedException Busy(int maxOrders, TimeSpan waited, TimeSpan retryAfter) =>
-        new(
-            StatusCodes.Status503ServiceUnavailable,
-            "The service is busy",
-            $"All {maxOrders} places were taken for {waited.TotalMilliseconds:0} ms. Nothing was ordered; please try again.")
-        { RetryAfter = retryAfter };
-
-    public static OrderRefusedException Stopping(TimeSpan retryAfter) =>
-        new(StatusCodes.Status503ServiceUnavailable, "The service is stopping", "Nothing was ordered; please try again elsewhere or later.")
-        { RetryAfter = retryAfter };
 
     // An answer never repeats a long text that somebody sent, and never cuts a character in two.
     private static string Shorten(string text) => text.Length <= LongestEcho ? text : $"{text.AsSpan(0, char.IsHighSurrogate(text[LongestEcho - 1]) ? LongestEcho - 1 : LongestEcho)}…";

@@ -3,8 +3,19 @@ namespace WebService.Upstreams;
 /// <summary>The simulated upstreams, on the same host so that the sample needs no second one, and the knobs that change them.</summary>
 internal static class UpstreamEndpoints
 {
-    public static void MapUpstreams(this IEndpointRouteBuilder routes, SimulatedUpstream price, SimulatedUpstream payment)
+    public const string Price = "price";
+    public const string Payment = "payment";
+
+    public static IServiceCollection AddUpstreams(this IServiceCollection services, ServiceSettings settings) => services
+        .AddKeyedSingleton(Price, new SimulatedUpstream(Price, settings.PriceMood))
+        .AddKeyedSingleton(Payment, new SimulatedUpstream(Payment, settings.PaymentMood))
+        .AddSingleton<UpstreamClient>();
+
+    public static void MapUpstreams(this IEndpointRouteBuilder routes)
     {
+        SimulatedUpstream price = routes.ServiceProvider.GetRequiredKeyedService<SimulatedUpstream>(Price);
+        SimulatedUpstream payment = routes.ServiceProvider.GetRequiredKeyedService<SimulatedUpstream>(Payment);
+
         routes.MapGet("/upstream/price/{article}", (string article, CancellationToken callerGone) =>
             price.AnswerAsync(() => new PriceAnswer(1.00m + (article.Length * 0.25m)), callerGone));
 

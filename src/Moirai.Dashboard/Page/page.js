@@ -58,6 +58,7 @@ const show = (node, yes) => { if (node.hidden === yes) node.hidden = !yes; };
 const num = value => Math.round(value).toLocaleString("en-US");
 const short = value => value < 10_000 ? num(value) : value < 999_500 ? `${(value / 1e3).toFixed(value < 99_950 ? 1 : 0)}k` : `${(value / 1e6).toFixed(2)}M`;
 const rate = value => value >= 100 ? short(value) : value >= 10 ? value.toFixed(0) : value > 0 ? value.toFixed(1) : "0";
+const some = (count, word) => `${short(count)} ${word}${count === 1 ? "" : "s"}`;
 const stateOf = word => word.toLowerCase();
 const cut = (value, most) => value.length <= most ? value : `${value.slice(0, most - 1)}…`;
 
@@ -76,10 +77,12 @@ function span(seconds) {
 
 const holds = (value, filter) => value !== null && value !== undefined && value.toLowerCase().includes(filter);
 
-// The text with the part that was looked for marked.
-function marked(node, value) {
-  if (node.said === value && node.sought === state.filter) return;
-  [node.said, node.sought] = [value, state.filter];
+// The text with the part that was looked for marked. Of one without end as much as a row can bear; all of it is told where the pointer rests.
+function marked(node, whole) {
+  if (node.said === whole && node.sought === state.filter) return;
+  [node.said, node.sought] = [whole, state.filter];
+  const value = cut(whole, 100);
+  if (value !== whole || node.title) node.title = value === whole ? "" : whole;
   const at = state.filter ? value.toLowerCase().indexOf(state.filter) : -1;
   if (at < 0) { node.textContent = value; return; }
   const to = at + state.filter.length;
@@ -199,7 +202,7 @@ function drawOverview({ snapshot }) {
     ["done", "Ended", `${rate(now.done)}/s`, `${short(census.completed)} completed`],
     ["stepping", "Steps", `${rate(now.stepping)}/s`, `${short(census.steps)} ever`],
     ["failed", "Failed", short(census.failed), census.unobserved || census.zombies ? `${short(census.unobserved + census.zombies)} unseen` : `${short(census.canceled)} canceled`],
-    ["slots", "Slots held", short(census.slotsInUse), `${short(census.waiters)} waits · ${short(census.openScopes)} scopes`],
+    ["slots", "Slots held", short(census.slotsInUse), `${some(census.waiters, "wait")} · ${some(census.openScopes, "scope")}`],
     ["timers", "Timers", short(snapshot.timers.depth), snapshot.timers.oldestOverdue ? `overdue by ${span(snapshot.timers.oldestOverdue)}` : snapshot.timers.nextIn !== undefined ? `next in ${span(snapshot.timers.nextIn)}` : "none due"],
   ];
   keep($("tiles"), tiles, tile => tile[0],
@@ -382,10 +385,13 @@ function drawLocks(snapshot) {
 
 const ALARMS = { BlockedTooLong: "Blocked too long", WorkerHeld: "Keeps its thread", Starved: "No thread", TimersLate: "Timers late", CancelIgnored: "Cancellation ignored", PoolFull: "Pool full" };
 
+// Of these the name is not that of the tasks which the alarm counts.
+const CROWDS = { Starved: "tasks are ready", TimersLate: "entries wait", PoolFull: "wait for a slot" };
+
 const words = kind => kind.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
 
 function ringOf(cycle) {
-  return [...cycle.map(edge => `#${edge.task} '${edge.taskName}' → ${edge.waitsFor}`), `#${cycle[0].task}`].join(" → ");
+  return [...cycle.map(edge => `#${edge.task} '${cut(edge.taskName, 40)}' → ${cut(edge.waitsFor, 40)}`), `#${cycle[0].task}`].join(" → ");
 }
 
 function drawFindings(frame) {
@@ -401,14 +407,17 @@ function drawFindings(frame) {
   show(banner, standing.length > 0);
 
   const now = Date.parse(frame.snapshot.takenAt);
+  const over = [
+    ...frame.deadlocks.filter(one => !one.stands).map(one => ({ key: `d${one.at}`, kind: "bad", title: "Deadlock, over", name: ringOf(one.cycle), at: one.at, more: "one of the waits has thrown, or one of the tasks was canceled, and the others went on" })),
+    ...frame.leaks.map(one => ({ key: `l${one.at}${one.task}`, kind: "bad", title: "Leak", name: one.taskName ?? "", at: one.at, task: one.task, more: one.message })),
+    ...frame.events.map(one => ({ key: `e${one.at}${one.task}`, kind: "", title: one.kind === "AlarmCleared" ? "Alarm, over" : words(one.kind), name: one.taskName ?? "", at: one.at, task: one.task, more: one.message.replace(/^alarm \d+ is over: /, "") })),
+  ].sort((a, b) => Date.parse(b.at) - Date.parse(a.at)); // what is there comes first, then what was, the newest first
   const items = [
     ...standing.map(one => ({ key: `d${one.at}`, kind: "bad", title: "Deadlock, standing", name: ringOf(one.cycle), at: one.at, task: one.cycle[0].task, more: one.cycle.map(edge => `${edge.taskName} waits in ${edge.waitSite}`).join(" · ") })),
-    ...frame.alarms.map(one => ({ key: `a${one.id}`, kind: "warn", title: ALARMS[one.kind] ?? one.kind, name: `${one.count > 1 ? `${num(one.count)} × ` : ""}${one.name}`, at: one.raisedAt, task: one.task, more: [`for ${span(one.lasted)}`, one.awaitSite && `at ${one.awaitSite}`, one.detail].filter(Boolean).join("; ") })),
-    ...frame.deadlocks.filter(one => !one.stands).map(one => ({ key: `d${one.at}`, kind: "bad", title: "Deadlock, over", name: ringOf(one.cycle), at: one.at, more: "one of the waits has thrown, or one of the tasks was canceled" })),
-    ...frame.leaks.map(one => ({ key: `l${one.at}${one.task}`, kind: "bad", title: "Leak", name: one.taskName ?? "", at: one.at, task: one.task, more: one.message })),
-    ...frame.events.map(one => ({ key: `e${one.at}${one.task}`, kind: "", title: words(one.kind), name: one.taskName ?? "", at: one.at, task: one.task, more: one.message })),
+    ...frame.alarms.map(one => ({ key: `a${one.id}`, kind: "warn", title: ALARMS[one.kind] ?? one.kind, name: `${one.count > 1 && !CROWDS[one.kind] ? `${num(one.count)} × ` : ""}${one.name}`, at: one.raisedAt, task: one.task, more: [`for ${span(one.lasted)}`, CROWDS[one.kind] && one.count > 0 && `${num(one.count)} ${CROWDS[one.kind]}`, one.awaitSite && `at ${one.awaitSite}`, one.detail].filter(Boolean).join("; ") })),
+    ...over,
   ].filter(one => !state.filter || holds(one.name, state.filter) || holds(one.more, state.filter));
-  const calm = frame.alarms.length === 0 && frame.deadlocks.length === 0 && frame.leaks.length === 0;
+  const calm = frame.alarms.length === 0 && frame.deadlocks.length === 0 && frame.leaks.length === 0 && !frame.events.some(one => one.kind === "AlarmCleared");
   show($("clear"), calm);
   text($("clear"), "✓ No alarm, no deadlock, no leak was found.");
   keep($("findings"), items, item => item.key,
@@ -549,7 +558,7 @@ function drawWaits({ waits }) {
     boxes.append(group);
   }
   picture.append(lines, boxes, labels);
-  Object.assign(picture.style, { width: "100%", maxWidth: `${width + 8}px`, minWidth: `${Math.round(.6 * width)}px`, height: "auto" }); // it shrinks a little before it is scrolled
+  Object.assign(picture.style, { width: "100%", maxWidth: `${width + 8}px`, minWidth: `${Math.round(.5 * width)}px`, height: "auto" }); // it shrinks a little before it is scrolled
   box.append(picture);
 }
 
@@ -814,7 +823,7 @@ function drawDetail() {
   const hadFocus = document.activeElement?.id === "cancel";
   pane.replaceChildren(
     el("button", { type: "button", class: "close", "aria-label": "Close (Esc)", title: "Close (Esc)", onclick: close }, "✕"),
-    el("h2", {}, task ? `#${task.id} ${task.name}` : `#${shown.id}`),
+    el("h2", {}, task ? `#${task.id} ${cut(task.name, 200)}` : `#${shown.id}`),
     ...(!task ? [el("p", { class: "quiet" }, ended ? "It has ended." : "Looking for it…")] : detailOf(task, answer, ended, group)),
     ...(task && !ended && state.frame?.allowsCommands ? [el("h3", {}, "Command"), el("button", {
       type: "button", id: "cancel", class: `danger${shown.sure ? " sure" : ""}`,
@@ -834,10 +843,10 @@ function detailOf(task, answer, ended, group) {
   const parts = [
     el("p", { class: "quiet" }, el("span", { class: "state" }, el("i", { class: ended ? "created" : stateOf(task.state) }), ended ? "has ended; this is how it was last seen" : stateOf(task.state)), group && group.count > 1 ? `, the one of ${num(group.count)} alike that has waited longest` : ""),
     facts([
-      ["waits for", task.wait ? task.wait.what : undefined], ["for", task.waited === undefined ? undefined : task.waited < 1 ? "less than 1 s" : span(task.waited)],
+      ["waits for", task.wait ? cut(task.wait.what, 160) : undefined], ["for", task.waited === undefined ? undefined : task.waited < 1 ? "less than 1 s" : span(task.waited)],
       ["due in", task.wait?.dueIn === undefined ? undefined : task.wait.dueIn < 0 ? `${span(task.wait.dueIn)} overdue` : span(task.wait.dueIn)],
       ["age", span(task.age)], ["busy", span(task.busy)], ["ready", span(task.ready)], ["blocked", span(task.blocked)],
-      ["polls", task.polls === undefined ? undefined : num(task.polls)], ["spawned at", task.spawnSite], ["holds", task.holds.join(", ")],
+      ["polls", task.polls === undefined ? undefined : num(task.polls)], ["spawned at", task.spawnSite], ["holds", task.holds.map(one => cut(one, 160)).join(", ")],
       ["asked to stop", task.cancelCause], ["resident", task.isResident ? "may wait for ever" : undefined], ["abandoned", task.isAbandoned ? "its caller has given it up" : undefined],
     ]),
     el("h3", {}, "Where it stands, the innermost first"),
@@ -847,7 +856,7 @@ function detailOf(task, answer, ended, group) {
   if (answer.waitsOn.length) {
     parts.push(el("h3", {}, answer.isRing ? "On whom it waits: a ring, so for ever" : "On whom it waits"),
       el("ol", { class: answer.isRing ? "chain ring" : "chain" }, ...answer.waitsOn.map(one => el("li", {},
-        el("button", { type: "button", class: "link", onclick: () => open(one.id) }, `#${one.id} ${one.name}`),
+        el("button", { type: "button", class: "link", onclick: () => open(one.id) }, `#${one.id} ${cut(one.name, 80)}`),
         el("span", { class: "mono" }, `${one.wait ? `waits for ${one.wait.what}` : stateOf(one.state)}${one.awaitSite ? ` at ${one.awaitSite}` : ""}`)))));
   }
   return parts;

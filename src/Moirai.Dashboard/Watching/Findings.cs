@@ -2,12 +2,13 @@ using Moirai.Dashboard.Frames;
 
 namespace Moirai.Dashboard.Watching;
 
-/// <summary>The last events of a runtime that somebody may want to read later: deadlocks, leaks, and the rest. Bounded, and made of words: nothing of the program is held.</summary>
+/// <summary>The last events of a runtime that somebody may want to read later: deadlocks, leaks, alarms that are over, and the rest. Bounded, and made of words: nothing of the program is held.</summary>
 internal sealed class Findings
 {
     internal const int MostDeadlocks = 8;
     internal const int MostLeaks = 40;
     internal const int MostOthers = 40;
+    internal const int MostAlarms = 20;
     private const int LongestMessage = 2_000;
 
     private readonly Lock _gate = new();
@@ -16,6 +17,7 @@ internal sealed class Findings
     private readonly Queue<FoundDeadlock> _deadlocks = [];
     private readonly Queue<FoundEvent> _leaks = [];
     private readonly Queue<FoundEvent> _others = [];
+    private readonly Queue<FoundEvent> _alarms = [];
     private readonly TimeProvider _time;
 
     internal Findings(TaskRuntime runtime)
@@ -29,15 +31,15 @@ internal sealed class Findings
     {
         lock (_gate)
         {
-            return ([.. _deadlocks.Reverse()], [.. _leaks.Reverse()], [.. _others.Reverse()]);
+            return ([.. _deadlocks.Reverse()], [.. _leaks.Reverse()], [.. _others.Concat(_alarms).OrderByDescending(static one => one.At)]);
         }
     }
 
     private void Note(RuntimeEvent what)
     {
-        if (what.Kind is RuntimeEventKind.Alarm or RuntimeEventKind.AlarmCleared)
+        if (what.Kind == RuntimeEventKind.Alarm)
         {
-            return; // alarms that are there now are asked for
+            return; // those that are there now are asked for; each is remembered when it is over
         }
 
         var found = new FoundEvent(_time.GetUtcNow(), what.Kind, what.Message.Length > LongestMessage ? $"{what.Message.AsSpan(0, LongestMessage)}…" : what.Message, what.Task)
@@ -53,8 +55,13 @@ internal sealed class Findings
             }
             else
             {
-                bool isLeak = what.Kind == RuntimeEventKind.Leaked;
-                Add(isLeak ? _leaks : _others, found, isLeak ? MostLeaks : MostOthers);
+                (Queue<FoundEvent> ring, int most) = what.Kind switch
+                {
+                    RuntimeEventKind.Leaked => (_leaks, MostLeaks),
+                    RuntimeEventKind.AlarmCleared => (_alarms, MostAlarms), // many that come and go push out nothing else
+                    _ => (_others, MostOthers),
+                };
+                Add(ring, found, most);
             }
         }
     }

@@ -11,7 +11,8 @@ namespace Moirai.Hosting.Lifecycle;
 /// <remarks>
 /// The order of a stop, and who does it:
 /// <code>
-///   Stopping   intake: pooled requests are refused with 503 from here on; the clock of the shutdown starts      (here)
+///   Stopping   intake: pooled requests are refused with 503 from here on; the clock of the shutdown starts;
+///              where it is asked for, the server is kept open until those inside have ended                    (here)
 ///   Stop       the server lets requests end; supervisors stop their children; hosted services stop               (the host, in reverse order of start)
 ///   Stopped    the runtime: no new work, drain, cancel, heal, report                                             (here)
 /// </code>
@@ -19,13 +20,23 @@ namespace Moirai.Hosting.Lifecycle;
 /// request that does not end does not use up the whole of it. Safe to be stopped any number of times.
 /// </remarks>
 internal sealed partial class MoiraiLifecycle(
-    TaskRuntime runtime, IOptions<MoiraiOptions> options, IOptions<HostOptions> host, RequestIntake intake, EndpointPoolCheck endpoints, IServiceProvider services, ILoggerFactory loggers)
+    TaskRuntime runtime,
+    IOptions<MoiraiOptions> options,
+    IOptions<PooledRequestsOptions> requests,
+    IOptions<HostOptions> host,
+    RequestIntake intake,
+    EndpointPoolCheck endpoints,
+    IServiceProvider services,
+    ILoggerFactory loggers)
     : IHostedLifecycleService, IDisposable
 {
     internal const string Category = "Moirai.Lifecycle";
 
     private readonly ILogger _logger = loggers.CreateLogger(Category);
     private readonly Lock _gate = new();
+
+    // Nobody waits for requests any more: the runtime has stopped, or the host is in a hurry.
+    private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
 #pragma warning disable CA2213 // the timer may fire while the host disposes the rest; without a timer of its own it holds nothing that has to be given back
     private readonly CancellationTokenSource _drained = new();
 #pragma warning restore CA2213
@@ -54,7 +65,7 @@ internal sealed partial class MoiraiLifecycle(
         return Task.CompletedTask;
     }
 
-    public Task StoppingAsync(CancellationToken cancellationToken)
+    public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         intake.Close();
         lock (_gate)
@@ -72,7 +83,11 @@ internal sealed partial class MoiraiLifecycle(
             StopBegins(_logger, runtime.Name, live);
         }
 
-        return Task.CompletedTask;
+        if (requests.Value.ServeWhileDraining)
+        {
+            using CancellationTokenRegistration hurry = cancellationToken.UnsafeRegister(static self => ((MoiraiLifecycle)self!)._over.TrySetResult(), this);
+            await Task.WhenAny(intake.Empty, _over.Task).ConfigureAwait(false);
+        }
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -133,7 +148,19 @@ internal sealed partial class MoiraiLifecycle(
     {
         lock (_gate)
         {
-            return _stop ??= runtime.StopAsync(Left(), options.Value.CancelTimeout, options.Value.AbandonTimeout, _drained.Token);
+            return _stop ??= StopOnceAsync(Left());
+        }
+    }
+
+    private async Task<StopReport> StopOnceAsync(TimeSpan drain)
+    {
+        try
+        {
+            return await runtime.StopAsync(drain, options.Value.CancelTimeout, options.Value.AbandonTimeout, _drained.Token).ConfigureAwait(false);
+        }
+        finally
+        {
+            _over.TrySetResult();
         }
     }
 

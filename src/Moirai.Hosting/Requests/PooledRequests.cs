@@ -21,6 +21,8 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
 {
     internal const string Category = "Moirai.Requests";
 
+    private const string NothingDone = "Nothing was done. Try again later.";
+
     private readonly ILogger _logger = loggers.CreateLogger(Category);
     private readonly PooledRequestsOptions _options = options.Value;
     private readonly Place? _elsewhere = options.Value.Pool is { } pool ? new Place(services.GetRequiredKeyedService<TaskPool>(pool), null, "request") : null;
@@ -53,6 +55,12 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
 
     private async Task RunInAsync(Place place, HttpContext context, RequestDelegate next)
     {
+        if (!intake.TryEnter())
+        {
+            await RefuseAsync(context, place, "the host stops", NothingDone).ConfigureAwait(false);
+            return;
+        }
+
         var admission = new Admission(place, _ => next(context));
         try
         {
@@ -77,12 +85,13 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
             }
             catch (ManagedTaskCanceledException canceled) when (task.State == TaskState.Canceled)
             {
-                await RefuseAsync(context, place, canceled.Cause.ToString()).ConfigureAwait(false);
+                await RefuseAsync(context, place, canceled.Cause.ToString(), "The request was stopped before it was done. Try again later.").ConfigureAwait(false);
             }
         }
         finally
         {
             admission.Limit?.Dispose();
+            intake.Leave();
         }
     }
 
@@ -93,20 +102,13 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
         string why;
         try
         {
-            if (intake.IsClosed)
-            {
-                why = "the host stops";
-            }
-            else if (admission.TryStart())
-            {
-                return true;
-            }
-            else
+            if (!admission.TryStart())
             {
                 // The wait is a task of its own: one that can be canceled, and that the census knows.
                 await runtime.SpawnDetached(WaitAsync(admission).WithTimeout(_options.AdmissionTimeout), "admission").CancelWith(context.RequestAborted);
-                return true;
             }
+
+            return true;
         }
         catch (TaskTimeoutException)
         {
@@ -132,7 +134,7 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
         }
         else
         {
-            await RefuseAsync(context, admission.Place, why).ConfigureAwait(false);
+            await RefuseAsync(context, admission.Place, why, NothingDone).ConfigureAwait(false);
         }
 
         return false;
@@ -157,7 +159,7 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
         }
     }
 
-    private async Task RefuseAsync(HttpContext context, Place place, string why)
+    private async Task RefuseAsync(HttpContext context, Place place, string why, string detail)
     {
         RequestIsRefused(_logger, place.Name, place.Pool!.Name, why);
         if (context.Response.HasStarted)
@@ -179,7 +181,7 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
             await problems.TryWriteAsync(new ProblemDetailsContext
             {
                 HttpContext = context,
-                ProblemDetails = new ProblemDetails { Status = StatusCodes.Status503ServiceUnavailable, Title = "The service is busy", Detail = "Try again later." },
+                ProblemDetails = new ProblemDetails { Status = StatusCodes.Status503ServiceUnavailable, Title = intake.IsClosed ? "The service is stopping" : "The service is busy", Detail = detail },
             }).ConfigureAwait(false);
         }
     }

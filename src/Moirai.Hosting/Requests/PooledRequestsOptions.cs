@@ -18,6 +18,10 @@ namespace Moirai.Hosting
         /// <summary>What a refused client is told to wait (<c>Retry-After</c>, in whole seconds, rounded up). More than zero; 1 second by default.</summary>
         public TimeSpan RetryAfter { get; set; } = TimeSpan.FromSeconds(1);
 
+        /// <summary>Whether a host that stops keeps its server open until the pooled requests inside have ended, or the time for that is over. Whoever comes meanwhile is told 503 and <see cref="RetryAfter"/> instead of finding the port closed, and endpoints outside pools
+        /// (health, the page, what the requests inside call) go on being served. False, the default: the server closes its door when the stop begins, and lets those inside end behind it.</summary>
+        public bool ServeWhileDraining { get; set; }
+
         /// <summary>Whether a client that hangs up cancels its request's task. Only tests plant the fault.</summary>
         internal bool HeedsHangUps { get; set; } = true;
     }

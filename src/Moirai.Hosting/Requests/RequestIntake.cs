@@ -4,14 +4,49 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Moirai.Hosting.Requests;
 
-/// <summary>Whether pooled requests are taken in.</summary>
+/// <summary>Whether pooled requests are taken in, and how many are inside: in line, or at work. Safe from any thread.</summary>
 internal sealed class RequestIntake
 {
-    private volatile bool _isClosed;
+    private const long Closed = 1;
+    private const long One = 2;
 
-    internal bool IsClosed => _isClosed;
+    private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal void Close() => _isClosed = true;
+    // How many are inside, above the lowest bit, which is set once it is closed. Interlocked.
+    private long _inside;
+
+    internal bool IsClosed => (Interlocked.Read(ref _inside) & Closed) != 0;
+
+    /// <summary>Completes when it is closed and the last one inside has left.</summary>
+    internal Task Empty => _empty.Task;
+
+    internal void Close()
+    {
+        if (Interlocked.Or(ref _inside, Closed) < One)
+        {
+            _empty.TrySetResult();
+        }
+    }
+
+    /// <summary>Lets a request in, unless it is closed.</summary>
+    internal bool TryEnter()
+    {
+        if ((Interlocked.Add(ref _inside, One) & Closed) == 0)
+        {
+            return true;
+        }
+
+        Leave();
+        return false;
+    }
+
+    internal void Leave()
+    {
+        if (Interlocked.Add(ref _inside, -One) == Closed)
+        {
+            _empty.TrySetResult();
+        }
+    }
 }
 
 /// <summary>Looks at the start whether the pools that endpoints name exist.</summary>

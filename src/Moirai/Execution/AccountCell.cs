@@ -59,7 +59,7 @@ internal sealed class AccountCell : TaskIdentity
     private bool _flows;
 
     // The clock has thrown: nothing is known of times any more. Written once.
-    private volatile bool _broken;
+    private bool _broken;
 
     internal AccountCell(TaskLabel label, TimeProvider? clock, long born = Unread)
     {
@@ -81,32 +81,32 @@ internal sealed class AccountCell : TaskIdentity
     internal long Born => _created;
 
     /// <summary>How often plain code was taken up.</summary>
-    internal long Polls => Volatile.Read(ref _polls) - Volatile.Read(ref _ownPolls);
+    internal long Polls => Atomics.Read(ref _polls) - Atomics.Read(ref _ownPolls);
 
     /// <summary>The plain body has ended; by the frame that had called it. If that had to wait, the step which fetches the outcome is ours and not the task's.</summary>
     internal void CloseBody(ManagedTask task)
     {
         if (task.Word.Starts != 1)
         {
-            Volatile.Write(ref _ownPolls, 1);
+            Atomics.Write(ref _ownPolls, 1);
         }
     }
 
     /// <summary>Remembers two contexts that differ in this cell alone. By the task's own thread.</summary>
     internal void Flows(ExecutionContext? without, ExecutionContext? with)
     {
-        Volatile.Write(ref _without, without);
-        Volatile.Write(ref _with, with);
+        Atomics.Write(ref _without, without);
+        Atomics.Write(ref _with, with);
     }
 
     /// <summary>The context that is like another but for this cell; null when it is not known.</summary>
-    internal ExecutionContext? ContextWithout(ExecutionContext? context) => context is not null && ReferenceEquals(Volatile.Read(ref _with), context) ? Volatile.Read(ref _without) : null;
+    internal ExecutionContext? ContextWithout(ExecutionContext? context) => context is not null && ReferenceEquals(Atomics.Read(ref _with), context) ? Atomics.Read(ref _without) : null;
 
     /// <summary>Lets go of the contexts: what they lead to is kept by what runs in them, and by nobody who only knows of the task. By anybody.</summary>
     internal void ForgetContexts()
     {
-        Volatile.Write(ref _with, null);
-        Volatile.Write(ref _without, null);
+        Atomics.Write(ref _with, null);
+        Atomics.Write(ref _without, null);
     }
 
     // By the owner of the task.
@@ -140,7 +140,7 @@ internal sealed class AccountCell : TaskIdentity
     /// <summary>The thread of the step runs something else for a while.</summary>
     internal void Lend()
     {
-        if ((Volatile.Read(ref _word) & (LentBit | ConditionMask)) == Running)
+        if ((Atomics.Read(ref _word) & (LentBit | ConditionMask)) == Running)
         {
             Change(~0, 0, LentBit);
         }
@@ -149,7 +149,7 @@ internal sealed class AccountCell : TaskIdentity
     /// <summary>Undoes <see cref="Lend"/>.</summary>
     internal void TakeBack()
     {
-        if ((Volatile.Read(ref _word) & LentBit) != 0)
+        if ((Atomics.Read(ref _word) & LentBit) != 0)
         {
             Change(~LentBit, 0, 0);
         }
@@ -159,30 +159,30 @@ internal sealed class AccountCell : TaskIdentity
     internal void BeginToFlow() => _flows = true;
 
     /// <summary>The thread that has come to plain code last, if it is there still, and threads are followed.</summary>
-    internal StepContext? ThreadInside => Volatile.Read(ref _threadInside);
+    internal StepContext? ThreadInside => Atomics.Read(ref _threadInside);
 
     /// <summary>A thread comes to plain code.</summary>
     /// <param name="takesUp">Whether that is a poll.</param>
     /// <param name="thread">Which, where threads are followed.</param>
     internal void ThreadEnters(bool takesUp, StepContext? thread)
     {
-        Volatile.Write(ref _threadInside, thread);
+        Atomics.Write(ref _threadInside, thread);
         if (IsExact)
         {
             Change(~0, OneThread, 0, takesUp ? 1 : 0);
         }
         else if (takesUp)
         {
-            Interlocked.Increment(ref _polls);
+            Atomics.Add(ref _polls, 1);
         }
     }
 
     /// <summary>And leaves it.</summary>
     internal void ThreadLeaves(StepContext? thread)
     {
-        if (ReferenceEquals(Volatile.Read(ref _threadInside), thread))
+        if (ReferenceEquals(Atomics.Read(ref _threadInside), thread))
         {
-            Volatile.Write(ref _threadInside, null); // one that came in between may go unseen until it comes again
+            Atomics.Write(ref _threadInside, null); // one that came in between may go unseen until it comes again
         }
 
         if (IsExact)
@@ -196,7 +196,7 @@ internal sealed class AccountCell : TaskIdentity
     // One change: some bits go, something is added, some bits come. The clock is read only when the task is something else afterwards, and never under the gate: it may be anybody's.
     private long Change(int mask, int add, int set, int polls = 0, long now = Unread)
     {
-        int word = Volatile.Read(ref _word);
+        int word = Atomics.Read(ref _word);
         int next = After(word, mask, add, set);
         if (now == Unread && Bucket(word) != Bucket(next))
         {
@@ -210,14 +210,14 @@ internal sealed class AccountCell : TaskIdentity
         }
 
         _gate.Enter();
-        word = _word;
+        word = Atomics.ReadOwn(in _word);
         next = After(word, mask, add, set);
         if (now == Unread && Bucket(word) != Bucket(next))
         {
             _gate.Exit();
             now = Read();
             _gate.Enter();
-            word = _word;
+            word = Atomics.ReadOwn(in _word);
             next = After(word, mask, add, set);
         }
 
@@ -230,34 +230,34 @@ internal sealed class AccountCell : TaskIdentity
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Write(int word, int next, long now, int polls)
     {
-        int version = _version;
-        Volatile.Write(ref _version, version + 1);
-        long spent = now - _since;
+        int version = Atomics.ReadOwn(in _version);
+        Atomics.Write(ref _version, version + 1);
+        long spent = now - Atomics.ReadOwn(in _since);
         if (now != Unread && spent > 0)
         {
             int bucket = Bucket(word);
             if (bucket == Running)
             {
-                Volatile.Write(ref _busy, _busy + spent);
+                Atomics.Write(ref _busy, Atomics.ReadOwn(in _busy) + spent);
             }
             else if (bucket == Ready)
             {
-                Volatile.Write(ref _ready, _ready + spent);
+                Atomics.Write(ref _ready, Atomics.ReadOwn(in _ready) + spent);
             }
 
             if (bucket != Ended)
             {
-                Volatile.Write(ref _since, now);
+                Atomics.Write(ref _since, now);
             }
         }
 
         if (polls != 0)
         {
-            Volatile.Write(ref _polls, _polls + polls);
+            Atomics.Write(ref _polls, Atomics.ReadOwn(in _polls) + polls);
         }
 
-        Volatile.Write(ref _word, next);
-        Volatile.Write(ref _version, version + 2);
+        Atomics.Write(ref _word, next);
+        Atomics.Write(ref _version, version + 2);
     }
 
     // What has ended stays so; only threads still leave.
@@ -292,7 +292,7 @@ internal sealed class AccountCell : TaskIdentity
         }
         catch (Exception) // out of a value-changed handler it would end the process; the account says that it knows no times
         {
-            _broken = true;
+            Atomics.Write(ref _broken, true);
             return Unread;
         }
     }
@@ -309,21 +309,26 @@ internal sealed class AccountCell : TaskIdentity
         var spinner = default(SpinWait);
         while (true)
         {
-            version = Volatile.Read(ref _version);
-            word = Volatile.Read(ref _word);
-            since = Volatile.Read(ref _since);
-            busy = Volatile.Read(ref _busy);
-            ready = Volatile.Read(ref _ready);
+            version = Atomics.Read(ref _version);
+            word = Atomics.Read(ref _word);
+            since = Atomics.Read(ref _since);
+            busy = Atomics.Read(ref _busy);
+            ready = Atomics.Read(ref _ready);
             now = Read();
-            if ((version & 1) == 0 && Volatile.Read(ref _version) == version)
+            if (now == Unread)
+            {
+                return account;
+            }
+
+            if ((version & 1) == 0 && Atomics.Read(ref _version) == version)
             {
                 break;
             }
 
-            spinner.SpinOnce();
+            Atomics.SpinOnce(ref spinner);
         }
 
-        if (_broken)
+        if (Atomics.Read(ref _broken))
         {
             return account;
         }

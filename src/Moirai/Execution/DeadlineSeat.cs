@@ -26,10 +26,24 @@ internal sealed class DeadlineSeat(long due) : WaitNode
             TimerQueue timers = frame.Owner!.Engine.Timers;
             if (timers.Link(this, due, armed) == Linking.Earlier)
             {
-                timers.Plan();
+                try
+                {
+                    timers.PlanFor(this);
+                }
+                catch (Exception error) // the provider's
+                {
+                    TellUnlimited(frame.Owner, error);
+                }
             }
         }
     }
+
+    /// <summary>Told when the time of a wait cannot be limited. Such a wait goes on: who waits here waits for what it must not leave behind in silence.</summary>
+    internal static void TellUnlimited(ManagedTask waiter, Exception error) => waiter.Engine.Publish(new RuntimeEvent(
+        RuntimeEventKind.UnobservedFailure,
+        $"{waiter.Title} waits without a limit for what was given up or is to stop, since no timer could be set for it: {error.GetType().Name}: {error.Message}",
+        waiter.Id,
+        error));
 
     /// <summary>The frame goes on: leaves the wheel.</summary>
     /// <returns>False when the time was over first.</returns>

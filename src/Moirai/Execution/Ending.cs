@@ -8,7 +8,12 @@ namespace Moirai.Execution;
 internal static class Ending
 {
     /// <summary>The root frame returned or threw.</summary>
-    internal static void End(ManagedTask task, Frame root, Exception? error, StepContext context)
+    /// <param name="task">The task.</param>
+    /// <param name="root">Its root.</param>
+    /// <param name="error">What it threw.</param>
+    /// <param name="context">The current thread's.</param>
+    /// <param name="inOneStep">Whether the task has never slept.</param>
+    internal static void End(ManagedTask task, Frame root, Exception? error, StepContext context, bool inOneStep)
     {
         if (task.Extras is { } extras && CleansUpFirst(task, extras, context, ref root, ref error))
         {
@@ -37,6 +42,10 @@ internal static class Ending
         }
 
         Finish(task, root, how, error);
+        if (inOneStep)
+        {
+            root.TryRetire();
+        }
     }
 
     /// <summary>The task was canceled before its first step: the body never runs.</summary>

@@ -35,6 +35,12 @@ internal static class FramePhase
 /// </remarks>
 internal abstract class Frame : WaitNode
 {
+    // What Life is made of: the phase; whether somebody may know the frame who is not done with it when it has ended; in which of its lives it is.
+    private const int PhaseBits = 0b0000_0111;
+    private const int KnownBit = 0b0000_1000;
+    private const int GenerationBits = 0b1111_0000;
+    private const int OneGeneration = 0b0001_0000;
+
     // The task in which the frame runs. Null while the frame is cold.
     internal ManagedTask? Owner;
 
@@ -43,6 +49,22 @@ internal abstract class Frame : WaitNode
 
     // The execution context in which the next step runs. Null is the empty one.
     internal ExecutionContext? Context;
+
+    /// <param name="isReusable">Whether it may serve several calls; else it is known to somebody from the beginning.</param>
+    private protected Frame(bool isReusable = false) => Life = isReusable ? (byte)0 : (byte)KnownBit;
+
+    /// <summary>What has become of it; one of <see cref="FramePhase"/>. Written by the thread that runs the task.</summary>
+    internal int Phase
+    {
+        get => Life & PhaseBits;
+        set => Life = (byte)((Life & ~PhaseBits) | value);
+    }
+
+    /// <summary>In which of its lives the frame is. A <see cref="Future"/> keeps that of its own, and so knows when the frame has gone on to serve another.</summary>
+    internal byte Generation => (byte)(Life & GenerationBits);
+
+    /// <summary>Somebody holds on to the frame who may look at it after its end: it serves once. By its owner.</summary>
+    internal void MarkKnown() => Life |= KnownBit;
 
     /// <inheritdoc cref="_caller"/>
     internal Frame? Caller => _caller as Frame;
@@ -55,6 +77,30 @@ internal abstract class Frame : WaitNode
 
     /// <summary>Lets go of the locals and of the result, which has been read. Called once, by the task's thread, when the frame has returned or thrown, or will never run.</summary>
     internal abstract void Release();
+
+    /// <summary>Makes the frame ready for another call of its method, if nobody can know it any more. After <see cref="Release"/>, by who runs the task and has no further use for it.</summary>
+    /// <remarks>
+    /// A frame that began and ended in one stretch of one step was in no queue, no waker had it, no scan saw it asleep, and no continuation leads to it: what may have seen it is a look at a task that was ready, which
+    /// the task's word tells that it came too late (<see cref="ManagedTask.IsStill"/>). What may still name it are copies of its <see cref="Future"/>, which know its generation. There are sixteen generations; then the
+    /// collector gets it: so none is ever taken for another.
+    /// </remarks>
+    internal void TryRetire()
+    {
+        if (Bed.ReusesFrames && (Life & KnownBit) == 0 && (Life & GenerationBits) != GenerationBits)
+        {
+            Owner = null;
+            _caller = null;
+            Context = null;
+            Queue = null;
+            Due = 0;
+            Signal = WaitSignal.Done;
+            Life = (byte)((Life & GenerationBits) + OneGeneration);
+            Shelve();
+        }
+    }
+
+    /// <summary>Puts the frame where the next call of its method looks for one.</summary>
+    private protected virtual void Shelve() => throw new NotSupportedException($"A frame of {Method} serves once.");
 
     /// <summary>Lets go of a frame that another frame was to call: of one that was called, and of one that nobody will call any more. One that belongs to another task
     /// is left alone.</summary>
@@ -104,6 +150,7 @@ internal abstract class Frame : WaitNode
     internal ManagedTask SpawnInto(TaskGroup group, TaskLabel label, ManagedTask? caller = null)
     {
         Spawning.ThrowIfNotCold(this);
+        MarkKnown(); // to who waits
         ManagedTask task = MakeTask(group, label);
         task.MarkObserved(); // before it can end: who waits may come to join only after that
         if (caller is not null)
@@ -188,7 +235,9 @@ internal abstract class Frame : WaitNode
         _caller = caller;
         Context = caller.Context;
         Phase = FramePhase.Started;
-        Owner!.Stepping.Next = this;
+        StepContext context = Owner!.Stepping;
+        Due = context.Step;
+        context.Next = this;
     }
 
     internal override bool IsArmed(int armed) => Owner!.Word.IsArmed(armed);
@@ -273,6 +322,12 @@ internal abstract class Frame : WaitNode
 /// <summary>A frame whose body returns a value.</summary>
 internal abstract class Frame<T> : Frame
 {
+    /// <inheritdoc/>
+    private protected Frame(bool isReusable = false)
+        : base(isReusable)
+    {
+    }
+
     // Written by the body's last step; read by who awaits it, or moved to the handle when the task ends; released with the locals.
     internal T Result = default!;
 

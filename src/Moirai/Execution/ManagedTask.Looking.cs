@@ -8,7 +8,7 @@ public partial class ManagedTask
 {
     /// <summary>Where the task is now. What is read through it afterwards counts only if <see cref="IsStill"/> says so then: nothing is held meanwhile.</summary>
     /// <remarks>The order: the word, then the place. A wait writes the place, then the word, and keeps both until it is claimed; so when the word is the same afterwards, frames and seat were those of this wait all the
-    /// time. Frames are never used for another task, so whatever is read in between is some frame's.</remarks>
+    /// time. A frame that has waited is never used for another task. One that has not may be (<see cref="Frame.TryRetire"/>), and then the word has moved; whatever is read in between is some frame's.</remarks>
     internal TaskSight Look()
     {
         int word = Word.Peek();

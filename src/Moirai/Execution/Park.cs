@@ -31,6 +31,7 @@ internal static class Park
         frame.Queue = queue;
         frame.Signal = WaitSignal.Done;
         frame.WaitsSince(context.Seconds);
+        frame.MarkKnown();
         if (task.Exact is { } cell)
         {
             context.Stamp = cell.Wait(queue.GetType()); // no code of the user runs before the next step begins
@@ -87,6 +88,7 @@ internal static class Park
     private static void GiveWay(Frame frame, ManagedTask task, WaitSignal signal)
     {
         Holdings.KeepAcrossWait(task);
+        frame.MarkKnown();
         frame.Signal = signal;
         StepContext context = task.Stepping;
         if (task.Exact is { } cell)
@@ -123,6 +125,7 @@ internal static class Park
         Holdings.KeepAcrossWait(task, context);
         frame.Signal = WaitSignal.Done;
         frame.WaitsSince(context.Seconds);
+        frame.MarkKnown();
         _ = task.Exact?.Wait(awaiter);
         task.Place = frame;
         return task.Word.Park(interruptible: false);

@@ -7,20 +7,16 @@ namespace Moirai.Execution;
 /// stands whose it is. Kept with the exception, and no longer.</remarks>
 internal static class PassedOn
 {
-    private static readonly ConditionalWeakTable<Exception, ManagedTask> s_whose = new();
-
-    // 1 once the platform is listened to. Interlocked.
-    private static int s_listens;
+    // Made by the first who needs it; all others wait for that (the platform sees to it), so nothing is noted before the platform is listened to.
+    private static readonly ConditionalWeakTable<Exception, ManagedTask> s_whose = Listen();
 
     /// <summary>Notes whose failure goes into a <see cref="Task"/>. The last through whose hands it went is the one who is named.</summary>
-    internal static void Note(Exception error, ManagedTask task)
-    {
-        if (Interlocked.Exchange(ref s_listens, 1) == 0)
-        {
-            TaskScheduler.UnobservedTaskException += static (_, unobserved) => Tell(unobserved.Exception);
-        }
+    internal static void Note(Exception error, ManagedTask task) => s_whose.AddOrUpdate(error, task);
 
-        s_whose.AddOrUpdate(error, task);
+    private static ConditionalWeakTable<Exception, ManagedTask> Listen()
+    {
+        TaskScheduler.UnobservedTaskException += static (_, unobserved) => Tell(unobserved.Exception);
+        return [];
     }
 
     // On the finalizer's thread: the telling is done by another.

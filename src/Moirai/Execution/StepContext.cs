@@ -28,6 +28,10 @@ internal sealed class StepContext
     // What the stepper runs after the current frame has unwound: a callee, a caller, or the same frame again.
     internal Frame? Next;
 
+    // Which step this is: a number that no other step has, and no queue gives to a seat. Zero outside steps.
+    internal long Step;
+    private long _steps = (long)Environment.CurrentManagedThreadId << 40;
+
     // The root frame of the task has returned or thrown.
     internal bool RootEnded;
 
@@ -71,7 +75,11 @@ internal sealed class StepContext
     internal static StepContext? Existing => t_current;
 
     /// <summary>Begins a step.</summary>
-    internal void ResetTurns() => _turns = TurnsPerStep;
+    internal void BeginStep()
+    {
+        _turns = TurnsPerStep;
+        Step = ++_steps;
+    }
 
     /// <summary>Whether the current task may go on at once although it could wait. Now and then it may not, so that one whose waits never have to
     /// suspend gives way to others: a spawner that always finds a slot, a reader of outcomes that are all there. Always, outside managed tasks.</summary>

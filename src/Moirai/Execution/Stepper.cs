@@ -17,7 +17,8 @@ internal static class Stepper
     internal static void Run(Frame frame, StepContext context, ExecutionContext clean)
     {
         ManagedTask task = frame.Owner!;
-        if (frame.Phase == FramePhase.Spawned)
+        bool first = frame.Phase == FramePhase.Spawned;
+        if (first)
         {
             if (task.IsCancelRequested)
             {
@@ -41,6 +42,7 @@ internal static class Stepper
         ManagedTask? outerTask = context.Task;
         Frame? outerFrame = context.Frame;
         bool outerEnded = context.RootEnded;
+        long outerStep = context.Step;
         if (outerTask is not null)
         {
             Holdings.KeepAcrossWait(outerTask, context); // what the thread keeps is of one task only
@@ -49,7 +51,7 @@ internal static class Stepper
 
         context.Task = task;
         context.RootEnded = false;
-        context.ResetTurns();
+        context.BeginStep();
 
         Frame? next = frame;
         if (frame.Signal != WaitSignal.Done)
@@ -80,6 +82,7 @@ internal static class Stepper
 
         bool ended = context.RootEnded;
         context.RootEnded = outerEnded;
+        context.Step = outerStep;
         context.Task = outerTask;
         context.Frame = outerFrame;
         context.Next = null;
@@ -98,7 +101,7 @@ internal static class Stepper
             }
 
             context.Stamp = AccountCell.Unread;
-            Ending.End(task, frame, error, context);
+            Ending.End(task, frame, error, context, inOneStep: first);
         }
 
         if (outerTask is not null)

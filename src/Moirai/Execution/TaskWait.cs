@@ -96,9 +96,13 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
             {
                 timers.Arm(frame, due, armed); // finds out by itself when the Task was faster
             }
-            catch
+            catch (Exception error)
             {
-                if (Park.TryTakeBack(frame.Owner!, armed))
+                if (!hears)
+                {
+                    DeadlineSeat.TellUnlimited(frame.Owner!, error); // the end of a scope
+                }
+                else if (Park.TryTakeBack(frame.Owner!, armed))
                 {
                     Atomics.Write(ref _frame, null); // the Task keeps this object, and need not keep the frame
                     throw;

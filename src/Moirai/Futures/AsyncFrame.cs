@@ -9,9 +9,26 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
     where TStateMachine : IAsyncStateMachine
 {
     private static readonly string s_method = MethodName.Of(typeof(TStateMachine).Name);
+    private static readonly FrameDepot s_depot = new();
+
+    [ThreadStatic]
+    private static FrameShelf? t_shelf;
 
     // The locals. Written before the frame is published, then by the running step; cleared at the end.
     internal TStateMachine StateMachine = default!;
+
+    private AsyncFrame()
+        : base(isReusable: true)
+    {
+    }
+
+    /// <summary>A frame for one call: one that has served before, or a new one.</summary>
+    internal static AsyncFrame<TStateMachine> Rent()
+    {
+        return Bed.ReusesFrames && (t_shelf ??= new FrameShelf(s_depot)).TryTake() is { } frame ? Unsafe.As<AsyncFrame<TStateMachine>>(frame) : new AsyncFrame<TStateMachine>();
+    }
+
+    private protected override void Shelve() => (t_shelf ??= new FrameShelf(s_depot)).Put(this);
 
     internal override string Method => s_method;
 
@@ -39,9 +56,26 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
     where TStateMachine : IAsyncStateMachine
 {
     private static readonly string s_method = MethodName.Of(typeof(TStateMachine).Name);
+    private static readonly FrameDepot s_depot = new();
+
+    [ThreadStatic]
+    private static FrameShelf? t_shelf;
 
     // The locals. Written before the frame is published, then by the running step; cleared at the end.
     internal TStateMachine StateMachine = default!;
+
+    private AsyncFrame()
+        : base(isReusable: true)
+    {
+    }
+
+    /// <summary>A frame for one call: one that has served before, or a new one.</summary>
+    internal static AsyncFrame<TStateMachine, T> Rent()
+    {
+        return Bed.ReusesFrames && (t_shelf ??= new FrameShelf(s_depot)).TryTake() is { } frame ? Unsafe.As<AsyncFrame<TStateMachine, T>>(frame) : new AsyncFrame<TStateMachine, T>();
+    }
+
+    private protected override void Shelve() => (t_shelf ??= new FrameShelf(s_depot)).Put(this);
 
     internal override string Method => s_method;
 

@@ -11,13 +11,13 @@ internal static class Bodies
 {
     internal static Body Of(Future future, string? name, string file, int line)
     {
-        Frame root = future.Frame;
+        Frame root = future.FrameToStart;
         return new(root, TaskLabel.Of(name, root.Method, null, file, line), null);
     }
 
     internal static Body<T> Of<T>(Future<T> future, string? name, string file, int line)
     {
-        Frame<T> root = future.Frame;
+        Frame<T> root = future.FrameToStart;
         return new(root, TaskLabel.Of(name, root.Method, null, file, line), null);
     }
 
@@ -40,7 +40,7 @@ internal static class Bodies
         Frame root;
         try
         {
-            root = body(state, source.Token).Frame;
+            root = body(state, source.Token).FrameToStart;
         }
         catch (Exception error) // becomes the outcome of the task
         {
@@ -57,7 +57,7 @@ internal static class Bodies
         Frame<T> root;
         try
         {
-            root = body(state, source.Token).Frame;
+            root = body(state, source.Token).FrameToStart;
         }
         catch (Exception error) // becomes the outcome of the task
         {
@@ -97,10 +97,10 @@ internal static class Bodies
 
     // The root only calls the delegate, so the task is called after the delegate.
     private static Body Calling(Future root, Delegate body, CancellationTokenSource token, string? name, string file, int line) =>
-        new(root.Frame, TaskLabel.Of(name, root.Frame.Method, body, file, line), token);
+        new(root.FrameToStart, TaskLabel.Of(name, root.FrameToStart.Method, body, file, line), token);
 
     private static Body<T> Calling<T>(Future<T> root, Delegate body, CancellationTokenSource token, string? name, string file, int line) =>
-        new(root.Frame, TaskLabel.Of(name, root.Frame.Method, body, file, line), token);
+        new(root.FrameToStart, TaskLabel.Of(name, root.FrameToStart.Method, body, file, line), token);
 
     private static async Future Run(Func<CancellationToken, Task> body, CancellationToken token)
     {

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Futures;
 
 namespace Moirai;
 
@@ -104,7 +105,15 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
 
         /// <summary>Returns when the time is over.</summary>
         /// <exception cref="ManagedTaskCanceledException">The waiting task was canceled.</exception>
-        public void GetResult() => Park.TakeSignal();
+        public void GetResult()
+        {
+            if (StepContext.Existing is { Delivered: RefusedSeat refused } context)
+            {
+                refused.Throw(context);
+            }
+
+            Park.TakeSignal();
+        }
 
         /// <inheritdoc/>
         public void OnCompleted(Action continuation) => Register(continuation, flowContext: true);
@@ -151,7 +160,14 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
             }
 
             var timers = Engine.Ambient.Timers;
-            timers.Arm(new CallbackNode(continuation, flowContext), timers.DueIn(_delay), armed: 0);
+            try
+            {
+                timers.Arm(new CallbackNode(continuation, flowContext), timers.DueIn(_delay), armed: 0);
+            }
+            catch (Exception why) // thrown from here it would end the process
+            {
+                new RefusedSeat(continuation, flowContext, why).GoOn();
+            }
         }
     }
 }

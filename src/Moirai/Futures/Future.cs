@@ -16,14 +16,44 @@ public readonly partial struct Future
 {
     private readonly Frame? _frame;
 
-    internal Future(Frame frame) => _frame = frame;
+    // In which of its lives the frame was this future's.
+    private readonly byte _generation;
 
-    internal Frame Frame => _frame ?? throw FutureErrors.IsDefault();
+    internal Future(Frame frame)
+    {
+        _frame = frame;
+        _generation = frame.Generation;
+    }
+
+    /// <summary>The frame, for who holds on to it.</summary>
+    internal Frame Frame
+    {
+        get
+        {
+            Frame frame = FrameToStart;
+            frame.MarkKnown();
+            return frame;
+        }
+    }
+
+    /// <summary>The frame, for who starts it now and forgets it then.</summary>
+    internal Frame FrameToStart
+    {
+        get
+        {
+            if (_frame is not { } frame || frame.Generation != _generation)
+            {
+                throw FutureErrors.HasNoFrame(_frame);
+            }
+
+            return frame;
+        }
+    }
 
     internal Frame? FrameOrNull => _frame;
 
     /// <summary>Awaits the future: runs it as a part of the current task.</summary>
-    public FutureAwaiter GetAwaiter() => new(Frame);
+    public FutureAwaiter GetAwaiter() => new(FrameToStart);
 
     /// <summary>Spawns the future as a detached task of the current runtime and gives a <see cref="Task"/> for its end.</summary>
     /// <exception cref="InvalidOperationException">It was spawned or awaited before.</exception>
@@ -57,26 +87,62 @@ public readonly struct Future<T>
 {
     private readonly Frame<T>? _frame;
 
-    internal Future(Frame<T> frame) => _frame = frame;
+    // In which of its lives the frame was this future's.
+    private readonly byte _generation;
 
-    internal Frame<T> Frame => _frame ?? throw FutureErrors.IsDefault();
+    internal Future(Frame<T> frame)
+    {
+        _frame = frame;
+        _generation = frame.Generation;
+    }
+
+    /// <inheritdoc cref="Future.Frame"/>
+    internal Frame<T> Frame
+    {
+        get
+        {
+            Frame<T> frame = FrameToStart;
+            frame.MarkKnown();
+            return frame;
+        }
+    }
+
+    /// <inheritdoc cref="Future.FrameToStart"/>
+    internal Frame<T> FrameToStart
+    {
+        get
+        {
+            if (_frame is not { } frame || frame.Generation != _generation)
+            {
+                throw FutureErrors.HasNoFrame(_frame);
+            }
+
+            return frame;
+        }
+    }
 
     internal Frame<T>? FrameOrNull => _frame;
 
     /// <summary>Awaits the future: runs it as a part of the current task.</summary>
-    public FutureAwaiter<T> GetAwaiter() => new(Frame);
+    public FutureAwaiter<T> GetAwaiter() => new(FrameToStart);
 
     /// <summary>Spawns the future as a detached task of the current runtime and gives a <see cref="Task{TResult}"/> for its result.</summary>
     /// <exception cref="InvalidOperationException">It was spawned or awaited before.</exception>
     public Task<T> AsTask() => ((ManagedTask<T>)Frame.SpawnDetached()).AsTask();
 
     /// <summary>The same computation, its result left unread.</summary>
-    public static implicit operator Future(Future<T> future) => new(future.Frame);
+    public static implicit operator Future(Future<T> future) => new(future.FrameToStart);
 }
 
 internal static class FutureErrors
 {
-    internal static InvalidOperationException IsDefault() => new(
+    /// <summary>The error of a future whose frame is not its own, or not any more.</summary>
+    internal static InvalidOperationException HasNoFrame(Frame? frame) => frame is null ? IsDefault() : HasRun(frame);
+
+    private static InvalidOperationException HasRun(Frame frame) => new(
+        $"The future of {frame.Method} has already run{(ManagedTask.Current is { } task ? $", and {task.Title} asks for it again" : string.Empty)}. A future runs once: call the method again for another run, or keep the ManagedTask and await that, which may be done any number of times.");
+
+    private static InvalidOperationException IsDefault() => new(
         "This is default(Future), which no async method has returned: there is nothing to run. Call an async Future method, or Future.Completed().");
 
     /// <summary>The error of an awaitable that is its type's default value.</summary>

@@ -17,7 +17,7 @@ public readonly struct FutureAwaiter : ICriticalNotifyCompletion, IPassingAwaite
     public bool IsCompleted => FutureAwait.IsCompleted(_frame);
 
     /// <summary>Returns when the future returned; throws what it threw.</summary>
-    public void GetResult() => FutureAwait.TakeOutcome(_frame);
+    public void GetResult() => FutureAwait.TakeLastOutcome(_frame);
 
     /// <inheritdoc/>
     public void OnCompleted(Action continuation) => FutureAwait.Detach(_frame, continuation, flowContext: true);
@@ -42,9 +42,15 @@ public readonly struct FutureAwaiter<T> : ICriticalNotifyCompletion, IPassingAwa
     /// <summary>What the future gave; throws what it threw.</summary>
     public T GetResult()
     {
+        if (_frame.IsRoot)
+        {
+            FutureAwait.TakeOutcomeOfRoot(_frame);
+            return ((ManagedTask<T>)_frame.Owner!).ResultUnchecked;
+        }
+
         T result = _frame.Result; // taking the outcome releases it
-        FutureAwait.TakeOutcome(_frame);
-        return _frame.IsRoot ? ((ManagedTask<T>)_frame.Owner!).ResultUnchecked : result;
+        FutureAwait.TakeLastOutcome(_frame);
+        return result;
     }
 
     /// <inheritdoc/>
@@ -67,17 +73,12 @@ internal static class FutureAwait
         return false;
     }
 
-    internal static void TakeOutcome(Frame frame)
+    /// <summary>Takes the outcome for the awaiter, who has no further use for the frame.</summary>
+    internal static void TakeLastOutcome(Frame frame)
     {
         if (frame.IsRoot)
         {
-            if (frame.Owner is not { } task)
-            {
-                throw new InvalidOperationException(
-                    $"The future of {frame.Method} has not run: a future is cold, and GetResult does not start it. Await it, or spawn it and await the handle; from synchronous code use TaskRuntime.Run.");
-            }
-
-            Joining.TakeOutcome(task);
+            TakeOutcomeOfRoot(frame);
             return;
         }
 
@@ -85,6 +86,22 @@ internal static class FutureAwait
         {
             ExceptionDispatchInfo.Throw(error);
         }
+
+        if (frame.Due == frame.Owner!.Stepping.Step)
+        {
+            frame.TryRetire();
+        }
+    }
+
+    internal static void TakeOutcomeOfRoot(Frame frame)
+    {
+        if (frame.Owner is not { } task)
+        {
+            throw new InvalidOperationException(
+                $"The future of {frame.Method} has not run: a future is cold, and GetResult does not start it. Await it, or spawn it and await the handle; from synchronous code use TaskRuntime.Run.");
+        }
+
+        Joining.TakeOutcome(task);
     }
 
     /// <summary>Takes the outcome of a frame that was called, and lets go of its locals.</summary>

@@ -22,7 +22,7 @@ public struct FutureMethodBuilder
     public void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine
     {
-        var frame = new AsyncFrame<TStateMachine>();
+        var frame = AsyncFrame<TStateMachine>.Rent();
         _frame = frame; // this builder is a field of the state machine, so the copy below carries it along
         frame.StateMachine = stateMachine;
     }
@@ -67,7 +67,7 @@ public struct FutureMethodBuilder<T>
     public void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine
     {
-        var frame = new AsyncFrame<TStateMachine, T>();
+        var frame = AsyncFrame<TStateMachine, T>.Rent();
         _frame = frame;
         frame.StateMachine = stateMachine;
     }

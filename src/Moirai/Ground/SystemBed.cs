@@ -5,6 +5,9 @@ internal sealed class SystemBed
 {
     private readonly object _monitor = new();
 
+    /// <summary>Whether frames serve several calls. They do not where interleavings are explored: each run begins with nothing.</summary>
+    public static bool ReusesFrames => true;
+
     /// <summary>Takes the lock. Dispose of what comes back, to leave.</summary>
     public Held Enter()
     {

@@ -7,7 +7,7 @@ public enum RuntimeEventKind
     TimedOut = 1,
 
     /// <summary>Something failed and nobody has looked, or could: a task whose handle was lost or whose runtime stopped before anybody awaited it or read its exception, a scope that was left without a join,
-    /// a branch of a race that was no longer needed, an awaiter that had let its task go on before.</summary>
+    /// a branch of a race that was no longer needed, an awaiter that had let its task go on before, a timer for a wait that goes on without it.</summary>
     UnobservedFailure = 2,
 
     /// <summary>A callback that was registered on a task's cancellation token threw, or what unregisters a callback that nobody waits for any more.</summary>

@@ -20,10 +20,13 @@ namespace Moirai;
 /// <para><b>Plain code inside tasks.</b> <see cref="ManagedTask.Current"/> is the task of the thread. Plain code that is continued inline by a task's step, such as by a <c>TaskCompletionSource</c> that
 /// the task completes, counts as that task when it takes a free mutex with <see cref="LockAsync()"/>. <see cref="LockAsync(CancellationToken)"/> puts down no holder: it is the one for plain code.</para>
 /// </remarks>
-public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
+public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILeased
 {
     // How often a waiter comes in vain before the mutex is kept for it.
     internal const int MostVainCalls = 4;
+
+    // In WaitNode.Due, above ILeased.Owned: how often the waiter has come in vain.
+    private const long VainCall = 2;
 
     // In WaitNode.Slot: the node was invited by a release. Else it asks for the first time.
     private const short Invitee = 1;
@@ -65,12 +68,12 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
     /// <exception cref="DeadlockException">At the await: the wait would close a ring of tasks that wait for each other.</exception>
     /// <exception cref="BrokenSynchronizationException">At the await: a holder has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
-    public MutexAwaitable LockAsync() => new(this, isOwned: true, default);
+    public LeaseAwaitable<MutexLease> LockAsync() => TakeAsync(isOwned: true);
 
     /// <summary>As <see cref="LockAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
     /// <inheritdoc cref="LockAsync()"/>
-    public MutexAwaitable LockAsync(CancellationToken cancellationToken) => new(this, isOwned: false, cancellationToken);
+    public LeaseAwaitable<MutexLease> LockAsync(CancellationToken cancellationToken) => new(this, 0, cancellationToken);
 
     /// <summary>Takes the mutex if it is free and nobody waits for it.</summary>
     /// <param name="lease">Dispose it to release.</param>
@@ -113,7 +116,7 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
     public override string ToString() => Describe();
 
     /// <summary>Takes the mutex; whether the task that runs is put down as its holder, is said by the caller.</summary>
-    internal MutexAwaitable TakeAsync(bool isOwned) => new(this, isOwned, default);
+    internal LeaseAwaitable<MutexLease> TakeAsync(bool isOwned) => new(this, isOwned ? ILeased.Owned : 0, default);
 
     /// <summary>Takes it if it is free, for the task that the context steps; null for nobody in particular.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -128,16 +131,39 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
         return true;
     }
 
-    /// <summary>A wait has ended with taking it.</summary>
-    /// <returns>The ticket.</returns>
-    internal long TakenByWait(StepContext? context)
+    void ILeased.Suspend(Frame frame, long request, CancellationToken token)
     {
+        ManagedTask task = frame.Owner!;
+        if ((request & ILeased.Owned) != 0 && ReferenceEquals(Holder, task))
+        {
+            // Told at the await, where the body can catch it.
+            frame.Queue = this;
+            frame.Signal = WaitSignal.Closed;
+            task.Stepping.Next = frame;
+            return;
+        }
+
+        PrimitiveWait.Suspend(frame, this, request, token);
+    }
+
+    long ILeased.EndWait(WaitNode node, WaitSignal signal, long request)
+    {
+        if (IsClosed)
+        {
+            throw ClosedError();
+        }
+
+        if (signal == WaitSignal.Closed)
+        {
+            throw RecursionError(ManagedTask.Current!);
+        }
+
         long ticket = MutexWord.TicketOf(_word.Read());
-        PutDown(context, ticket);
+        PutDown((request & ILeased.Owned) != 0 ? StepContext.Existing : null, ticket);
         return ticket;
     }
 
-    internal Exception RecursionError(ManagedTask task) => new LockRecursionException(
+    private LockRecursionException RecursionError(ManagedTask task) => new(
         $"{task.Title} holds {Title} and asks for it again: it would wait for itself for ever. Release first, or pass the lease on to what needs it.");
 
     /// <summary>Who calls, for messages.</summary>
@@ -255,7 +281,7 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
 
         if (invited)
         {
-            node.Due++;
+            node.Due += VainCall;
         }
 
         if (node.Rearm(out int armed))
@@ -318,7 +344,7 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld
         long flags = word & MutexWord.Invited;
         if (flags == 0 && (next = Queue.ClaimFirst()) is not null)
         {
-            flags = next.Due >= MostVainCalls ? MutexWord.Invited | MutexWord.Reserved | MutexWord.Locked : MutexWord.Invited;
+            flags = next.Due >= MostVainCalls * VainCall ? MutexWord.Invited | MutexWord.Reserved | MutexWord.Locked : MutexWord.Invited;
         }
 
         flags |= Queue.Count > 0 ? MutexWord.Waiters : 0;

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+
 namespace Moirai;
 
 /// <summary>Many read at a time, or one writes: a lock that is awaited, and may be held across awaits.</summary>
@@ -53,20 +56,20 @@ public sealed class AsyncReaderWriterLock : PermitPrimitive
     /// <exception cref="LockRecursionException">At the await: the current task holds a lease of it, and would have to wait.</exception>
     /// <exception cref="BrokenSynchronizationException">At the await: a writer has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
-    public PermitAwaitable<ReadLease> LockReadAsync() => new(this, RequestFor(1, isOwned: true), default);
+    public LeaseAwaitable<ReadLease> LockReadAsync() => new(this, RequestFor(1, isOwned: true), default);
 
     /// <summary>As <see cref="LockReadAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
     /// <inheritdoc cref="LockReadAsync()"/>
-    public PermitAwaitable<ReadLease> LockReadAsync(CancellationToken cancellationToken) => new(this, RequestFor(1, isOwned: false), cancellationToken);
+    public LeaseAwaitable<ReadLease> LockReadAsync(CancellationToken cancellationToken) => new(this, RequestFor(1, isOwned: false), cancellationToken);
 
     /// <summary>Takes the lock for writing, alone, when it is this caller's turn: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
     /// <inheritdoc cref="LockReadAsync()"/>
-    public PermitAwaitable<WriteLease> LockWriteAsync() => new(this, RequestFor(Total, isOwned: true, isExclusive: true), default);
+    public LeaseAwaitable<WriteLease> LockWriteAsync() => new(this, RequestFor(Total, isOwned: true, isExclusive: true), default);
 
     /// <summary>As <see cref="LockWriteAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <inheritdoc cref="LockReadAsync(CancellationToken)"/>
-    public PermitAwaitable<WriteLease> LockWriteAsync(CancellationToken cancellationToken) => new(this, RequestFor(Total, isOwned: false, isExclusive: true), cancellationToken);
+    public LeaseAwaitable<WriteLease> LockWriteAsync(CancellationToken cancellationToken) => new(this, RequestFor(Total, isOwned: false, isExclusive: true), cancellationToken);
 
     /// <summary>Takes the lock for reading if nobody writes, nobody waits, and there is room for another reader.</summary>
     /// <param name="lease">Dispose it to release.</param>
@@ -98,14 +101,14 @@ public sealed class AsyncReaderWriterLock : PermitPrimitive
         return $"{Title}, {state}{(holders.Length == 0 ? string.Empty : ", ")}{holders} ({Waiting} waiting)";
     }
 
-    internal override Exception RefusedError() => new LockRecursionException(
+    private protected override Exception RefusedError() => new LockRecursionException(
         $"{ManagedTask.Current?.Title} holds a lease of {Describe()} and asks for another one, for which it would have to wait: it could wait for itself for ever. "
         + "Release first and look again at what you read; who will write locks for writing from the start and downgrades.");
 }
 
 /// <summary>The right to read, once. Disposing it again, or a copy of it, does nothing.</summary>
 /// <remarks>Whoever has the lease may release, in any task and on any thread; <c>default</c> releases nothing. The task that took it answers for it until then.</remarks>
-public readonly record struct ReadLease : IPermitLease<ReadLease>
+public readonly record struct ReadLease : ILease<ReadLease>
 {
     private readonly PermitPrimitive? _lock;
     private readonly long _ticket;
@@ -119,12 +122,15 @@ public readonly record struct ReadLease : IPermitLease<ReadLease>
     /// <summary>Reads no more.</summary>
     public void Dispose() => _lock?.Return(_ticket, isExclusive: false);
 
-    static ReadLease IPermitLease<ReadLease>.Of(PermitPrimitive primitive, long ticket) => new(primitive, ticket);
+    static bool ILease<ReadLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, out long ticket) =>
+        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, out ticket);
+
+    static ReadLease ILease<ReadLease>.Of(SynchronizationPrimitive from, long ticket) => new(Unsafe.As<PermitPrimitive>(from), ticket);
 }
 
 /// <summary>The right to write, once. Disposing it again, or a copy of it, does nothing; neither does disposing it after a downgrade.</summary>
 /// <remarks>Whoever has the lease may release, in any task and on any thread; <c>default</c> releases nothing. The task that took it answers for it until then.</remarks>
-public readonly record struct WriteLease : IPermitLease<WriteLease>
+public readonly record struct WriteLease : ILease<WriteLease>
 {
     private readonly PermitPrimitive? _lock;
     private readonly long _ticket;
@@ -146,5 +152,8 @@ public readonly record struct WriteLease : IPermitLease<WriteLease>
             ? new ReadLease(_lock, _ticket)
             : throw new SynchronizationLockException($"A write lease of {_lock?.Title ?? "no lock"} that was released or downgraded cannot be downgraded. Downgrade it once, while it is held.");
 
-    static WriteLease IPermitLease<WriteLease>.Of(PermitPrimitive primitive, long ticket) => new(primitive, ticket);
+    static bool ILease<WriteLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, out long ticket) =>
+        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, out ticket);
+
+    static WriteLease ILease<WriteLease>.Of(SynchronizationPrimitive from, long ticket) => new(Unsafe.As<PermitPrimitive>(from), ticket);
 }

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using Moirai.Execution;
+
 namespace Moirai;
 
 /// <summary>So many at a time: permits that are awaited, one or several at once, and given back.</summary>
@@ -69,20 +72,20 @@ public sealed class AsyncSemaphore : PermitPrimitive
     /// <summary>Takes one permit when it is this caller's turn: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
     /// <exception cref="WaitQueueFullException">At the await: it would have to wait, and <see cref="MaxWaiting"/> wait already.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
-    public PermitAwaitable<SemaphoreLease> AcquireAsync() => new(this, RequestFor(1, isOwned: true), default);
+    public LeaseAwaitable<SemaphoreLease> AcquireAsync() => new(this, RequestFor(1, isOwned: true), default);
 
     /// <summary>Takes several permits, all at once, when it is this caller's turn and there are enough.</summary>
     /// <param name="count">How many; 1 to <see cref="Maximum"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one, or more than there can ever be.</exception>
     /// <inheritdoc cref="AcquireAsync()"/>
-    public PermitAwaitable<SemaphoreLease> AcquireAsync(int count) => new(this, RequestFor(Checked(count), isOwned: true), default);
+    public LeaseAwaitable<SemaphoreLease> AcquireAsync(int count) => new(this, RequestFor(Checked(count), isOwned: true), default);
 
     /// <summary>As <see cref="AcquireAsync(int)"/>, for plain code, which no task's cancellation reaches, and for permits that outlive the task: <paramref name="cancellationToken"/> ends the
     /// wait. No task answers for them.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
     /// <param name="count">How many; 1 to <see cref="Maximum"/>.</param>
     /// <inheritdoc cref="AcquireAsync(int)"/>
-    public PermitAwaitable<SemaphoreLease> AcquireAsync(CancellationToken cancellationToken, int count = 1) => new(this, RequestFor(Checked(count), isOwned: false), cancellationToken);
+    public LeaseAwaitable<SemaphoreLease> AcquireAsync(CancellationToken cancellationToken, int count = 1) => new(this, RequestFor(Checked(count), isOwned: false), cancellationToken);
 
     /// <summary>Takes permits if there are enough and nobody waits.</summary>
     /// <param name="lease">Dispose it to give back.</param>
@@ -131,7 +134,7 @@ public sealed class AsyncSemaphore : PermitPrimitive
         return $"{Title}, {(IsClosed ? "closed, " : string.Empty)}{Available} of {Permits} free{(holders.Length == 0 ? string.Empty : ", ")}{holders} ({Waiting} waiting)";
     }
 
-    internal override Exception RefusedError() => new WaitQueueFullException(
+    private protected override Exception RefusedError() => new WaitQueueFullException(
         $"No more than {MaxWaiting} may wait for {Describe()}, and this would be one more. Shed the work, or try again later; nothing was taken.", Name, MaxWaiting);
 
     private int Checked(int count) =>
@@ -142,7 +145,7 @@ public sealed class AsyncSemaphore : PermitPrimitive
 
 /// <summary>Permits of a semaphore, to be given back once. Disposing it again, or a copy of it, does nothing.</summary>
 /// <remarks>Whoever has the lease may give back, in any task and on any thread; <c>default</c> has no permits. The task that took them answers for them until then.</remarks>
-public readonly record struct SemaphoreLease : IPermitLease<SemaphoreLease>
+public readonly record struct SemaphoreLease : ILease<SemaphoreLease>
 {
     private readonly PermitPrimitive? _semaphore;
     private readonly long _ticket;
@@ -193,5 +196,8 @@ public readonly record struct SemaphoreLease : IPermitLease<SemaphoreLease>
             ? new SemaphoreLease(_semaphore, ticket)
             : throw new SynchronizationLockException($"A lease of {_semaphore?.Title ?? "no semaphore"} that was given back cannot be detached. Detach it while its permits are taken.");
 
-    static SemaphoreLease IPermitLease<SemaphoreLease>.Of(PermitPrimitive primitive, long ticket) => new(primitive, ticket);
+    static bool ILease<SemaphoreLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, out long ticket) =>
+        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, out ticket);
+
+    static SemaphoreLease ILease<SemaphoreLease>.Of(SynchronizationPrimitive from, long ticket) => new(Unsafe.As<PermitPrimitive>(from), ticket);
 }

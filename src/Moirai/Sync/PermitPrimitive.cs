@@ -13,8 +13,7 @@ namespace Moirai;
 /// </remarks>
 public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
 {
-    // A request, in WaitNode.Due: the number of permits above these flags. What gets its permits finds the ticket there instead.
-    internal const long Owned = 1;
+    // A request, in WaitNode.Due: the number of permits above these flags and ILeased.Owned. What gets its permits finds the ticket there instead.
     private const long Exclusive = 2;
     private const long HoldsSome = 4;
     private const int CountShift = 3;
@@ -55,10 +54,10 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
     private protected virtual bool HasOnePermit => false;
 
     /// <summary>The error of a wait that ended with <see cref="WaitSignal.Refused"/>.</summary>
-    internal abstract Exception RefusedError();
+    private protected abstract Exception RefusedError();
 
     internal static long RequestFor(int count, bool isOwned, bool isExclusive = false) =>
-        ((long)count << CountShift) | (isOwned ? Owned : 0) | (isExclusive ? Exclusive : 0);
+        ((long)count << CountShift) | (isOwned ? ILeased.Owned : 0) | (isExclusive ? Exclusive : 0);
 
     /// <summary>Takes permits, if there are enough and nobody waits.</summary>
     /// <param name="context">The context of the current thread, if it has one.</param>
@@ -89,19 +88,6 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
 
         return IsClosed ? throw ClosedError() : false;
     }
-
-    /// <summary>A lease that somebody has to answer for is noted with the task that runs.</summary>
-    internal void NoteHold(StepContext? context, long request, long ticket)
-    {
-        if ((request & Owned) != 0 && context?.Task is not null)
-        {
-            context.AddSharedHold(this, ticket);
-        }
-    }
-
-    /// <summary>A task is about to wait. What the request has to say about what the task holds.</summary>
-    internal long Asking(ManagedTask task, long request) =>
-        (request & Owned) != 0 && RefusesHolders && Holdings.Has(task, this) ? request | HoldsSome : request;
 
     internal int PermitsOf(long ticket)
     {
@@ -294,7 +280,7 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
     private long TakeLocked(long request, ManagedTask? task)
     {
         var count = (int)(request >> CountShift);
-        ManagedTask? holder = (request & Owned) != 0 ? task : null;
+        ManagedTask? holder = (request & ILeased.Owned) != 0 ? task : null;
         bool isExclusive = (request & Exclusive) != 0;
         if (isExclusive)
         {

@@ -3,10 +3,11 @@ namespace Moirai.Telemetry;
 /// <summary>Where events leave the house.</summary>
 internal static class EventOutlet
 {
-    internal static void Publish(string runtime, RuntimeEvent what, Action<RuntimeEvent>? onEvent)
+    internal static void Publish(string runtime, RecentEvents recent, RuntimeEvent what, Action<RuntimeEvent>? onEvent)
     {
         MoiraiMeter.Take(runtime, what);
-        MoiraiEventSource.Log.RuntimeEvent((long)what.Kind, what.Task.Value, what.Message, what.TaskName ?? string.Empty, what.SpawnSite ?? string.Empty);
+        recent.Note(what);
+        MoiraiEventSource.Log.RuntimeEvent((long)what.Kind, what.Task.Value, what.Message, what.TaskName ?? string.Empty, what.SpawnSite ?? string.Empty, runtime);
         try
         {
             onEvent?.Invoke(what);

@@ -29,13 +29,13 @@ internal sealed class MoiraiEventSource : EventSource
         }
     }
 
-    /// <summary>Something that an operator should know; <paramref name="kind"/> is a <see cref="RuntimeEventKind"/>. Name and spawn site are those of the task, where the event is about one; else empty.</summary>
-    [Event(1, Level = EventLevel.Warning, Message = "{2}", Version = 1)]
-    public void RuntimeEvent(long kind, long task, string message, string name, string spawnSite)
+    /// <summary>Something that an operator should know; <paramref name="kind"/> is a <see cref="RuntimeEventKind"/>. Name and spawn site are those of the task, where the event is about one; else empty. The runtime is the one that tells it, by its name.</summary>
+    [Event(1, Level = EventLevel.Warning, Message = "{2}", Version = 2)]
+    public void RuntimeEvent(long kind, long task, string message, string name, string spawnSite, string runtime)
     {
         if (IsEnabled(EventLevel.Warning, EventKeywords.None))
         {
-            WriteEvent(1, kind, task, message, name, spawnSite);
+            WriteEvent(1, kind, task, message, name, spawnSite, runtime);
         }
     }
 

@@ -61,16 +61,19 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
                 return;
             }
 
-            _called = true;
-            _calls++;
             if (_thread is not null)
             {
                 _bed.Call();
-                return;
+            }
+            else
+            {
+                // What is thrown here, because the machine has no thread to give, leaves all as it was: the next who plans tries again.
+                _thread = Bed.StartThread("Moirai timers", StackSize, static driver => ((ThreadDriver)driver!).Run(), this);
+                _starts++;
             }
 
-            _thread = Bed.StartThread("Moirai timers", StackSize, static driver => ((ThreadDriver)driver!).Run(), this);
-            _starts++;
+            _called = true;
+            _calls++;
         }
     }
 
@@ -106,8 +109,10 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
             {
                 // Rounded up: who wakes too early has to sleep once more.
                 long wait = nothing ? idle.Ticks : planned - queue.Now;
-                bool pulsed = wait <= 0 || _bed.Sleep((int)Math.Min(int.MaxValue, TimerWheel.RoundUp(wait) / TimerWheel.TickLength));
-                nothing &= !pulsed;
+                if (wait > 0)
+                {
+                    _bed.Sleep((int)Math.Min(int.MaxValue, TimerWheel.RoundUp(wait) / TimerWheel.TickLength));
+                }
             }
 
             if (_stopped || (nothing && !_called))

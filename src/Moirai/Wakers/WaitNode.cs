@@ -90,8 +90,8 @@ internal abstract class WaitNode
     // For a queue to use while the node is linked: the wheel keeps the slot here.
     internal short Slot;
 
-    // For whoever derives: frames keep their phase here.
-    internal byte Phase;
+    // For whoever derives: frames keep their phase here, and how often they were used.
+    private protected byte Life;
 
     // When the last wait began, in seconds since the timer queue did, modulo 2²⁴: three bytes that would else be padding. Written by the waiter before it arms.
     private byte _sinceHigh;

@@ -30,7 +30,7 @@ internal sealed class ArrowFinder
     public static string RoomOf(string path) => path.IndexOf('/') is var slash and > 0 ? path[..slash] : FloorPlan.Roof;
 
     public IReadOnlyList<Arrow> Find() =>
-        [.. _compilation.SyntaxTrees.Where(IsOurs).SelectMany(ArrowsIn).Distinct()];
+        [.. _compilation.SyntaxTrees.Where(IsOurs).AsParallel().AsOrdered().SelectMany(ArrowsIn).AsSequential().Distinct()];
 
     private static bool IsOurs(SyntaxTree tree) => !tree.FilePath.StartsWith('(');
 

@@ -7,6 +7,8 @@ internal sealed class CountingBed
 {
     private readonly SystemBed _bed = new();
 
+    public static bool ReusesFrames => SystemBed.ReusesFrames;
+
     public SystemBed.Held Enter()
     {
         Tally.CountMonitor();

@@ -4,6 +4,7 @@ namespace Moirai.Interleaving.Exploring;
 internal sealed class Crew : IDisposable
 {
     private readonly List<Hand> _hands = [];
+    private readonly OneProcessor _processor = new();
 
     public Hand this[int index]
     {
@@ -11,7 +12,7 @@ internal sealed class Crew : IDisposable
         {
             while (_hands.Count <= index)
             {
-                _hands.Add(new Hand(_hands.Count));
+                _hands.Add(new Hand(_hands.Count, _processor));
             }
 
             return _hands[index];
@@ -26,18 +27,22 @@ internal sealed class Crew : IDisposable
             hand.Task = null;
             hand.Go();
         }
+
+        _processor.Dispose();
     }
 
     /// <summary>One thread of the machine.</summary>
     internal sealed class Hand
     {
         private readonly object _bed = new();
+        private readonly OneProcessor _processor;
 
         // Under the lock.
         private bool _hasTurn;
 
-        public Hand(int number)
+        public Hand(int number, OneProcessor processor)
         {
+            _processor = processor;
             var thread = new Thread(Work) { IsBackground = true, Name = $"explored thread {number}" };
             thread.UnsafeStart();
         }
@@ -71,6 +76,7 @@ internal sealed class Crew : IDisposable
 
         private void Work()
         {
+            _processor.Bind();
             while (true)
             {
                 WaitForTurn();

@@ -12,6 +12,9 @@ internal sealed class ExploredBed
     // Grows with each call.
     private int _calls;
 
+    /// <summary>What one run has left on a shelf would change the next.</summary>
+    public static bool ReusesFrames => false;
+
     public Held Enter([CallerMemberName] string member = "", [CallerFilePath] string file = "")
     {
         if (Run.Current is not { } run)
@@ -65,7 +68,13 @@ internal sealed class ExploredBed
     /// <summary>A thread of the model plays it, see <see cref="Run.Started"/>.</summary>
     public static Thread StartThread(string name, int stackSize, Action<object?> run, object state)
     {
-        Run.Current!.Started.Enqueue(() => run(state));
+        if (Run.Current!.FailsNextStart)
+        {
+            Run.Current.FailsNextStart = false;
+            throw new InsufficientExecutionStackException("no more threads");
+        }
+
+        Run.Current.Started.Enqueue(() => run(state));
         return new Thread(new ParameterizedThreadStart(run), stackSize) { IsBackground = true, Name = name };
     }
 
@@ -77,7 +86,7 @@ internal sealed class ExploredBed
             {
                 run.LandAll();
                 bed._holder = null;
-                    }
+            }
         }
     }
 }

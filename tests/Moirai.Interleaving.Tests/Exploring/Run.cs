@@ -63,6 +63,9 @@ internal sealed partial class Run
     /// <summary>Threads that the code under exploration has started, for a thread of the model to play.</summary>
     public Queue<Action> Started { get; } = new();
 
+    /// <summary>Whether the next thread that is to be started is not: the machine has none to give.</summary>
+    public bool FailsNextStart { get; set; }
+
     /// <summary>Where in the source the seam was used.</summary>
     public HashSet<Site> Sites { get; } = [];
 

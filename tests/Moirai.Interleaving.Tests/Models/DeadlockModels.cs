@@ -49,6 +49,13 @@ public sealed class DeadlockModels
     [InlineData("TaskGroup.Deadlock.IsAwaited", Flaw.Blind)]
     public void C8_scope_in_scope_twin(string site, Flaw flaw) => Proof.Catches<ScopeInScope>(site, flaw);
 
+    [Fact]
+    public void C8_a_ring_that_vanishes_while_it_is_looked_at_hides_no_other() => Proof.Holds<Detour>(atLeast: 50);
+
+    [Theory]
+    [InlineData("LifecycleWord.Peek", Flaw.Blind)]
+    public void C8_detour_twin(string site, Flaw flaw) => Proof.Catches<Detour>(site, flaw);
+
     private abstract class OfRings(DeadlockPolicy policy) : Model
     {
         protected ModelWorld World { get; } = new(policy);
@@ -282,6 +289,52 @@ public sealed class DeadlockModels
             World.Executor.RunReady();
             new[] { _outer, _inner }.Count(static task => task.Failure is DeadlockException).ShouldBe(1);
             Found(1);
+        }
+    }
+
+    /// <summary>The wait that closes two rings at once: two read what the third wants to write, and both wait for what that has. One of them is canceled while the third looks.</summary>
+    private sealed class Detour : OfRings
+    {
+        private readonly AsyncReaderWriterLock _read = new("read");
+        private readonly ManagedTask _writer;
+        private readonly ManagedTask _first;
+        private readonly ManagedTask _second;
+
+        public Detour()
+            : base(DeadlockPolicy.Throw)
+        {
+            _writer = World.Spawn(async () =>
+            {
+                using (await First.LockAsync())
+                {
+                    await Future.Yield();
+                    (await _read.LockWriteAsync()).Dispose();
+                }
+            });
+            World.Executor.StepOne();
+            _first = World.Spawn(ReadAsync);
+            _second = World.Spawn(ReadAsync);
+            World.Executor.Requeue();
+            World.Executor.StepOne();
+            World.Executor.StepOne();
+            Thread("writer", World.Executor.StepOne);
+            Thread("canceller", () => _first.Cancel());
+        }
+
+        public override void Check()
+        {
+            World.Executor.RunReady();
+            _writer.Exception.ShouldBeOfType<DeadlockException>();
+            (_first.State, _second.State).ShouldBe((TaskState.Canceled, TaskState.Completed));
+            Found(1);
+        }
+
+        private async Future ReadAsync()
+        {
+            using (await _read.LockReadAsync())
+            {
+                (await First.LockAsync()).Dispose();
+            }
         }
     }
 }

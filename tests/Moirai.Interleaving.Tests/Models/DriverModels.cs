@@ -52,6 +52,12 @@ public sealed class DriverModels
     [Fact]
     public void A4_arm_against_dispose_twin() => Proof.Catches<ArmAgainstDispose>("TimerDriver.Set", Flaw.Blind);
 
+    [Fact]
+    public void A4_a_thread_that_could_not_be_started_is_started_for_the_next_who_waits() => Proof.Holds<StartFails>(atLeast: 20);
+
+    [Fact]
+    public void A4_start_fails_twin() => Proof.Catches<StartFails>("TimerQueue.Turn", Flaw.Forgotten);
+
     /// <summary>A queue with a thread of its own, under the clock of the run: time passes when nobody can do anything, so whatever is late was forgotten.</summary>
     private abstract class OnThread : Model
     {
@@ -128,6 +134,35 @@ public sealed class DriverModels
         {
             base.Check();
             (_first.Resumes, _second.Resumes).ShouldBe((1, 1));
+        }
+    }
+
+    /// <summary>The machine has no thread to give for the first deadline; for the next it has.</summary>
+    private sealed class StartFails : OnThread
+    {
+        private readonly ModelWait _told = new();
+        private readonly ModelWait _second = new();
+        private readonly ModelWait _third = new();
+
+        public StartFails()
+            : base(idle: 1_000)
+        {
+            Thread("driver", Drive);
+            Thread("waiter", () =>
+            {
+                Run.Current!.FailsNextStart = true;
+                Should.Throw<InsufficientExecutionStackException>(() => Arm(_told, 3));
+                Queue.Count.ShouldBe(0, "who was told is not linked any more");
+                Arm(_second, 3);
+                Run.Current!.SleepUntil("does something else", 10, () => false);
+                Arm(_third, 3);
+            });
+        }
+
+        public override void Check()
+        {
+            base.Check();
+            (_told.Resumes, _second.Resumes, _third.Resumes).ShouldBe((0, 1, 1));
         }
     }
 

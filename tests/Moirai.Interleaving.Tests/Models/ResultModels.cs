@@ -21,9 +21,23 @@ public sealed class ResultModels
     public void Clean_up_that_is_dismissed_while_its_task_ends_runs_or_does_not() => Proof.Holds<DismissAgainstEnd>(atLeast: 50);
 
     [Theory]
-    [InlineData("ResourceGuard.TryTake", Flaw.CheckThenStore)]
-    [InlineData("ResourceGuard.TakeCleanUp", Flaw.CheckThenStore)]
-    public void Dismiss_against_end_twin(string site, Flaw flaw) => Proof.Catches<DismissAgainstEnd>(site, flaw);
+    [InlineData("worker")]
+    [InlineData("dismisser")]
+    public void Dismiss_against_end_twin(string thread) => Proof.Catches<DismissAgainstEnd>("CleanUp.TryTake", Flaw.CheckThenStore, thread);
+
+    [Fact]
+    public void C12_who_disposes_second_goes_on_once_the_clean_up_was_run_and_not_before() => Proof.Holds<DisposeAgainstDispose>(atLeast: 200);
+
+    [Theory]
+    [InlineData("CleanUp.TryTake", Flaw.CheckThenStore)]
+    [InlineData("LifecycleWord.IsArmed", Flaw.Blind)]
+    public void C12_dispose_against_dispose_twin(string site, Flaw flaw) => Proof.Catches<DisposeAgainstDispose>(site, flaw);
+
+    [Fact]
+    public void C12_who_waits_for_a_clean_up_goes_on_once_also_if_it_is_canceled_when_the_clean_up_ends() => Proof.Holds<CancelAgainstCleanUp>(atLeast: 50);
+
+    [Fact]
+    public void C12_cancel_against_clean_up_twin() => Proof.Catches<CancelAgainstCleanUp>("LifecycleWord.IsArmed", Flaw.Blind);
 
     private sealed class BranchesEndAtOnce : Model
     {
@@ -123,6 +137,93 @@ public sealed class ResultModels
             _world.Executor.RunReady();
             _task.State.ShouldBe(TaskState.Completed);
             _cleanedUp.ShouldBe(_dismissed ? 0 : 1);
+            _world.ShouldBeEmpty();
+        }
+    }
+
+    /// <summary>Two dispose the same guard at once.</summary>
+    private sealed class DisposeAgainstDispose : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly ManagedTask[] _tasks;
+        private ResourceGuard? _guard;
+        private int _begun;
+        private int _done;
+
+        public DisposeAgainstDispose()
+        {
+            _ = _world.Start(async () =>
+            {
+                _guard = ResourceGuard.Protect(this, static model =>
+                {
+                    model._begun++;
+                    Run.Current?.Step("cleans up");
+                    model._done++;
+                });
+                await Future.Delay(TimeSpan.FromHours(1));
+            });
+            _tasks = [_world.Spawn(DisposeAsync), _world.Spawn(DisposeAsync)];
+            Thread("worker", _world.Executor.StepOne);
+            Thread("other worker", _world.Executor.StepOne);
+        }
+
+        public override void Check()
+        {
+            _world.Executor.RunReady();
+            _tasks.ShouldAllBe(static task => task.State == TaskState.Completed);
+            (_begun, _done).ShouldBe((1, 1));
+            _world.Time.Advance(3_600_000);
+            _world.ShouldBeEmpty();
+        }
+
+        private async Future DisposeAsync()
+        {
+            await _guard!.DisposeAsync();
+            _done.ShouldBe(1, "who has disposed may rely on it");
+        }
+    }
+
+    /// <summary>The second who disposes waits, and is canceled at the moment at which the clean-up ends.</summary>
+    private sealed class CancelAgainstCleanUp : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly ManagedTask _first;
+        private readonly ManagedTask _second;
+        private ResourceGuard? _guard;
+        private bool _done;
+
+        public CancelAgainstCleanUp()
+        {
+            _first = _world.Start(async () =>
+            {
+                _guard = ResourceGuard.Protect(this, static async model =>
+                {
+                    await Future.Delay(TimeSpan.FromMilliseconds(5));
+                    model._done = true;
+                });
+                await _guard.DisposeAsync();
+            });
+            _second = _world.Spawn(async () =>
+            {
+                await Future.Yield();
+                await _guard!.DisposeAsync();
+                _done.ShouldBeTrue("a cancellation does not end the wait");
+            });
+            _world.Executor.StepOne();
+            _world.Time.Advance(5);
+            Thread("worker", _world.Executor.StepOne);
+            Thread("other worker", () =>
+            {
+                _world.Executor.StepOne();
+                _second.Cancel();
+            });
+        }
+
+        public override void Check()
+        {
+            _world.Executor.RunReady();
+            _first.State.ShouldBe(TaskState.Completed);
+            _second.State.ShouldBe(TaskState.Completed);
             _world.ShouldBeEmpty();
         }
     }

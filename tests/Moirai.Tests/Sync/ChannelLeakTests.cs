@@ -3,46 +3,10 @@ using Moirai.Execution;
 
 namespace Moirai.Tests.Sync;
 
-/// <summary>What a channel keeps of those who waited and of what was sent: nothing. Who waits for an end that is lost is told. What it costs to wait: nothing.</summary>
+/// <summary>What a channel keeps of what was sent, and of ten thousand who waited: nothing. Who waits for an end that is lost is told. What it costs to wait: nothing.</summary>
 [Collection(nameof(MeasuresMemory))]
 public sealed class ChannelLeakTests
 {
-    [Fact]
-    public void S133_a_completed_channel_lets_go_of_those_who_waited()
-    {
-        var channel = new AsyncChannel<int>(1, "orders");
-        Garbage.ShouldBeGone(Wait(channel, static (channel, _) => channel.Sender.Complete()));
-        channel.Receiver.Waiting.ShouldBe(0);
-    }
-
-    [Fact]
-    public void S133_twin_a_channel_that_forgets_its_waiters_is_caught()
-    {
-        var channel = new AsyncChannel<int>(1, "orders");
-        WeakReference tracked = Wait(channel, static (_, _) => { });
-        Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(tracked));
-        GC.KeepAlive(channel);
-    }
-
-    [Fact]
-    public void S153_a_canceled_receiver_leaves_nothing_behind()
-    {
-        var channel = new AsyncChannel<int>(1, "orders");
-        Garbage.ShouldBeGone(Wait(channel, static (_, task) => task.Cancel()));
-        channel.Receiver.Waiting.ShouldBe(0);
-        GC.KeepAlive(channel);
-    }
-
-    [Fact]
-    public void S153_twin_a_cancellation_that_does_not_leave_the_queue_is_caught()
-    {
-        var channel = new AsyncChannel<int>(1, "orders");
-        WeakReference tracked = Wait(channel, static (_, task) => task.Word.TryInterrupt());
-        Should.Throw<ShouldAssertException>(() => channel.Receiver.Waiting.ShouldBe(0));
-        Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(tracked));
-        GC.KeepAlive(channel);
-    }
-
     [Fact]
     public void S153_ten_thousand_canceled_waits_at_both_ends_leave_the_channel_as_it_was()
     {
@@ -259,24 +223,6 @@ public sealed class ChannelLeakTests
             kept?.Add(permit);
         }
     }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static WeakReference Wait(AsyncChannel<int> channel, Action<AsyncChannel<int>, ManagedTask> then)
-    {
-        var world = new World();
-        var tracked = new object();
-        ManagedTask task = world.Start(ReceiveWithAsync(channel.Receiver, tracked));
-        channel.Receiver.Waiting.ShouldBe(1);
-        then(channel, task);
-        world.Run();
-        return new WeakReference(tracked);
-    }
-
-    private static Func<CancellationToken, Future> ReceiveWithAsync(ChannelReceiver<int> receiver, object tracked) => async _ =>
-    {
-        await receiver.ReceiveAsync();
-        GC.KeepAlive(tracked);
-    };
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference PassThrough(AsyncChannel<object> channel, string way)

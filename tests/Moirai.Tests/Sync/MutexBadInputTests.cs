@@ -213,7 +213,7 @@ public sealed class MutexBadInputTests
     {
         var mutex = new AsyncMutex("cache");
         MutexLease first = AsyncMutexTests.Take(mutex);
-        MutexAwaitable.Awaiter awaiter = mutex.LockAsync().GetAwaiter();
+        LeaseAwaitable<MutexLease>.Awaiter awaiter = mutex.LockAsync().GetAwaiter();
         awaiter.IsCompleted.ShouldBeFalse();
         Should.Throw<InvalidOperationException>(() => awaiter.GetResult()).Message.ShouldContain("has not ended");
         Should.Throw<InvalidOperationException>(() => mutex.LockAsync().GetAwaiter().GetResult());

@@ -135,6 +135,37 @@ public sealed class MutexCancellationTests
     }
 
     [Fact]
+    public void S153_twenty_thousand_canceled_waits_leave_the_queue_empty()
+    {
+        var world = new World();
+        var mutex = new AsyncMutex("cache");
+        MutexLease held = AsyncMutexTests.Take(mutex);
+        for (int round = 0; round < 20; round++)
+        {
+            var tasks = new ManagedTask[1_000];
+            for (int i = 0; i < tasks.Length; i++)
+            {
+                tasks[i] = world.Spawn(AsyncMutexTests.LockOnce(mutex));
+            }
+
+            world.Run();
+            mutex.Waiting.ShouldBe(1_000);
+            foreach (ManagedTask task in tasks)
+            {
+                task.Cancel();
+            }
+
+            mutex.Waiting.ShouldBe(0);
+            world.Run();
+        }
+
+        world.Census.Canceled.ShouldBe(20_000);
+        held.Dispose();
+        mutex.ToString().ShouldBe("mutex 'cache', free (0 waiting)");
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void A_task_that_is_canceled_before_it_waits_does_not_wait()
     {
         var world = new World();
@@ -317,7 +348,7 @@ public sealed class MutexCancellationTests
     // As a barging task does: it is free, although somebody is on the way.
     private static MutexLease TakeOver(AsyncMutex mutex)
     {
-        MutexAwaitable.Awaiter awaiter = mutex.LockAsync().GetAwaiter();
+        LeaseAwaitable<MutexLease>.Awaiter awaiter = mutex.LockAsync().GetAwaiter();
         awaiter.IsCompleted.ShouldBeTrue();
         return awaiter.GetResult();
     }

@@ -2,54 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Moirai.Tests.Sync;
 
-/// <summary>What notify, barrier, one-shot and once keep of those who waited: nothing.</summary>
+/// <summary>What long-lived tasks, one-shots and races keep of waits that were given up and of values that were received: nothing.</summary>
 [Collection(nameof(MeasuresMemory))]
 public sealed class NotificationLeakTests
 {
-    public static TheoryData<string> All => ["notify", "barrier", "one-shot", "once"];
-
-    [Theory]
-    [MemberData(nameof(All))]
-    public void S133_a_disposed_primitive_lets_go_of_those_who_waited(string kind)
-    {
-        (SynchronizationPrimitive primitive, Func<Future> wait) = Make(kind);
-        Garbage.ShouldBeGone(Wait(primitive, wait, static (primitive, _) => primitive.Dispose()));
-        primitive.Waiting.ShouldBe(0);
-        GC.KeepAlive(wait);
-    }
-
-    [Theory]
-    [MemberData(nameof(All))]
-    public void S133_twin_a_disposal_that_forgets_its_waiters_is_caught(string kind)
-    {
-        (SynchronizationPrimitive primitive, Func<Future> wait) = Make(kind);
-        WeakReference tracked = Wait(primitive, wait, static (_, _) => { });
-        Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(tracked));
-        GC.KeepAlive(primitive);
-        GC.KeepAlive(wait);
-    }
-
-    [Theory]
-    [MemberData(nameof(All))]
-    public void S133_a_canceled_waiter_leaves_nothing_behind(string kind)
-    {
-        (SynchronizationPrimitive primitive, Func<Future> wait) = Make(kind);
-        Garbage.ShouldBeGone(Wait(primitive, wait, static (_, task) => task.Cancel()));
-        primitive.Waiting.ShouldBe(0);
-        GC.KeepAlive(wait);
-    }
-
-    [Theory]
-    [MemberData(nameof(All))]
-    public void S133_twin_a_cancellation_that_does_not_leave_the_queue_is_caught(string kind)
-    {
-        (SynchronizationPrimitive primitive, Func<Future> wait) = Make(kind);
-        WeakReference tracked = Wait(primitive, wait, static (_, task) => task.Word.TryInterrupt());
-        Should.Throw<ShouldAssertException>(() => primitive.Waiting.ShouldBe(0));
-        Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(tracked));
-        GC.KeepAlive(wait);
-    }
-
     [Fact]
     public void A_value_that_was_received_is_not_kept_and_neither_is_one_that_nobody_wants()
     {
@@ -151,30 +107,6 @@ public sealed class NotificationLeakTests
     public void S167_twin_a_race_that_leaves_its_losers_is_caught() =>
         Should.Throw<ShouldAssertException>(() => Garbage.ShouldBeGone(Race(static race => race.FirstCompletedAsync(), stuck: true)));
 
-    internal static (SynchronizationPrimitive Primitive, Func<Future> Wait) Make(string kind)
-    {
-        switch (kind)
-        {
-            case "notify":
-                var notify = new Notify();
-                return (notify, async () => await notify.WaitAsync());
-            case "barrier":
-                var barrier = new AsyncBarrier(9);
-                return (barrier, async () => await barrier.WaitAsync());
-            case "one-shot":
-                (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
-                return (receiver, async () =>
-                {
-                    await receiver.ReceiveAsync();
-                    GC.KeepAlive(sender);
-                });
-            default:
-                var once = new AsyncOnce<int>(async _ => await Moirai.Tests.Results.RaceTests.NeverAsync());
-                _ = new World().Start(async _ => await once.GetAsync()); // somebody makes it, for ever
-                return (once, async () => await once.GetAsync());
-        }
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Receive(OneShotReceiver<object> receiver) => receiver.TryReceive(out object _).ShouldBeTrue();
 
@@ -185,24 +117,6 @@ public sealed class NotificationLeakTests
         sender.TrySend(value).ShouldBeTrue();
         return new WeakReference(value);
     }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static WeakReference Wait(SynchronizationPrimitive primitive, Func<Future> wait, Action<SynchronizationPrimitive, ManagedTask> then)
-    {
-        var world = new World();
-        var tracked = new object();
-        ManagedTask task = world.Start(Tracking(wait, tracked));
-        primitive.Waiting.ShouldBe(1);
-        then(primitive, task);
-        world.Run();
-        return new WeakReference(tracked);
-    }
-
-    private static Func<CancellationToken, Future> Tracking(Func<Future> wait, object tracked) => async _ =>
-    {
-        await wait();
-        GC.KeepAlive(tracked);
-    };
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference CancelWaits(World world, Func<object, Future> wait, Action<ManagedTask>? cancel = null)

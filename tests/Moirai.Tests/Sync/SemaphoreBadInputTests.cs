@@ -251,7 +251,7 @@ public sealed class SemaphoreBadInputTests
     {
         var semaphore = new AsyncSemaphore(1);
         SemaphoreLease held = AsyncSemaphoreTests.Take(semaphore);
-        PermitAwaitable<SemaphoreLease>.Awaiter awaiter = semaphore.AcquireAsync().GetAwaiter();
+        LeaseAwaitable<SemaphoreLease>.Awaiter awaiter = semaphore.AcquireAsync().GetAwaiter();
         awaiter.IsCompleted.ShouldBeFalse();
         Should.Throw<InvalidOperationException>(() => awaiter.GetResult()).Message.ShouldContain("has not ended");
         semaphore.Waiting.ShouldBe(0);

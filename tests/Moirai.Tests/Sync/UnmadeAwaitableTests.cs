@@ -5,8 +5,8 @@ public sealed class UnmadeAwaitableTests
 {
     public static TheoryData<string, Action> Unmade => new()
     {
-        { "AsyncMutex.LockAsync", static () => default(MutexAwaitable).GetAwaiter() },
-        { "AsyncSemaphore.AcquireAsync", static () => default(PermitAwaitable<SemaphoreLease>).GetAwaiter() },
+        { "AsyncMutex.LockAsync", static () => default(LeaseAwaitable<MutexLease>).GetAwaiter() },
+        { "AsyncSemaphore.AcquireAsync", static () => default(LeaseAwaitable<SemaphoreLease>).GetAwaiter() },
         { "Notify.WaitAsync", static () => default(PrimitiveAwaitable).GetAwaiter() },
         { "Notify.WaitAsync", static () => default(PrimitiveAwaitable<int>).GetAwaiter() },
         { "ChannelSender.SendAsync", static () => default(ChannelSendAwaitable<int>).GetAwaiter() },
@@ -29,5 +29,5 @@ public sealed class UnmadeAwaitableTests
 
     [Fact]
     public void As_a_future_it_says_so_at_the_await() =>
-        new World().Fails<InvalidOperationException>(default(MutexAwaitable).AsFuture().WithTimeout(TimeSpan.FromSeconds(1))).Message.ShouldContain("AsyncMutex.LockAsync");
+        new World().Fails<InvalidOperationException>(default(LeaseAwaitable<MutexLease>).AsFuture().WithTimeout(TimeSpan.FromSeconds(1))).Message.ShouldContain("AsyncMutex.LockAsync");
 }

@@ -18,13 +18,13 @@ internal static class DumpCommand
     {
         var target = new TargetOptions();
         var json = new Option<bool>("--json") { Description = "The snapshot as JSON (docs/snapshot.md), a line for each runtime." };
-        var tasks = new Option<int?>("--tasks", "-t") { Description = "How many tasks are told one by one, up to 100,000. By default none in text, and 10,000 with --json.", HelpName = "count" };
+        Option<int?> tasks = Numbers.Whole(("--tasks", "-t"), (0, 100_000), "How many tasks are told one by one, up to 100,000. By default none in text, and 10,000 with --json.", "count");
         var command = new Command("dump", Description) { json, tasks };
         target.AddTo(command);
         command.Do(terminal, async (parsed, ct) =>
         {
             bool asJson = parsed.GetValue(json);
-            int count = Math.Max(0, parsed.GetValue(tasks) ?? (asJson ? 10_000 : 0));
+            int count = parsed.GetValue(tasks) ?? (asJson ? 10_000 : 0);
             Answer answer = await Asking.OnceAsync(
                 target.Find(parsed), () => new Question("snapshot").With("tasks", count).With("rows", asJson ? 1_000 : 200).With("runtime", target.Runtime(parsed)), Commanding.Patience, ct);
             if (answer.Runtimes.Count == 0)
@@ -46,7 +46,7 @@ internal static class DumpCommand
                     await terminal.Out.WriteLineAsync();
                 }
 
-                DumpText.Write(Commanding.SnapshotOf(runtime), AlarmRow.ListOf(runtime), terminal.Out, terminal.Width);
+                DumpText.Write(Commanding.SnapshotOf(runtime), AlarmRow.ListOf(runtime), EventRow.ListOf(runtime), terminal.Out, terminal.Width);
                 isFirst = false;
             }
 

@@ -7,18 +7,15 @@ namespace Moirai.Tool.Commands;
 /// <summary>The options by which a user says whom a command is about, the same in each.</summary>
 internal sealed class TargetOptions
 {
-    private readonly Option<int?> _id = new("--process-id", "-p") { Description = "The number of the process.", HelpName = "pid" };
+    private readonly Option<int?> _id = Numbers.Whole(("--process-id", "-p"), (1, int.MaxValue), "The number of the process.", "pid");
     private readonly Option<string?> _name = new("--name", "-n") { Description = "The name of the process, instead of its number.", HelpName = "name" };
     private readonly Option<string?> _runtime = new("--runtime", "-r") { Description = "Only the runtime of this name; all by default.", HelpName = "name" };
 
-    public void AddTo(Command command, bool withRuntime = true)
+    public void AddTo(Command command)
     {
         command.Options.Add(_id);
         command.Options.Add(_name);
-        if (withRuntime)
-        {
-            command.Options.Add(_runtime);
-        }
+        command.Options.Add(_runtime);
     }
 
     /// <exception cref="CannotAskException">It is not clear who is meant.</exception>

@@ -27,8 +27,8 @@ internal static class TopCommand
     public static Command Create(Terminal terminal)
     {
         var target = new TargetOptions();
-        var every = new Option<int?>("--every", "-e") { Description = "Milliseconds from picture to picture, 50 or more: 100 on a screen, 1,000 in plain text.", HelpName = "ms" };
-        var count = new Option<int?>("--count", "-c") { Description = "Ends after so many pictures: never on a screen, after one in plain text.", HelpName = "count" };
+        Option<int?> every = Numbers.Whole(("--every", "-e"), (50, 60_000), "Milliseconds from picture to picture, 50 or more: 100 on a screen, 1,000 in plain text.", "ms");
+        Option<int?> count = Numbers.Whole(("--count", "-c"), (1, int.MaxValue), "Ends after so many pictures: never on a screen, after one in plain text.", "count");
         var sort = new Option<TopOrder>("--sort", "-s") { Description = "Which tasks: both, busy, waited, name." };
         var filter = new Option<string?>("--filter", "-f") { Description = "Only tasks with this in their names.", HelpName = "text" };
         var command = new Command("top", Description) { every, count, sort, filter };
@@ -38,7 +38,7 @@ internal static class TopCommand
             async (parsed, ct) =>
             {
                 bool isLive = terminal is { IsScreen: true, HasAnsi: true };
-                TimeSpan pause = parsed.GetValue(every) is { } milliseconds ? TimeSpan.FromMilliseconds(Math.Max(50, milliseconds)) : isLive ? OnScreen : InText;
+                TimeSpan pause = parsed.GetValue(every) is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : isLive ? OnScreen : InText;
                 var model = new TopModel { Order = parsed.GetValue(sort), Filter = parsed.GetValue(filter) ?? string.Empty };
                 string? runtime = target.Runtime(parsed);
                 var view = new View(terminal, target.Find(parsed), model, pause, () => new Question("top", pause).With("tasks", 50).With("filter", model.Filter).With("runtime", runtime));

@@ -20,16 +20,17 @@ internal static class WatchCommand
     {
         var target = new TargetOptions();
         var json = new Option<bool>("--json") { Description = "A line of JSON for each event." };
-        var count = new Option<int?>("--count", "-c") { Description = "Ends after so many lines; by default never.", HelpName = "count" };
+        Option<int?> count = Numbers.Whole(("--count", "-c"), (1, int.MaxValue), "Ends after so many lines; by default never.", "count");
         var command = new Command("watch", Description) { json, count };
-        target.AddTo(command, withRuntime: false);
+        target.AddTo(command);
         command.Do(
             terminal,
             async (parsed, ct) =>
             {
                 Target process = target.Find(parsed);
+                string? runtime = target.Runtime(parsed);
                 var lines = new Lines(terminal, parsed.GetValue(json));
-                await using var conversation = new LiveConversation(process, static () => new Question("alarms", Every));
+                await using var conversation = new LiveConversation(process, () => new Question("alarms", Every).With("runtime", runtime));
                 bool isFirst = true;
                 while (lines.Written < (parsed.GetValue(count) ?? int.MaxValue))
                 {
@@ -39,7 +40,7 @@ internal static class WatchCommand
                             isFirst = false;
                             Begin(Answer.Read(answered.Text), process, lines, terminal);
                             break;
-                        case Message.Happened happened:
+                        case Message.Happened happened when runtime is null || happened.Runtime.Length == 0 || happened.Runtime == runtime:
                             lines.Write(happened);
                             break;
                     }
@@ -54,13 +55,14 @@ internal static class WatchCommand
     private static void Begin(Answer answer, Target process, Lines lines, Terminal terminal)
     {
         bool isWatched = false;
+        lines.TellsRuntimes = answer.Runtimes.Count > 1;
         foreach (JsonElement runtime in answer.Runtimes)
         {
             IReadOnlyList<AlarmRow>? alarms = AlarmRow.ListOf(runtime);
             isWatched |= alarms is not null;
             foreach (AlarmRow alarm in alarms ?? [])
             {
-                lines.Write(new Message.Happened(RuntimeEventKind.Alarm, default, alarm.Text, alarm.Name, string.Empty), alarm.RaisedAt);
+                lines.Write(new Message.Happened(RuntimeEventKind.Alarm, default, alarm.Text, alarm.Name, string.Empty, runtime.GetProperty("name").GetString()!), alarm.RaisedAt);
             }
         }
 
@@ -74,13 +76,16 @@ internal static class WatchCommand
     {
         public int Written { get; private set; }
 
+        /// <summary>Whether there are several, so that it must be told which one says what.</summary>
+        public bool TellsRuntimes { get; set; }
+
         public void Write(Message.Happened happened, DateTimeOffset? at = null)
         {
             Written++;
             DateTimeOffset time = at ?? TimeProvider.System.GetUtcNow();
             terminal.Out.WriteLine(json
-                ? JsonSerializer.Serialize(new { time, kind = $"{happened.Kind}", task = happened.Task.Value, name = happened.Name, spawnSite = happened.SpawnSite, message = happened.Text })
-                : Words.Wrap($"{time.UtcDateTime:HH:mm:ss}Z  {(happened.Kind is RuntimeEventKind.Alarm or RuntimeEventKind.AlarmCleared ? string.Empty : $"{happened.Kind}: ")}{happened.Text}", terminal.Width, hang: 11));
+                ? JsonSerializer.Serialize(new { time, runtime = happened.Runtime, kind = $"{happened.Kind}", task = happened.Task.Value, name = happened.Name, spawnSite = happened.SpawnSite, message = happened.Text })
+                : Words.Wrap($"{time.UtcDateTime:HH:mm:ss}Z  {(TellsRuntimes && happened.Runtime.Length > 0 ? $"'{happened.Runtime}' " : string.Empty)}{(happened.Kind is RuntimeEventKind.Alarm or RuntimeEventKind.AlarmCleared ? string.Empty : $"{happened.Kind}: ")}{happened.Text}", terminal.Width, hang: 11));
             terminal.Out.Flush();
         }
     }

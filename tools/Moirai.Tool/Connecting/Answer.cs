@@ -54,8 +54,8 @@ internal abstract record Message
     /// <summary>There will be no answer, and why.</summary>
     public sealed record Refused(string Reason) : Message;
 
-    /// <summary>An event for operators, an alarm say, as <see cref="RuntimeEvent"/> has it.</summary>
-    public sealed record Happened(RuntimeEventKind Kind, TaskId Task, string Text, string Name, string SpawnSite) : Message;
+    /// <summary>An event for operators, an alarm say, as <see cref="RuntimeEvent"/> has it. The runtime is empty where the process does not tell it.</summary>
+    public sealed record Happened(RuntimeEventKind Kind, TaskId Task, string Text, string Name, string SpawnSite, string Runtime) : Message;
 
     /// <summary>Parts of an answer were lost.</summary>
     public sealed record Lost : Message;

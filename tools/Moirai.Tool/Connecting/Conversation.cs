@@ -105,7 +105,7 @@ internal sealed class Conversation : IAsyncDisposable
         var at = new Cursor(payload);
         Message? message = id switch
         {
-            RuntimeEvent => new Message.Happened((RuntimeEventKind)at.Int64(), new TaskId(at.Int64()), at.Text(), at.Text(), at.Text()),
+            RuntimeEvent => new Message.Happened((RuntimeEventKind)at.Int64(), new TaskId(at.Int64()), at.Text(), at.Text(), at.Text(), at.IsAtEnd ? string.Empty : at.Text()),
             AnswerPart when at.Int64() == _question.Request => TakePart(ref at),
             Refusal when at.Int64() == _question.Request => new Message.Refused(at.Text()),
             Beat => new Message.Beat(),

@@ -22,7 +22,7 @@ internal enum TopOrder
 internal sealed record TopTask(TaskSnapshot Task, double? Busy, double? Polls);
 
 /// <summary>One runtime at one moment, and how that differs from a moment ago.</summary>
-internal sealed record TopRuntime(RuntimeSnapshot Snapshot, string Accounting, IReadOnlyList<AlarmRow>? Alarms, IReadOnlyList<TopTask> Tasks, double? Created, double? Ended);
+internal sealed record TopRuntime(RuntimeSnapshot Snapshot, string Accounting, IReadOnlyList<AlarmRow>? Alarms, IReadOnlyList<EventRow> Events, IReadOnlyList<TopTask> Tasks, double? Created, double? Ended);
 
 /// <summary>What <c>moirai top</c> knows: the last answer, and as much of those before as rates need.</summary>
 internal sealed class TopModel
@@ -95,6 +95,7 @@ internal sealed class TopModel
             now,
             runtime.GetProperty("accounting").GetString() ?? string.Empty,
             AlarmRow.ListOf(runtime),
+            EventRow.ListOf(runtime),
             tasks,
             (now.Census.Created - then?.Census.Created) / seconds,
             (now.Census.Ended - then?.Census.Ended) / seconds);

@@ -8,6 +8,11 @@ internal static class TopScreen
 {
     private const int MostPools = 4;
     private const int MostAlarms = 3;
+    private const int MostEvents = 5;
+    private const int FewestEvents = 2;
+
+    // From so many lines on there is room for all events that are shown.
+    private const int TallEnough = 36;
     private const int FewestRows = 3;
     private const int Indent = 2;
 
@@ -29,6 +34,7 @@ internal static class TopScreen
             AddHead(shown, lines);
             AddPools(shown.Snapshot, lines, width);
             AddAlarms(shown, lines, width);
+            AddEvents(shown, lines, width, height >= TallEnough ? MostEvents : FewestEvents);
             AddTasks(model, shown, lines, width, Math.Max(2 * FewestRows, height - lines.Count - (keys ? 1 : 0)));
         }
 
@@ -87,13 +93,13 @@ internal static class TopScreen
         List<ScopeSnapshot> pools = [.. now.Scopes.Where(static scope => scope.Slots is not null)
             .OrderByDescending(static pool => pool.Slots!.Waiting).ThenByDescending(static pool => (double)pool.Slots!.InUse / pool.Slots.Limit).ThenBy(static pool => pool.Index)];
         int bar = width >= 100 ? 30 : 16;
-        int name = Math.Min(24, pools.Count == 0 ? 0 : pools.Take(MostPools).Max(static pool => pool.Name.Length));
+        int name = Math.Min(24, pools.Count == 0 ? 0 : pools.Take(MostPools).Max(static pool => Words.Columns(Words.Plain(pool.Name))));
         foreach (ScopeSnapshot pool in pools.Take(MostPools))
         {
             SlotSnapshot slots = pool.Slots!;
             int full = (int)Math.Ceiling((double)bar * Math.Min(slots.InUse, slots.Limit) / slots.Limit);
             Look look = slots.InUse >= slots.Limit ? Look.Bad : Look.Bar;
-            lines.Add(Label(ReferenceEquals(pool, pools[0]) ? "slots" : string.Empty).Add($"{Words.Fit(pool.Name, name).PadRight(name)} [")
+            lines.Add(Label(ReferenceEquals(pool, pools[0]) ? "slots" : string.Empty).Add($"{Words.Pad(Words.Fit(pool.Name, name), name)} [")
                 .Add(new string('|', full), look).Add(new string(' ', bar - full)).Add($"] {Words.Count(slots.InUse)} of {Words.Count(slots.Limit)}")
                 .Add(slots.Waiting > 0 ? $", {Words.Count(slots.Waiting)} waiting" : string.Empty, Look.Bad));
         }
@@ -121,6 +127,23 @@ internal static class TopScreen
         if (alarms.Count > MostAlarms)
         {
             lines.Add(Label(string.Empty).Add($"… and {Words.Count(alarms.Count - MostAlarms)} older", Look.Faint));
+        }
+    }
+
+    // What was found lately, and what became of it; the newest first.
+    private static void AddEvents(TopRuntime shown, List<ScreenLine> lines, int width, int most)
+    {
+        foreach (EventRow one in shown.Events.Take(most))
+        {
+            Look look = one.Kind switch
+            {
+                nameof(RuntimeEventKind.AlarmCleared) => Look.Plain,
+                nameof(RuntimeEventKind.Deadlock) or nameof(RuntimeEventKind.Leaked) => Look.Bad,
+                _ => Look.Strong,
+            };
+            string time = $"{one.At.UtcDateTime:HH:mm:ss}Z  ";
+            lines.Add(Label(ReferenceEquals(one, shown.Events[0]) ? "found" : string.Empty).Add(time, Look.Faint).Add($"{one.Title}: ", look)
+                .Add(Words.Fit(one.Text, Math.Max(10, width - 8 - time.Length - one.Title.Length - 2))));
         }
     }
 
@@ -181,14 +204,14 @@ internal static class TopScreen
         {
             TimeSpan waited = one.Task.Waited!.Value;
             lines.Add(new ScreenLine().Add(Titled(one, first)).Add($"  {(waited.TotalSeconds < 1 ? "< 1 s" : Words.Time(waited)),7}")
-                .Add($"  {Words.Fit(one.Task.AwaitSite ?? string.Empty, site).PadRight(site)}").Add($"  {one.Task.Wait}"));
+                .Add($"  {Words.Pad(Words.Fit(one.Task.AwaitSite ?? string.Empty, site), site)}").Add($"  {one.Task.Wait}"));
         }
     }
 
     private static int TitleWidth(IEnumerable<TopTask> tasks, int width) =>
-        Math.Clamp(tasks.Select(static one => $"{one.Task.Id} {one.Task.Name}".Length).DefaultIfEmpty().Max(), 16, Math.Max(16, width / 3));
+        Math.Clamp(tasks.Select(static one => Words.Columns(Words.Plain($"{one.Task.Id} {one.Task.Name}"))).DefaultIfEmpty().Max(), 16, Math.Max(16, width / 3));
 
-    private static string Titled(TopTask one, int width) => $"{new string(' ', Indent)}{Words.Fit($"{one.Task.Id} {one.Task.Name}", width).PadRight(width)}";
+    private static string Titled(TopTask one, int width) => $"{new string(' ', Indent)}{Words.Pad(Words.Fit($"{one.Task.Id} {one.Task.Name}", width), width)}";
 
     private static ScreenLine Label(string label) => new ScreenLine().Add(label.PadRight(8), Look.Faint);
 

@@ -3,9 +3,9 @@ namespace Moirai.Tool.Views;
 /// <summary>A snapshot as text, whole: every group with its chain, then what is waited in, then scopes, alarms, and tasks where they were asked for.</summary>
 internal static class DumpText
 {
-    public static void Write(RuntimeSnapshot snapshot, IReadOnlyList<AlarmRow>? alarms, TextWriter to, int width)
+    public static void Write(RuntimeSnapshot snapshot, IReadOnlyList<AlarmRow>? alarms, IReadOnlyList<EventRow> events, TextWriter to, int width)
     {
-        foreach (string line in Head(snapshot).Concat(Groups(snapshot)).Concat(Primitives(snapshot)).Concat(Scopes(snapshot)).Concat(Alarms(alarms)).Concat(Tasks(snapshot)))
+        foreach (string line in Head(snapshot).Concat(Groups(snapshot)).Concat(Primitives(snapshot)).Concat(Scopes(snapshot)).Concat(Alarms(alarms)).Concat(Events(events)).Concat(Tasks(snapshot)))
         {
             to.WriteLine(Words.Wrap(line, width));
         }
@@ -102,6 +102,8 @@ internal static class DumpText
     }
 
     private static IEnumerable<string> Alarms(IReadOnlyList<AlarmRow>? alarms) => alarms is not { Count: > 0 } ? [] : [string.Empty, "alarms", .. alarms.Select(static alarm => $"  {alarm.Text}")];
+
+    private static IEnumerable<string> Events(IReadOnlyList<EventRow> events) => events.Count == 0 ? [] : [string.Empty, "found lately", .. events.Select(static one => $"  {one}")];
 
     private static IEnumerable<string> Tasks(RuntimeSnapshot snapshot)
     {

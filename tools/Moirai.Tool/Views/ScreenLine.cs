@@ -19,12 +19,14 @@ internal sealed class ScreenLine
 {
     private readonly List<(string Text, Look Look)> _pieces = [];
 
+    /// <summary>How many columns it takes.</summary>
     public int Length { get; private set; }
 
     public ScreenLine Add(string text, Look look = Look.Plain)
     {
+        text = Words.Plain(text);
         _pieces.Add((text, look));
-        Length += text.Length;
+        Length += Words.Columns(text);
         return this;
     }
 
@@ -40,7 +42,7 @@ internal sealed class ScreenLine
         int left = width;
         foreach ((string text, Look look) in _pieces)
         {
-            string fitted = text.Length <= left ? text : Words.Fit(text, left);
+            string fitted = Words.Fit(text, left);
             string code = !colors ? string.Empty : look switch
             {
                 Look.Faint => "\e[90m",
@@ -52,7 +54,7 @@ internal sealed class ScreenLine
                 _ => string.Empty,
             };
             to.Append(code).Append(fitted).Append(code.Length > 0 ? "\e[0m" : string.Empty);
-            left -= fitted.Length;
+            left -= Words.Columns(fitted);
             if (left <= 0)
             {
                 return;

@@ -13,12 +13,12 @@ internal sealed class TextTable(params string[] columns)
 
     public int Rows => _rows.Count;
 
-    public void Add(params string[] cells) => _rows.Add(cells);
+    public void Add(params string[] cells) => _rows.Add([.. cells.Select(Words.Plain)]);
 
     /// <summary>Writes it. When it is too wide, words are cut, the widest column first.</summary>
     public void Write(TextWriter to, int width)
     {
-        int[] widths = [.. columns.Select((head, column) => Math.Max(Head(head).Length, _rows.Count == 0 ? 0 : _rows.Max(row => row[column].Length)))];
+        int[] widths = [.. columns.Select((head, column) => Math.Max(Head(head).Length, _rows.Count == 0 ? 0 : _rows.Max(row => Words.Columns(row[column]))))];
         long over = widths.Sum() + (Gap.Length * (columns.Length - 1)) - (long)width;
         for (int i = columns.Length - 1; i >= 0 && over > 0; i--)
         {
@@ -28,6 +28,7 @@ internal sealed class TextTable(params string[] columns)
                 widths[i] = 0;
             }
         }
+
         while (over > 0)
         {
             int widest = -1;
@@ -66,7 +67,7 @@ internal sealed class TextTable(params string[] columns)
             }
 
             string cell = Words.Fit(cells[i], widths[i]);
-            line.Append(i == 0 ? string.Empty : Gap).Append(IsNumber(columns[i]) ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]));
+            line.Append(i == 0 ? string.Empty : Gap).Append(IsNumber(columns[i]) ? cell.PadLeft(widths[i]) : Words.Pad(cell, widths[i]));
         }
 
         to.WriteLine(line.ToString().TrimEnd());

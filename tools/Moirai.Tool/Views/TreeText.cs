@@ -14,7 +14,8 @@ internal static class TreeText
         var todo = new Stack<Node>();
         if (snapshot.Scopes.Count > 0)
         {
-            todo.Push(new Node(ScopeWords.Of(snapshot.Scopes[0]), snapshot.Scopes[0], string.Empty, string.Empty));
+            // Of the others it is told how many live in them, and not further inside; of the whole how many there are.
+            todo.Push(new Node($"{ScopeWords.Name(snapshot.Scopes[0])}  {Words.Count(snapshot.States.Live)} live in all", snapshot.Scopes[0], string.Empty, string.Empty));
         }
 
         while (todo.TryPop(out Node? node))
