@@ -11,6 +11,8 @@ public sealed class SeamTests
     // What uses the platform's atomics directly, and why that needs no model.
     private static readonly Dictionary<string, string> s_outside = new()
     {
+        ["PlainShield.cs"] = "a flag that is set once; who reads it late is under the shield a moment longer, as who asked a moment before",
+        ["TokenDeliveries.cs"] = "a count of deliveries on their way; whoever takes it to zero tells the stop",
         ["PlainWalker.cs"] = "a self-test that may run twice, with the same answer",
         ["RosterPage.cs"] = "a look at a seat, by who looks on; what it finds is verified by the task's word",
         ["ManagedTask.Account.cs"] = "a cell takes the place of the label once; who reads the label still has the same",
@@ -36,6 +38,7 @@ public sealed class SeamTests
         ["Pump.cs"] = "gauges: how many steps, and how long they take",
         ["LocalExecutor.cs"] = "a gauge: how many steps",
         ["TaskSlotManager.cs"] = "a gauge: how many slots are in use; it is written under the gate",
+        ["TokenDeliveries.cs"] = "counts down, by whole additions, and whoever comes to zero says so; it is read by nobody",
         ["TimerQueue.Gauges.cs"] = "gauges: how many have fired, and how late",
         ["TimerWheel.cs"] = "a gauge: how many are linked; it is written under the gate",
         ["TimerDriver.cs"] = "gauges for tests, written under the lock",

@@ -109,8 +109,10 @@ internal sealed class ThreadDriver(TimerQueue queue, TimeSpan idle) : TimerDrive
             {
                 // Rounded up: who wakes too early has to sleep once more.
                 long wait = nothing ? idle.Ticks : planned - queue.Now;
-                bool pulsed = wait <= 0 || _bed.Sleep((int)Math.Min(int.MaxValue, TimerWheel.RoundUp(wait) / TimerWheel.TickLength));
-                nothing &= !pulsed;
+                if (wait > 0)
+                {
+                    _bed.Sleep((int)Math.Min(int.MaxValue, TimerWheel.RoundUp(wait) / TimerWheel.TickLength));
+                }
             }
 
             if (_stopped || (nothing && !_called))

@@ -37,7 +37,7 @@ internal static partial class Proof
 
         Exception? again = Explorer.Replay(static () => new TModel(), exploration.Script!, bounds, mutant);
         again.ShouldNotBeNull("the interleaving that broke the model holds when it is repeated");
-        WithoutIds(again.Message).ShouldBe(WithoutIds(exploration.Broken.Message));
+        WhatIsWrong(again.Message).ShouldBe(WhatIsWrong(exploration.Broken.Message));
     }
 
     /// <summary>Runs one interleaving again: what the message of a failed test asks to call. Put a breakpoint where it hurts; give the debugger one thread at a time.</summary>
@@ -51,12 +51,14 @@ internal static partial class Proof
         }
     }
 
-    // Each run makes tasks of its own.
-    private static string WithoutIds(string message) => Id().Replace(message, "#");
+    // Each run makes tasks of its own. And an assertion reads its own text from where the stack says that it stands, which is elsewhere once the JIT has put the method into its caller.
+    private static string WhatIsWrong(string message) => AssertedText().Replace(Id().Replace(message, "#"), string.Empty);
 
     [GeneratedRegex("#[0-9]+")]
     private static partial Regex Id();
 
+    [GeneratedRegex(@"\A.*?(?=^\s+should )", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex AssertedText();
 
     private static string Report<TModel>(Exploration exploration, Bounds bounds, Mutant? mutant)
         where TModel : Model, new()

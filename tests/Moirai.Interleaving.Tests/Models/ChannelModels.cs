@@ -21,6 +21,14 @@ public sealed class ChannelModels
     public void S163_rendezvous_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<RendezvousAgainstCancel>(site, flaw);
 
     [Fact]
+    public void S163_who_comes_to_a_rendezvous_when_the_other_is_canceled_meets_it_or_waits_for_another() => Proof.Holds<ArriveAgainstCancel>(atLeast: 100);
+
+    [Theory]
+    [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
+    [InlineData("LifecycleWord.IsArmed", Flaw.Blind)]
+    public void S163_arrive_against_cancel_twin(string site, Flaw flaw) => Proof.Catches<ArriveAgainstCancel>(site, flaw);
+
+    [Fact]
     public void S163_two_who_meet_at_a_rendezvous_both_go_on() => Proof.Holds<Rendezvous>(atLeast: 100);
 
     [Theory]
@@ -140,6 +148,39 @@ public sealed class ChannelModels
             }
 
             ShouldAccountFor(1, 2);
+        }
+    }
+
+    /// <summary>A sender waits. A receiver that has used up its turns comes without having asked before, while the sender is canceled.</summary>
+    private sealed class ArriveAgainstCancel : OfChannel
+    {
+        private readonly ManagedTask _sender;
+        private readonly ManagedTask _receiver;
+
+        public ArriveAgainstCancel()
+            : base(capacity: 0)
+        {
+            _sender = World.Start(async () => await Channel.Sender.SendAsync(1));
+            _receiver = World.Spawn(() => ModelWorld.WithoutTurns(ReceiveAsync));
+            World.Executor.StepOne();
+            Thread("worker", World.Executor.StepOne);
+            Thread("canceller", () => _sender.Cancel());
+        }
+
+        public override void Check()
+        {
+            World.Executor.RunReady();
+            _receiver.State.ShouldBe(_sender.State == TaskState.Canceled ? TaskState.Blocked : TaskState.Completed);
+            if (_sender.State == TaskState.Canceled)
+            {
+                World.Start(async () => await Channel.Sender.SendAsync(2)).State.ShouldBe(TaskState.Completed, "the receiver is there");
+                _receiver.State.ShouldBe(TaskState.Completed);
+                ShouldAccountFor(1, 2);
+            }
+            else
+            {
+                ShouldAccountFor(1);
+            }
         }
     }
 

@@ -33,6 +33,17 @@ internal sealed class ModelWorld
         return task;
     }
 
+    /// <summary>Runs a body that has used up the turns of its step: its first wait gives way before it asks, and begins when its turn comes.</summary>
+    public static async Future WithoutTurns(Func<Future> body)
+    {
+        while (!StepContext.Current.HasToGiveWay)
+        {
+            _ = StepContext.MayGoOn();
+        }
+
+        await body();
+    }
+
     /// <summary>What a thread does that runs ready tasks, until the other threads have ended and nothing is ready.</summary>
     public void Work() => Executor.Work();
 

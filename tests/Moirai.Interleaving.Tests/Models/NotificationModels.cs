@@ -54,6 +54,12 @@ public sealed class NotificationModels
     public void Owner_end_against_send_twin(string site, Flaw flaw) => Proof.Catches<OwnerEndAgainstSend>(site, flaw);
 
     [Fact]
+    public void Who_takes_a_promise_over_while_the_owner_ends_answers_for_it_or_finds_it_broken() => Proof.Holds<TakeOverAgainstEnd>(atLeast: 50);
+
+    [Fact]
+    public void Take_over_against_end_twin() => Proof.Catches<TakeOverAgainstEnd>("OneShotReceiver.TakeOver", Flaw.Forgotten);
+
+    [Fact]
     public void A_value_is_made_by_one_at_a_time_and_a_failure_passes_the_turn_on() => Proof.Holds<TwoAskOnce>(atLeast: 500);
 
     [Theory]
@@ -273,6 +279,55 @@ public sealed class NotificationModels
     }
 
     /// <summary>A task answers for a promise and ends without sending, while another sends.</summary>
+    private sealed class TakeOverAgainstEnd : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly ManagedTask _receiverTask;
+        private readonly ManagedTask _successor;
+        private readonly OneShotReceiver<int> _receiver;
+        private bool _isTaken;
+
+        public TakeOverAgainstEnd()
+        {
+            (OneShotSender<int> sender, _receiver) = OneShot.Create<int>();
+            _receiverTask = _world.Start(async () => await _receiver.ReceiveAsync());
+            _ = _world.Spawn(async () =>
+            {
+                sender.TakeOver();
+                await Future.Yield();
+            });
+            _world.Executor.StepOne();
+            _successor = _world.Spawn(async () =>
+            {
+                sender.TakeOver();
+                _isTaken = ReferenceEquals(_receiver.Holder, ManagedTask.Current);
+                await Future.Yield();
+                if (_isTaken)
+                {
+                    sender.TrySend(7).ShouldBeTrue("it answers for the promise, and keeps it");
+                }
+            });
+            Thread("owner", _world.Executor.StepOne);
+            Thread("successor", _world.Executor.StepOne);
+        }
+
+        public override void Check()
+        {
+            _world.Executor.RunReady();
+            _successor.State.ShouldBe(TaskState.Completed);
+            if (_isTaken)
+            {
+                _receiverTask.State.ShouldBe(TaskState.Completed);
+            }
+            else
+            {
+                _receiverTask.Exception.ShouldBeOfType<BrokenSynchronizationException>();
+            }
+
+            _world.ShouldBeEmpty();
+        }
+    }
+
     private sealed class OwnerEndAgainstSend : Model
     {
         private readonly ModelWorld _world = new();

@@ -21,9 +21,9 @@ public sealed class ResultModels
     public void Clean_up_that_is_dismissed_while_its_task_ends_runs_or_does_not() => Proof.Holds<DismissAgainstEnd>(atLeast: 50);
 
     [Theory]
-    [InlineData("CleanUp.TryTake", Flaw.CheckThenStore)]
-    [InlineData("CleanUp.TakeCleanUp", Flaw.CheckThenStore)]
-    public void Dismiss_against_end_twin(string site, Flaw flaw) => Proof.Catches<DismissAgainstEnd>(site, flaw);
+    [InlineData("worker")]
+    [InlineData("dismisser")]
+    public void Dismiss_against_end_twin(string thread) => Proof.Catches<DismissAgainstEnd>("CleanUp.TryTake", Flaw.CheckThenStore, thread);
 
     [Fact]
     public void C12_who_disposes_second_goes_on_once_the_clean_up_was_run_and_not_before() => Proof.Holds<DisposeAgainstDispose>(atLeast: 200);

@@ -1,4 +1,3 @@
-using Moirai.Execution;
 using Moirai.Futures;
 
 namespace Moirai.Tests.Futures;

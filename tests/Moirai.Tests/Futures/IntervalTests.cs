@@ -57,6 +57,18 @@ public sealed class IntervalTests
         world.Trace.ShouldBe(["1: 1.004 s, late 0.004, dropped 0", "2: 2 s, late 0, dropped 0"]);
     }
 
+    [Fact]
+    public void S119_a_tick_that_is_late_by_a_short_period_or_more_was_missed()
+    {
+        var world = new World();
+        Ticker(world, () => new Interval(TimeSpan.FromMilliseconds(1), MissedTicks.Skip));
+        world.Time.Advance(TimeSpan.FromMilliseconds(3));
+        world.Run();
+        world.Time.Advance(TimeSpan.FromMilliseconds(1));
+        world.Run();
+        world.Trace.ShouldBe(["1: 0.003 s, late 0.002, dropped 2", "2: 0.004 s, late 0, dropped 0"]);
+    }
+
     [Theory]
     [MemberData(nameof(NoPeriods))]
     public void S119_a_period_that_is_not_more_than_zero_is_refused(TimeSpan period)

@@ -1,4 +1,5 @@
 using Moirai.Testing;
+using Moirai.Timers;
 
 namespace Moirai.Tests.Timers;
 
@@ -44,6 +45,23 @@ public sealed class FailingProviderTests
             ran = true;
             await Future.Delay(Timeout.InfiniteTimeSpan);
         }
+    }
+
+    [Fact]
+    public void A3_once_the_timer_could_be_set_again_later_deadlines_set_it_no_more()
+    {
+        var clock = new FailingProvider { Fails = true };
+        using var queue = new TimerQueue(clock);
+        var first = new TestWait();
+        Should.Throw<TimeZoneNotFoundException>(() => queue.Arm(first, s_second.Ticks, first.Park()));
+        clock.Fails = false;
+        var second = new TestWait();
+        queue.Arm(second, 2 * s_second.Ticks, second.Park()).ShouldBeTrue();
+        int sets = clock.Sets;
+        sets.ShouldBePositive("who comes next sets it, though it was planned for an earlier time");
+        var later = new TestWait();
+        queue.Arm(later, 3 * s_second.Ticks, later.Park()).ShouldBeTrue();
+        clock.Sets.ShouldBe(sets);
     }
 
     [Theory]
@@ -131,6 +149,8 @@ public sealed class FailingProviderTests
 
         public bool Fails { get; set; }
 
+        public int Sets { get; private set; }
+
         public override long TimestampFrequency => Time.TimestampFrequency;
 
         public override long GetTimestamp() => Time.GetTimestamp();
@@ -144,7 +164,11 @@ public sealed class FailingProviderTests
 
         private sealed class Timer(FailingProvider provider, ITimer timer) : ITimer
         {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => provider.Fails ? throw Failure() : timer.Change(dueTime, period);
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                provider.Sets++;
+                return provider.Fails ? throw Failure() : timer.Change(dueTime, period);
+            }
 
             public void Dispose() => timer.Dispose();
 

@@ -35,6 +35,21 @@ public sealed class ThreadDriverTests
         queue.Count.ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData(25)]
+    [InlineData(50)]
+    [InlineData(3_650)]
+    public void S107_a_deadline_farther_away_than_the_longest_sleep_of_a_thread_lets_it_sleep(int days)
+    {
+        using var queue = new TimerQueue(TimeProvider.System);
+        Probe far = Arm(queue, TimeSpan.FromDays(days));
+        Thread thread = ((ThreadDriver)queue.Driver).Thread!;
+        Eventually.Is(() => (thread.ThreadState & ThreadState.WaitSleepJoin) != 0, Failsafe).ShouldBeTrue("it does not sleep");
+        Arm(queue, TimeSpan.FromMilliseconds(1)).Wait();
+        far.HasFired.ShouldBeFalse();
+        queue.Count.ShouldBe(1);
+    }
+
     [Fact]
     public void S117_an_insert_in_the_past_fires_at_once_also_under_a_later_one()
     {

@@ -189,6 +189,25 @@ public sealed class TimerQueueTests : IDisposable
         queue.LastLag.ShouldBe(TimeSpan.FromSeconds(1).Ticks);
         queue.MaxLag.ShouldBe(TimeSpan.FromSeconds(3).Ticks, "the latest ever, not the last");
         queue.Fired.ShouldBe(2);
+        TimerGauges gauges = queue.TakeGauges();
+        (gauges.MeanLag, gauges.LastLag, gauges.MaxLag).ShouldBe((TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)));
+    }
+
+    [Fact]
+    public void A5_where_many_share_the_first_slot_the_next_deadline_is_told_by_the_slot_and_never_too_late()
+    {
+        var clock = new LateProvider();
+        using var queue = new TimerQueue(clock);
+        long earliest = TimeSpan.FromHours(1).Ticks;
+        for (int i = 2_000; i >= 0; i--)
+        {
+            var wait = new TestWait();
+            queue.Arm(wait, earliest + (i * TimeSpan.TicksPerMillisecond), wait.Park());
+        }
+
+        long told = queue.NextDue.ShouldNotBeNull();
+        told.ShouldBeLessThanOrEqualTo(earliest, "who comes last is the first to fire");
+        (earliest - told).ShouldBeLessThan(TimeSpan.FromMinutes(5).Ticks, "a slot of an hour's level is 262 s long");
     }
 
     [Theory]

@@ -295,8 +295,9 @@ public sealed class FromCallbackTests
     public void D3_a_source_that_is_kept_keeps_no_value_that_it_was_given()
     {
         var world = new World();
-        (CallbackSource<object> source, WeakReference[] values) = GiveValues(world);
+        (CallbackSource<object> source, CallbackSource<object> failed, WeakReference[] values) = GiveValues(world);
         Array.ForEach(values, Garbage.ShouldBeGone);
+        failed.IsPending.ShouldBeFalse();
         source.IsPending.ShouldBeFalse();
         world.ShouldBeEmpty();
     }
@@ -391,17 +392,26 @@ public sealed class FromCallbackTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static (CallbackSource<object> Source, WeakReference[] Values) GiveValues(World world)
+    private static (CallbackSource<object> Source, CallbackSource<object> Failed, WeakReference[] Values) GiveValues(World world)
     {
         CallbackSource<object>? source = null;
-        object[] values = [new(), new(), new()];
+        object[] values = [new(), new(), new(), new()];
         ManagedTask task = world.Start(async _ => await Future.FromCallback<object>(given => source = given));
         source!.TrySetResult(values[0]).ShouldBeTrue();
         source.TrySetResult(values[1]).ShouldBeFalse();
         world.Run();
         source.TrySetResult(values[2]).ShouldBeFalse();
         task.State.ShouldBe(TaskState.Completed);
-        return (source, [.. values.Select(value => new WeakReference(value))]);
+
+        // One that came, and then the registration failed: nobody will take it.
+        CallbackSource<object>? failed = null;
+        world.Fails<NotSupportedException>(Future.FromCallback<object>(given =>
+        {
+            failed = given;
+            given.TrySetResult(values[3]).ShouldBeTrue();
+            throw new NotSupportedException();
+        }));
+        return (source, failed!, [.. values.Select(value => new WeakReference(value))]);
     }
 
     private sealed class Service
