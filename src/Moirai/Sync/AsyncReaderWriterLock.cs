@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Moirai;
 
 /// <summary>Many read at a time, or one writes: a lock that is awaited, and may be held across awaits.</summary>
@@ -50,40 +52,44 @@ public sealed class AsyncReaderWriterLock : PermitPrimitive
     private protected override bool RefusesHolders => true;
 
     /// <summary>Takes the lock for reading, when it is this caller's turn: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
+    /// <param name="file">Filled in by the compiler: where it is taken, for <see cref="DeadlockEdge.AcquiredAt"/>.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <exception cref="LockRecursionException">At the await: the current task holds a lease of it, and would have to wait.</exception>
     /// <exception cref="BrokenSynchronizationException">At the await: a writer has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
-    public PermitAwaitable<ReadLease> LockReadAsync() => new(this, RequestFor(1, isOwned: true), default);
+    public PermitAwaitable<ReadLease> LockReadAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(1, isOwned: true), default, file, line);
 
-    /// <summary>As <see cref="LockReadAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <summary>As <see cref="LockReadAsync(string, int)"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
-    /// <inheritdoc cref="LockReadAsync()"/>
+    /// <inheritdoc cref="LockReadAsync(string, int)"/>
     public PermitAwaitable<ReadLease> LockReadAsync(CancellationToken cancellationToken) => new(this, RequestFor(1, isOwned: false), cancellationToken);
 
     /// <summary>Takes the lock for writing, alone, when it is this caller's turn: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
-    /// <inheritdoc cref="LockReadAsync()"/>
-    public PermitAwaitable<WriteLease> LockWriteAsync() => new(this, RequestFor(Total, isOwned: true, isExclusive: true), default);
+    /// <inheritdoc cref="LockReadAsync(string, int)"/>
+    public PermitAwaitable<WriteLease> LockWriteAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(Total, isOwned: true, isExclusive: true), default, file, line);
 
-    /// <summary>As <see cref="LockWriteAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <summary>As <see cref="LockWriteAsync(string, int)"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <inheritdoc cref="LockReadAsync(CancellationToken)"/>
     public PermitAwaitable<WriteLease> LockWriteAsync(CancellationToken cancellationToken) => new(this, RequestFor(Total, isOwned: false, isExclusive: true), cancellationToken);
 
     /// <summary>Takes the lock for reading if nobody writes, nobody waits, and there is room for another reader.</summary>
     /// <param name="lease">Dispose it to release.</param>
+    /// <param name="file">Filled in by the compiler: where it is taken.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <exception cref="BrokenSynchronizationException">A writer has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public bool TryLockRead(out ReadLease lease)
+    public bool TryLockRead(out ReadLease lease, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        bool taken = TryTakeNow(RequestFor(1, isOwned: true), out long ticket);
+        bool taken = TryTakeNow(RequestFor(1, isOwned: true), file, line, out long ticket);
         lease = taken ? new ReadLease(this, ticket) : default;
         return taken;
     }
 
     /// <summary>Takes the lock for writing if nobody has it.</summary>
     /// <inheritdoc cref="TryLockRead"/>
-    public bool TryLockWrite(out WriteLease lease)
+    public bool TryLockWrite(out WriteLease lease, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        bool taken = TryTakeNow(RequestFor(Total, isOwned: true, isExclusive: true), out long ticket);
+        bool taken = TryTakeNow(RequestFor(Total, isOwned: true, isExclusive: true), file, line, out long ticket);
         lease = taken ? new WriteLease(this, ticket) : default;
         return taken;
     }

@@ -5,23 +5,27 @@ using Moirai.Wakers;
 
 namespace Moirai;
 
-/// <summary>What <see cref="AsyncMutex.LockAsync()"/> returns: await it, once.</summary>
+/// <summary>What <see cref="AsyncMutex.LockAsync(string, int)"/> returns: await it, once.</summary>
 public readonly struct MutexAwaitable
 {
     private readonly AsyncMutex _mutex;
     private readonly CancellationToken _token;
+    private readonly string _file;
+    private readonly int _line;
     private readonly bool _isOwned;
 
-    internal MutexAwaitable(AsyncMutex mutex, bool isOwned, CancellationToken token)
+    internal MutexAwaitable(AsyncMutex mutex, bool isOwned, CancellationToken token, string file, int line)
     {
         _mutex = mutex;
         _token = token;
+        _file = file;
+        _line = line;
         _isOwned = isOwned;
     }
 
     /// <summary>Called by the compiler.</summary>
     /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
-    public Awaiter GetAwaiter() => new(_mutex ?? throw FutureErrors.IsDefault(nameof(MutexAwaitable), "AsyncMutex.LockAsync"), _isOwned, _token);
+    public Awaiter GetAwaiter() => new(_mutex ?? throw FutureErrors.IsDefault(nameof(MutexAwaitable), "AsyncMutex.LockAsync"), _isOwned, _token, _file, _line);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<MutexLease> AsFuture() => FutureOf(this);
@@ -37,17 +41,21 @@ public readonly struct MutexAwaitable
 
         private readonly AsyncMutex _mutex;
         private readonly CancellationToken _token;
+        private readonly string _file;
+        private readonly int _line;
         private readonly bool _isOwned;
         private PlainSeat? _seat;
 
         // The ticket, or one of the above.
         private long _found;
 
-        internal Awaiter(AsyncMutex mutex, bool isOwned, CancellationToken token)
+        internal Awaiter(AsyncMutex mutex, bool isOwned, CancellationToken token, string file, int line)
         {
             _mutex = mutex;
             _isOwned = isOwned;
             _token = token;
+            _file = file;
+            _line = line;
         }
 
         /// <summary>Takes the mutex if it is free. Now and then false also if it is, so that a task that is always lucky gives way.</summary>
@@ -62,7 +70,7 @@ public readonly struct MutexAwaitable
                     return true;
                 }
 
-                if (StepContext.MayGoOn(context) && _mutex.TryTake(_isOwned ? context : null, out _found))
+                if (StepContext.MayGoOn(context) && _mutex.TryTake(_isOwned ? context : null, _file, _line, out _found))
                 {
                     return true;
                 }
@@ -118,7 +126,7 @@ public readonly struct MutexAwaitable
                 throw _mutex.RecursionError(ManagedTask.Current!);
             }
 
-            return _mutex.TakenByWait(_isOwned ? StepContext.Existing : null);
+            return _mutex.TakenByWait(_isOwned ? StepContext.Existing : null, _file, _line);
         }
     }
 }

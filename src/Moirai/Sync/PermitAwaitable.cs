@@ -13,7 +13,7 @@ public interface IPermitLease<TLease> : IDisposable
     internal static abstract TLease Of(PermitPrimitive primitive, long ticket);
 }
 
-/// <summary>A wait for permits, such as <see cref="AsyncSemaphore.AcquireAsync()"/>: await it, once.</summary>
+/// <summary>A wait for permits, such as <see cref="AsyncSemaphore.AcquireAsync(string, int)"/>: await it, once.</summary>
 /// <typeparam name="TLease">What it gives.</typeparam>
 public readonly struct PermitAwaitable<TLease>
     where TLease : struct, IPermitLease<TLease>
@@ -21,17 +21,21 @@ public readonly struct PermitAwaitable<TLease>
     private readonly PermitPrimitive _primitive;
     private readonly long _request;
     private readonly CancellationToken _token;
+    private readonly string _file;
+    private readonly int _line;
 
-    internal PermitAwaitable(PermitPrimitive primitive, long request, CancellationToken token)
+    internal PermitAwaitable(PermitPrimitive primitive, long request, CancellationToken token, string file = "", int line = 0)
     {
         _primitive = primitive;
         _request = request;
         _token = token;
+        _file = file;
+        _line = line;
     }
 
     /// <summary>Called by the compiler.</summary>
     /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
-    public Awaiter GetAwaiter() => new(_primitive ?? throw FutureErrors.IsDefault("PermitAwaitable", "AsyncSemaphore.AcquireAsync, or whatever gives permits"), _request, _token);
+    public Awaiter GetAwaiter() => new(_primitive ?? throw FutureErrors.IsDefault("PermitAwaitable", "AsyncSemaphore.AcquireAsync, or whatever gives permits"), _request, _token, _file, _line);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<TLease> AsFuture() => FutureOf(this);
@@ -48,16 +52,20 @@ public readonly struct PermitAwaitable<TLease>
         private readonly PermitPrimitive _primitive;
         private readonly long _request;
         private readonly CancellationToken _token;
+        private readonly string _file;
+        private readonly int _line;
         private PlainSeat? _seat;
 
         // The ticket, or one of the above.
         private long _found;
 
-        internal Awaiter(PermitPrimitive primitive, long request, CancellationToken token)
+        internal Awaiter(PermitPrimitive primitive, long request, CancellationToken token, string file, int line)
         {
             _primitive = primitive;
             _request = request;
             _token = token;
+            _file = file;
+            _line = line;
         }
 
         /// <summary>Takes what is asked for if it is free and nobody waits. Now and then false also if it is, so that a task that is always lucky gives way.</summary>
@@ -72,7 +80,7 @@ public readonly struct PermitAwaitable<TLease>
                 }
 
                 StepContext? context = StepContext.Existing;
-                if (StepContext.MayGoOn(context) && _primitive.TryTake(context, _request, out _found))
+                if (StepContext.MayGoOn(context) && _primitive.TryTake(context, _request, _file, _line, out _found))
                 {
                     return true;
                 }
@@ -114,7 +122,7 @@ public readonly struct PermitAwaitable<TLease>
 
             if (node is Frame)
             {
-                _primitive.NoteHold(StepContext.Existing, _request, ticket);
+                _primitive.TakenByWait(StepContext.Existing, _request, ticket, _file, _line);
             }
 
             return ticket;

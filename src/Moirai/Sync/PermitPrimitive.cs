@@ -63,12 +63,14 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
     /// <summary>Takes permits, if there are enough and nobody waits.</summary>
     /// <param name="context">The context of the current thread, if it has one.</param>
     /// <param name="request">How many, and for whom.</param>
+    /// <param name="file">Where.</param>
+    /// <param name="line">Where.</param>
     /// <param name="ticket">Names the lease.</param>
-    internal bool TryTake(StepContext? context, long request, out long ticket)
+    internal bool TryTake(StepContext? context, long request, string file, int line, out long ticket)
     {
         ManagedTask? task = context?.Task;
         Gate.Enter();
-        ticket = CanTakeLocked(request) ? TakeLocked(request, task) : 0;
+        ticket = CanTakeLocked(request) ? TakeLocked(request, task, file, line) : 0;
         Gate.Exit();
         if (ticket == 0)
         {
@@ -80,9 +82,9 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
     }
 
     /// <inheritdoc cref="TryTake"/>
-    private protected bool TryTakeNow(long request, out long ticket)
+    private protected bool TryTakeNow(long request, string file, int line, out long ticket)
     {
-        if (TryTake(StepContext.Existing, request, out ticket))
+        if (TryTake(StepContext.Existing, request, file, line, out ticket))
         {
             return true;
         }
@@ -90,8 +92,15 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
         return IsClosed ? throw ClosedError() : false;
     }
 
+    /// <summary>A wait has ended with a lease: whoever granted it did not know where it was asked for.</summary>
+    internal void TakenByWait(StepContext? context, long request, long ticket, string file, int line)
+    {
+        _leases.NoteSite(ticket, file, line);
+        NoteHold(context, request, ticket);
+    }
+
     /// <summary>A lease that somebody has to answer for is noted with the task that runs.</summary>
-    internal void NoteHold(StepContext? context, long request, long ticket)
+    private void NoteHold(StepContext? context, long request, long ticket)
     {
         if ((request & Owned) != 0 && context?.Task is not null)
         {
@@ -291,7 +300,7 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
     private bool CanTakeLocked(long request) =>
         Queue.Count == 0 && Atomics.ReadOwn(in _free) >= request >> CountShift && !IsClosed && !_leases.IsFull;
 
-    private long TakeLocked(long request, ManagedTask? task)
+    private long TakeLocked(long request, ManagedTask? task, string file = "", int line = 0)
     {
         var count = (int)(request >> CountShift);
         ManagedTask? holder = (request & Owned) != 0 ? task : null;
@@ -307,7 +316,7 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
         }
 
         Atomics.Write(ref _free, Atomics.ReadOwn(in _free) - count);
-        return _leases.Add(count, isExclusive, holder);
+        return _leases.Add(count, isExclusive, holder, file, line);
     }
 
     /// <summary>Takes permits out of a lease, and the lease off the table when none is left.</summary>

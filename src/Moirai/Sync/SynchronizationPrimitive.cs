@@ -142,6 +142,9 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IDi
         }
     }
 
+    /// <inheritdoc cref="IBlocking.AcquiredAt"/>
+    private protected virtual string? AcquiredAt(ManagedTask holder) => null;
+
     /// <inheritdoc cref="IBlocking.AddBlocked"/>
     private protected virtual void AddBlocked(List<ManagedTask> blocked)
     {
@@ -263,6 +266,8 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IDi
     void IBlocking.AddBlockers(WaitNode waiter, List<ManagedTask> blockers) => AddBlockers(waiter, blockers);
 
     void IBlocking.AddBlocked(List<ManagedTask> blocked) => AddBlocked(blocked);
+
+    string? IBlocking.AcquiredAt(ManagedTask holder) => AcquiredAt(holder);
 
     /// <summary>Why a primitive serves nobody any more. No reference to the task: a broken primitive keeps nothing of it.</summary>
     /// <param name="Holder">The name of who broke it; null when it was disposed.</param>
