@@ -5,7 +5,7 @@ namespace Moirai.Dashboard.Tests;
 
 /// <summary>Issue 7, part 3: the page where things are not as one would like: names without end, nobody to show, a server that goes away.</summary>
 [Trait("Issue", "7")]
-public sealed class StrangeTests(Browser browser) : IClassFixture<Browser>
+public sealed class StrangeTests(Browser browser)
 {
     private static readonly TimeSpan s_hour = TimeSpan.FromHours(1);
 

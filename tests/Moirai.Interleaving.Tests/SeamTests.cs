@@ -31,6 +31,7 @@ public sealed class SeamTests
         ["IAtomics.cs"] = "the seam itself",
         ["LeakScan.cs"] = "set once by a finalizer; the scan reads it after it has waited for the finalizers",
         ["Engine.cs"] = "a count of rings found; the default engine is made once, under a lock; the flag of a stopped engine is set once and only refuses new work",
+        ["LeaseTable.cs"] = "where a lease was asked for, for messages: by who has it; one that is not seen yet is told as not known",
         ["Executor.cs"] = "an executor is attached once; the loser is told",
         ["TaskLabel.cs"] = "a cache of immutable labels: who overwrites another's entry loses nothing",
         ["StepContext.cs"] = "a counter that gives out blocks of ids, and nothing else",

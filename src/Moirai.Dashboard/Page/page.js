@@ -7,6 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const STATES = ["running", "ready", "blocked", "created"];
 const WINDOW = 40_000;                 // of the lives, in milliseconds
 const HISTORY = 180;                   // frames in the small charts
+const NEW_ROWS = 40;                   // of the table, at a time
 const ROW = 19, LIVES_TOP = 18;
 
 const state = {
@@ -623,7 +624,9 @@ function drawGroups(frame) {
   show($("none"), groups.length === 0);
   text($("none"), state.filter ? `Nothing is called “${state.filter}”.` : "No task lives.");
   const most = Math.max(1, ...groups.map(group => group.count));
-  keep($("rows"), groups, keyOf,
+  const now = groups.slice(0, $("rows").children.length + NEW_ROWS); // the rest comes with the next pictures
+  if (now.length < groups.length) schedule();
+  keep($("rows"), now, keyOf,
     () => {
       const row = el("tr", { tabIndex: -1, onclick: () => { select(row); open(row.group.oldest, row.group); } },
         el("td", { class: "n count" }, el("i"), el("span")), el("td", { class: "name" }), el("td", {}, el("span", { class: "state" }, el("i"), el("span"))),

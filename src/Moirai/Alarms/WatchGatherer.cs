@@ -184,13 +184,19 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
 
     private void ReadPool(TaskGroup group, TaskSlotManager slots, WatchFacts facts)
     {
+        // In this order: a slot that becomes free after this is seen at the next look.
+        int openings = slots.Openings;
         if (slots.InUse < slots.MaxTasks)
         {
             _full.Remove(group);
             return;
         }
 
-        FullSince since = _full.GetValue(group, _ => new FullSince(_now));
+        if (!_full.TryGetValue(group, out FullSince? since) || since.Openings != openings)
+        {
+            _full.AddOrUpdate(group, since = new FullSince(_now, openings)); // it was not full all the time: one slot at the least was free in between
+        }
+
         facts.FullPools.Add(new PoolFact(since, group.Name, slots.MaxTasks, slots.Waiting, engine.Provider.GetElapsedTime(since.At, _now)));
     }
 
@@ -276,8 +282,10 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
         internal int Round;
     }
 
-    private sealed class FullSince(long at)
+    private sealed class FullSince(long at, int openings)
     {
         internal long At => at;
+
+        internal int Openings => openings;
     }
 }

@@ -66,7 +66,7 @@ internal sealed class GroupRows(int most)
         internal void Add(in SeenTask task)
         {
             _isMixed |= !ReferenceEquals(task.Target, _target);
-            if (Count++ == 0 || task.Waited > _waited)
+            if (Count++ == 0 || (task.Waited is { } waited && !(waited <= _waited))) // one that went on while it was read has no time
             {
                 Oldest = task.Id;
                 _waited = task.Waited;

@@ -28,6 +28,7 @@ internal interface IBlocking : IWaitQueue
     /// <summary>Adds the tasks that wait here and are kept waiting by whoever has it.</summary>
     void AddBlocked(List<ManagedTask> blocked);
 
-    /// <summary>Where the task that has it took it; null when that is not known, or nothing was taken.</summary>
+    /// <summary>Where the task that has it took it, as <c>file:line</c>; null when that is not known, or nothing was taken.</summary>
+    /// <remarks>Asked between the two looks at a ring: of one that stood both times, whoever has it has had it all the while, and nobody has written another place. What is read of one that did not stand is told to nobody.</remarks>
     string? AcquiredAt(ManagedTask holder) => null;
 }

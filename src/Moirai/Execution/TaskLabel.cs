@@ -1,4 +1,3 @@
-using System.Globalization;
 using Moirai.Sites;
 
 namespace Moirai.Execution;
@@ -35,9 +34,7 @@ internal sealed class TaskLabel
     /// <summary>Whether a spawn was written down somewhere; else somebody awaits the future in plain code, or blocks in it.</summary>
     internal bool IsSpawned => _file.Length != 0;
 
-    internal string Site => _file.Length == 0
-        ? "unknown"
-        : string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(_file)}:{_line}");
+    internal string Site => CallerSite.Of(_file, _line) ?? "unknown";
 
     /// <summary>The label for a spawn site. Names that are literals cost a look into a small table; others cost an object a task.</summary>
     /// <param name="given">The name given at the spawn.</param>

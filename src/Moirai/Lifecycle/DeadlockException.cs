@@ -34,7 +34,7 @@ public sealed class DeadlockException : InvalidOperationException
 /// <param name="WaitSite">Where: the methods it waits in, the innermost first.</param>
 /// <param name="HeldBy">Whose move it would be: who holds what is waited for, who would have to end.</param>
 /// <param name="HeldByName">Its name.</param>
-/// <param name="AcquiredAt">Where that one took it, as <c>file:line</c>; null when nothing was taken (the end of a task, of a scope) or it is not known.</param>
+/// <param name="AcquiredAt">Where that one took it, as <c>file:line</c> of the call; null when nothing was taken (the end of a task, of a scope) or the call did not say.</param>
 public sealed record DeadlockEdge(
     TaskId Task,
     string TaskName,

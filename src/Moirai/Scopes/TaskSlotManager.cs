@@ -18,6 +18,7 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
     // All below: written under the gate.
     private WaitQueue _waiters;
     private int _free;
+    private int _openings;
     private bool _closed;
 
     /// <summary>Makes a manager with all slots free.</summary>
@@ -45,6 +46,9 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
 
     /// <summary>How many slots are held now. Exact.</summary>
     public int InUse => MaxTasks - Volatile.Read(ref _free);
+
+    /// <summary>How often a slot has become free when there was none. Wraps around. For who looks now and then, and asks whether there was one in between.</summary>
+    internal int Openings => Volatile.Read(ref _openings);
 
     /// <summary>How many wait for a slot now.</summary>
     public int Waiting
@@ -138,7 +142,10 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
         if (next is null)
         {
             System.Diagnostics.Debug.Assert(_free < MaxTasks, "a slot was given back twice");
-            _free++;
+            if (_free++ == 0)
+            {
+                _openings++;
+            }
         }
 
         _gate.Exit();

@@ -157,6 +157,7 @@ public sealed class AsyncCondition : SynchronizationPrimitive, ILinked<AsyncCond
         }
 
         long first = _mutex.FirstTicketOf(ticket);
+        (string File, int Line) takenAt = _mutex.TakenAt;
         try
         {
             await new ConditionAwaitable(this, ticket, cancellationToken);
@@ -167,7 +168,7 @@ public sealed class AsyncCondition : SynchronizationPrimitive, ILinked<AsyncCond
             {
                 using (ManagedTask.Shield())
                 {
-                    MutexLease again = await _mutex.TakeAsync(isTask);
+                    MutexLease again = await _mutex.TakeAgainAsync(isTask, takenAt);
                     _mutex.TakenAgain(first, again.Ticket);
                 }
             }

@@ -1,4 +1,5 @@
 using Moirai.Ground;
+using Moirai.Sync;
 
 namespace Moirai;
 
@@ -11,6 +12,12 @@ public sealed partial class AsyncMutex
 
     // The conditions that somebody waits for. Under the gate.
     private IntrusiveList<AsyncCondition> _awaited;
+
+    /// <summary>Takes the mutex again after a wait for a condition, which counts as taken where it was first; whether the task that runs is put down as its holder, is said by the caller.</summary>
+    internal LeaseAwaitable<MutexLease> TakeAgainAsync(bool isOwned, (string File, int Line) takenAt) => new(this, isOwned ? ILeased.Owned : 0, default, takenAt.File, takenAt.Line);
+
+    /// <summary>Where it was taken. By who has it.</summary>
+    internal (string File, int Line) TakenAt => (_file, _line);
 
     /// <summary>The ticket under which who has the mutex with <paramref name="ticket"/> took it at first, before it waited for conditions.</summary>
     internal long FirstTicketOf(long ticket) => Atomics.Read(ref _againTicket) == ticket ? Atomics.Read(ref _firstTicket) : ticket;

@@ -18,7 +18,7 @@ namespace Moirai;
 /// <para><b>Cancellation.</b> A canceled wait takes nothing, and whoever it was in front of is next. When release and cancellation race, either the waiter has the mutex, and its next
 /// wait throws, or it never had it.</para>
 /// <para><b>Plain code inside tasks.</b> <see cref="ManagedTask.Current"/> is the task of the thread. Plain code that is continued inline by a task's step, such as by a <c>TaskCompletionSource</c> that
-/// the task completes, counts as that task when it takes a free mutex with <see cref="LockAsync()"/>. <see cref="LockAsync(CancellationToken)"/> puts down no holder: it is the one for plain code.</para>
+/// the task completes, counts as that task when it takes a free mutex with <see cref="LockAsync(string, int)"/>. <see cref="LockAsync(CancellationToken)"/> puts down no holder: it is the one for plain code.</para>
 /// </remarks>
 public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILeased
 {
@@ -37,6 +37,10 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILease
     // the lease may be slower than the next holder. Cleared when the task drops its note of having taken it.
     private ManagedTask? _holder;
     private long _holderTicket;
+
+    // Where it was taken, for who tells of a ring. Written by who has it, before the ticket.
+    private string _file = string.Empty;
+    private int _line;
 
     /// <summary>Makes a free mutex.</summary>
     /// <param name="name">What messages call it.</param>
@@ -64,27 +68,31 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILease
     internal override ManagedTask? Blocker => Holder;
 
     /// <summary>Takes the mutex, when it is free: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
+    /// <param name="file">Filled in by the compiler: where it is taken, for <see cref="DeadlockEdge.AcquiredAt"/>.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <exception cref="LockRecursionException">At the await: the current task holds it.</exception>
     /// <exception cref="DeadlockException">At the await: the wait would close a ring of tasks that wait for each other.</exception>
     /// <exception cref="BrokenSynchronizationException">At the await: a holder has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
-    public LeaseAwaitable<MutexLease> LockAsync() => TakeAsync(isOwned: true);
+    public LeaseAwaitable<MutexLease> LockAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, ILeased.Owned, default, file, line);
 
-    /// <summary>As <see cref="LockAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <summary>As <see cref="LockAsync(string, int)"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
-    /// <inheritdoc cref="LockAsync()"/>
+    /// <inheritdoc cref="LockAsync(string, int)"/>
     public LeaseAwaitable<MutexLease> LockAsync(CancellationToken cancellationToken) => new(this, 0, cancellationToken);
 
     /// <summary>Takes the mutex if it is free and nobody waits for it.</summary>
     /// <param name="lease">Dispose it to release.</param>
+    /// <param name="file">Filled in by the compiler: where it is taken.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <returns>False when somebody has it, the current task included, or waits for it.</returns>
     /// <exception cref="BrokenSynchronizationException">A holder has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public bool TryLock(out MutexLease lease)
+    public bool TryLock(out MutexLease lease, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         if (_word.TryLockInTurn(out long ticket))
         {
-            PutDown(StepContext.Existing, ticket);
+            PutDown(StepContext.Existing, ticket, file, line);
             lease = new MutexLease(this, ticket);
             return true;
         }
@@ -115,19 +123,16 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILease
     /// <summary>Name and state.</summary>
     public override string ToString() => Describe();
 
-    /// <summary>Takes the mutex; whether the task that runs is put down as its holder, is said by the caller.</summary>
-    internal LeaseAwaitable<MutexLease> TakeAsync(bool isOwned) => new(this, isOwned ? ILeased.Owned : 0, default);
-
     /// <summary>Takes it if it is free, for the task that the context steps; null for nobody in particular.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool TryTake(StepContext? context, out long ticket)
+    internal bool TryTake(StepContext? context, string file, int line, out long ticket)
     {
         if (!_word.TryLock(out ticket))
         {
             return false;
         }
 
-        PutDown(context, ticket);
+        PutDown(context, ticket, file, line);
         return true;
     }
 
@@ -146,7 +151,7 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILease
         PrimitiveWait.Suspend(frame, this, request, token);
     }
 
-    long ILeased.EndWait(WaitNode node, WaitSignal signal, long request)
+    long ILeased.EndWait(WaitNode node, WaitSignal signal, long request, string file, int line)
     {
         if (IsClosed)
         {
@@ -159,7 +164,7 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILease
         }
 
         long ticket = MutexWord.TicketOf(_word.Read());
-        PutDown((request & ILeased.Owned) != 0 ? StepContext.Existing : null, ticket);
+        PutDown((request & ILeased.Owned) != 0 ? StepContext.Existing : null, ticket, file, line);
         return ticket;
     }
 
@@ -203,10 +208,16 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILease
         }
     }
 
-    private void PutDown(StepContext? context, long ticket)
+    private void PutDown(StepContext? context, long ticket, string file, int line)
     {
         if (context?.Task is { } task)
         {
+            if (!ReferenceEquals(_file, file))
+            {
+                _file = file;
+            }
+
+            _line = line;
             if (!ReferenceEquals(Atomics.ReadOwn(in _holder), task))
             {
                 Atomics.WriteOwn(ref _holder, task);
@@ -310,6 +321,8 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILease
             : Holder is { } task ? $"held by {task.Title}" : "held by plain code";
         return $"{Title}, {holder} ({Waiting} waiting)";
     }
+
+    private protected override string? AcquiredAt(ManagedTask holder) => ReferenceEquals(Holder, holder) ? CallerSite.Of(_file, _line) : null;
 
     private protected override bool TryCloseLocked(long ticket) => _word.TryClose(ticket);
 

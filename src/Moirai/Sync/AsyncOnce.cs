@@ -34,6 +34,10 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>, IHe
     private long _turn;
     private long _turns;
 
+    // Where the value was asked for by who makes it. Written by who has the turn, before it is put down as the maker.
+    private string _file = string.Empty;
+    private int _line;
+
     /// <summary>Makes one whose value is not made yet.</summary>
     /// <param name="initialize">Makes the value. Is given the token of the task that runs it.</param>
     /// <param name="name">What messages call it.</param>
@@ -63,9 +67,11 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>, IHe
     internal override ManagedTask? Blocker => Holder;
 
     /// <summary>The value; makes it if nobody has. A cancellation point of the current task unless the value is made.</summary>
+    /// <param name="file">Filled in by the compiler: where the value is asked for, for <see cref="DeadlockEdge.AcquiredAt"/>.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <exception cref="LockRecursionException">At the await: the initialiser asks for the value that it is to make.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
-    public OnceAwaitable<T> GetAsync() => new(this);
+    public OnceAwaitable<T> GetAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, file, line);
 
     /// <summary>The value if it is made.</summary>
     public bool TryGet(out T value)
@@ -79,7 +85,7 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>, IHe
     public override string ToString() => Describe();
 
     /// <summary>Makes the value, or waits until somebody has.</summary>
-    internal async Future<T> MakeAsync()
+    internal async Future<T> MakeAsync(string file, int line)
     {
         ManagedTask task = ManagedTask.Current!;
         while (true)
@@ -101,6 +107,7 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>, IHe
         }
 
         T value;
+        (_file, _line) = (file, line);
         Atomics.Write(ref _maker, task);
         Atomics.Write(ref _turn, ++_turns);
         task.Stepping.AddHold(this, _turns); // so that those who wait for it are found by way of the task
@@ -157,6 +164,8 @@ public sealed class AsyncOnce<T> : SynchronizationPrimitive, IAwaited<bool>, IHe
         string state = IsClosed ? "closed" : IsMade ? "made" : Holder is { } maker ? $"being made by {maker.Title}" : "not made";
         return $"{Title}, {state} ({Waiting} waiting)";
     }
+
+    private protected override string? AcquiredAt(ManagedTask holder) => ReferenceEquals(Holder, holder) ? CallerSite.Of(_file, _line) : null;
 
     private protected override bool TryCloseLocked(long ticket)
     {

@@ -53,40 +53,44 @@ public sealed class AsyncReaderWriterLock : PermitPrimitive
     private protected override bool RefusesHolders => true;
 
     /// <summary>Takes the lock for reading, when it is this caller's turn: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
+    /// <param name="file">Filled in by the compiler: where it is taken, for <see cref="DeadlockEdge.AcquiredAt"/>.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <exception cref="LockRecursionException">At the await: the current task holds a lease of it, and would have to wait.</exception>
     /// <exception cref="BrokenSynchronizationException">At the await: a writer has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
-    public LeaseAwaitable<ReadLease> LockReadAsync() => new(this, RequestFor(1, isOwned: true), default);
+    public LeaseAwaitable<ReadLease> LockReadAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(1, isOwned: true), default, file, line);
 
-    /// <summary>As <see cref="LockReadAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <summary>As <see cref="LockReadAsync(string, int)"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
-    /// <inheritdoc cref="LockReadAsync()"/>
+    /// <inheritdoc cref="LockReadAsync(string, int)"/>
     public LeaseAwaitable<ReadLease> LockReadAsync(CancellationToken cancellationToken) => new(this, RequestFor(1, isOwned: false), cancellationToken);
 
     /// <summary>Takes the lock for writing, alone, when it is this caller's turn: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
-    /// <inheritdoc cref="LockReadAsync()"/>
-    public LeaseAwaitable<WriteLease> LockWriteAsync() => new(this, RequestFor(Total, isOwned: true, isExclusive: true), default);
+    /// <inheritdoc cref="LockReadAsync(string, int)"/>
+    public LeaseAwaitable<WriteLease> LockWriteAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(Total, isOwned: true, isExclusive: true), default, file, line);
 
-    /// <summary>As <see cref="LockWriteAsync()"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <summary>As <see cref="LockWriteAsync(string, int)"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <inheritdoc cref="LockReadAsync(CancellationToken)"/>
     public LeaseAwaitable<WriteLease> LockWriteAsync(CancellationToken cancellationToken) => new(this, RequestFor(Total, isOwned: false, isExclusive: true), cancellationToken);
 
     /// <summary>Takes the lock for reading if nobody writes, nobody waits, and there is room for another reader.</summary>
     /// <param name="lease">Dispose it to release.</param>
+    /// <param name="file">Filled in by the compiler: where it is taken.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <exception cref="BrokenSynchronizationException">A writer has ended without releasing.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public bool TryLockRead(out ReadLease lease)
+    public bool TryLockRead(out ReadLease lease, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        bool taken = TryTakeNow(RequestFor(1, isOwned: true), out long ticket);
+        bool taken = TryTakeNow(RequestFor(1, isOwned: true), file, line, out long ticket);
         lease = taken ? new ReadLease(this, ticket) : default;
         return taken;
     }
 
     /// <summary>Takes the lock for writing if nobody has it.</summary>
     /// <inheritdoc cref="TryLockRead"/>
-    public bool TryLockWrite(out WriteLease lease)
+    public bool TryLockWrite(out WriteLease lease, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        bool taken = TryTakeNow(RequestFor(Total, isOwned: true, isExclusive: true), out long ticket);
+        bool taken = TryTakeNow(RequestFor(Total, isOwned: true, isExclusive: true), file, line, out long ticket);
         lease = taken ? new WriteLease(this, ticket) : default;
         return taken;
     }
@@ -122,8 +126,8 @@ public readonly record struct ReadLease : ILease<ReadLease>
     /// <summary>Reads no more.</summary>
     public void Dispose() => _lock?.Return(_ticket, isExclusive: false);
 
-    static bool ILease<ReadLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, out long ticket) =>
-        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, out ticket);
+    static bool ILease<ReadLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, string file, int line, out long ticket) =>
+        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, file, line, out ticket);
 
     static ReadLease ILease<ReadLease>.Of(SynchronizationPrimitive from, long ticket) => new(Unsafe.As<PermitPrimitive>(from), ticket);
 }
@@ -152,8 +156,8 @@ public readonly record struct WriteLease : ILease<WriteLease>
             ? new ReadLease(_lock, _ticket)
             : throw new SynchronizationLockException($"A write lease of {_lock?.Title ?? "no lock"} that was released or downgraded cannot be downgraded. Downgrade it once, while it is held.");
 
-    static bool ILease<WriteLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, out long ticket) =>
-        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, out ticket);
+    static bool ILease<WriteLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, string file, int line, out long ticket) =>
+        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, file, line, out ticket);
 
     static WriteLease ILease<WriteLease>.Of(SynchronizationPrimitive from, long ticket) => new(Unsafe.As<PermitPrimitive>(from), ticket);
 }

@@ -70,32 +70,36 @@ public sealed class AsyncSemaphore : PermitPrimitive
     private protected override bool HasOnePermit => Maximum == 1;
 
     /// <summary>Takes one permit when it is this caller's turn: await the result, and dispose what that gives. A cancellation point of the waiting task.</summary>
+    /// <param name="file">Filled in by the compiler: where it is taken, for <see cref="DeadlockEdge.AcquiredAt"/>.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <exception cref="WaitQueueFullException">At the await: it would have to wait, and <see cref="MaxWaiting"/> wait already.</exception>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
-    public LeaseAwaitable<SemaphoreLease> AcquireAsync() => new(this, RequestFor(1, isOwned: true), default);
+    public LeaseAwaitable<SemaphoreLease> AcquireAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(1, isOwned: true), default, file, line);
 
     /// <summary>Takes several permits, all at once, when it is this caller's turn and there are enough.</summary>
     /// <param name="count">How many; 1 to <see cref="Maximum"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one, or more than there can ever be.</exception>
-    /// <inheritdoc cref="AcquireAsync()"/>
-    public LeaseAwaitable<SemaphoreLease> AcquireAsync(int count) => new(this, RequestFor(Checked(count), isOwned: true), default);
+    /// <inheritdoc cref="AcquireAsync(string, int)"/>
+    public LeaseAwaitable<SemaphoreLease> AcquireAsync(int count, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(Checked(count), isOwned: true), default, file, line);
 
-    /// <summary>As <see cref="AcquireAsync(int)"/>, for plain code, which no task's cancellation reaches, and for permits that outlive the task: <paramref name="cancellationToken"/> ends the
+    /// <summary>As <see cref="AcquireAsync(int, string, int)"/>, for plain code, which no task's cancellation reaches, and for permits that outlive the task: <paramref name="cancellationToken"/> ends the
     /// wait. No task answers for them.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
     /// <param name="count">How many; 1 to <see cref="Maximum"/>.</param>
-    /// <inheritdoc cref="AcquireAsync(int)"/>
+    /// <inheritdoc cref="AcquireAsync(int, string, int)"/>
     public LeaseAwaitable<SemaphoreLease> AcquireAsync(CancellationToken cancellationToken, int count = 1) => new(this, RequestFor(Checked(count), isOwned: false), cancellationToken);
 
     /// <summary>Takes permits if there are enough and nobody waits.</summary>
     /// <param name="lease">Dispose it to give back.</param>
     /// <param name="count">How many; 1 to <see cref="Maximum"/>.</param>
+    /// <param name="file">Filled in by the compiler: where it is taken, for <see cref="DeadlockEdge.AcquiredAt"/>.</param>
+    /// <param name="line">Filled in by the compiler.</param>
     /// <returns>False when there are too few, or somebody waits.</returns>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one, or more than there can ever be.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public bool TryAcquire(out SemaphoreLease lease, int count = 1)
+    public bool TryAcquire(out SemaphoreLease lease, int count = 1, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
-        bool taken = TryTakeNow(RequestFor(Checked(count), isOwned: true), out long ticket);
+        bool taken = TryTakeNow(RequestFor(Checked(count), isOwned: true), file, line, out long ticket);
         lease = taken ? new SemaphoreLease(this, ticket) : default;
         return taken;
     }
@@ -196,8 +200,8 @@ public readonly record struct SemaphoreLease : ILease<SemaphoreLease>
             ? new SemaphoreLease(_semaphore, ticket)
             : throw new SynchronizationLockException($"A lease of {_semaphore?.Title ?? "no semaphore"} that was given back cannot be detached. Detach it while its permits are taken.");
 
-    static bool ILease<SemaphoreLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, out long ticket) =>
-        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, out ticket);
+    static bool ILease<SemaphoreLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, string file, int line, out long ticket) =>
+        Unsafe.As<PermitPrimitive>(from).TryTake(context, request, file, line, out ticket);
 
     static SemaphoreLease ILease<SemaphoreLease>.Of(SynchronizationPrimitive from, long ticket) => new(Unsafe.As<PermitPrimitive>(from), ticket);
 }

@@ -16,7 +16,9 @@ internal interface ILeased
     /// <param name="node">The seat of the wait.</param>
     /// <param name="signal">How it ended.</param>
     /// <param name="request">What was asked for.</param>
+    /// <param name="file">Where, as the compiler wrote it down.</param>
+    /// <param name="line">Where.</param>
     /// <returns>The ticket of the lease.</returns>
     /// <exception cref="Exception">It got nothing.</exception>
-    long EndWait(WaitNode node, WaitSignal signal, long request);
+    long EndWait(WaitNode node, WaitSignal signal, long request, string file, int line);
 }

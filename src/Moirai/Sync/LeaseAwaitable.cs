@@ -14,13 +14,15 @@ public interface ILease<TLease> : IDisposable
     /// <param name="from">The primitive, which is of the kind that gives such leases.</param>
     /// <param name="context">The context of the current thread, if it has one.</param>
     /// <param name="request">What is asked for, and for whom.</param>
+    /// <param name="file">Where, as the compiler wrote it down.</param>
+    /// <param name="line">Where.</param>
     /// <param name="ticket">Names the lease; greater than 0.</param>
-    internal static abstract bool TryTake(SynchronizationPrimitive from, StepContext? context, long request, out long ticket);
+    internal static abstract bool TryTake(SynchronizationPrimitive from, StepContext? context, long request, string file, int line, out long ticket);
 
     internal static abstract TLease Of(SynchronizationPrimitive from, long ticket);
 }
 
-/// <summary>A wait for something that is given back later, such as <see cref="AsyncMutex.LockAsync()"/> or <see cref="AsyncSemaphore.AcquireAsync()"/>: await it, once.</summary>
+/// <summary>A wait for something that is given back later, such as <see cref="AsyncMutex.LockAsync(string, int)"/> or <see cref="AsyncSemaphore.AcquireAsync(string, int)"/>: await it, once.</summary>
 /// <remarks>A cancellation point of the waiting task. Taking what is free allocates nothing; neither does waiting in an <c>async Future</c> method. Plain code pays a seat for each wait that has to suspend, and a wait with a
 /// <see cref="CancellationToken"/> a small object that watches the token.</remarks>
 /// <typeparam name="TLease">What it gives.</typeparam>
@@ -30,17 +32,21 @@ public readonly struct LeaseAwaitable<TLease>
     private readonly SynchronizationPrimitive _from;
     private readonly long _request;
     private readonly CancellationToken _token;
+    private readonly string _file;
+    private readonly int _line;
 
-    internal LeaseAwaitable(SynchronizationPrimitive from, long request, CancellationToken token)
+    internal LeaseAwaitable(SynchronizationPrimitive from, long request, CancellationToken token, string file = "", int line = 0)
     {
         _from = from;
         _request = request;
         _token = token;
+        _file = file;
+        _line = line;
     }
 
     /// <summary>Called by the compiler.</summary>
     /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
-    public Awaiter GetAwaiter() => new(_from ?? throw FutureErrors.IsDefault("LeaseAwaitable", "AsyncMutex.LockAsync, AsyncSemaphore.AcquireAsync, or whatever gives leases"), _request, _token);
+    public Awaiter GetAwaiter() => new(_from ?? throw FutureErrors.IsDefault("LeaseAwaitable", "AsyncMutex.LockAsync, AsyncSemaphore.AcquireAsync, or whatever gives leases"), _request, _token, _file, _line);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<TLease> AsFuture() => FutureOf(this);
@@ -57,16 +63,20 @@ public readonly struct LeaseAwaitable<TLease>
         private readonly SynchronizationPrimitive _from;
         private readonly long _request;
         private readonly CancellationToken _token;
+        private readonly string _file;
+        private readonly int _line;
         private PlainSeat? _seat;
 
         // The ticket, or one of the above.
         private long _found;
 
-        internal Awaiter(SynchronizationPrimitive from, long request, CancellationToken token)
+        internal Awaiter(SynchronizationPrimitive from, long request, CancellationToken token, string file, int line)
         {
             _from = from;
             _request = request;
             _token = token;
+            _file = file;
+            _line = line;
         }
 
         /// <summary>Takes what is asked for if it is free. Now and then false also if it is, so that a task that is always lucky gives way.</summary>
@@ -81,7 +91,7 @@ public readonly struct LeaseAwaitable<TLease>
                 }
 
                 StepContext? context = StepContext.Existing;
-                if (StepContext.MayGoOn(context) && TLease.TryTake(_from, context, _request, out _found))
+                if (StepContext.MayGoOn(context) && TLease.TryTake(_from, context, _request, _file, _line, out _found))
                 {
                     return true;
                 }
@@ -115,7 +125,7 @@ public readonly struct LeaseAwaitable<TLease>
             }
 
             WaitSignal signal = PrimitiveWait.End(_seat, _from, _token, out WaitNode node);
-            return ((ILeased)_from).EndWait(node, signal, _request);
+            return ((ILeased)_from).EndWait(node, signal, _request, _file, _line);
         }
     }
 }

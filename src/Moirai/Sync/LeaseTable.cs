@@ -4,7 +4,7 @@ namespace Moirai.Sync;
 /// <remarks>
 /// A ticket names a row and the use of it, so a lease that was given back, or a copy of it, names nothing any more. Rows are used again, last in first out: the table is as long as there
 /// were leases at a time, and in a steady state nothing is allocated. A row is used 2³⁶ times before a ticket comes back.
-/// <para>Not locked: everything but <see cref="IsHeld"/> is for whoever holds the gate of the primitive that embeds it.</para>
+/// <para>Not locked: everything but <see cref="IsHeld"/> and <see cref="NoteSite"/> is for whoever holds the gate of the primitive that embeds it.</para>
 /// </remarks>
 internal struct LeaseTable
 {
@@ -36,7 +36,7 @@ internal struct LeaseTable
 
     /// <summary>Enters a lease. Not when it is full.</summary>
     /// <returns>The ticket; greater than 0.</returns>
-    internal long Add(int permits, bool isExclusive, ManagedTask? holder)
+    internal long Add(int permits, bool isExclusive, ManagedTask? holder, string file = "", int line = 0)
     {
         int index = _free;
         if (index >= 0)
@@ -58,6 +58,8 @@ internal struct LeaseTable
         row.Permits = permits;
         row.IsExclusive = isExclusive;
         row.Holder = holder;
+        row.File = file;
+        row.Line = line;
         long ticket = row.Word | Taken;
         Atomics.Write(ref row.Word, ticket);
         return ticket;
@@ -112,6 +114,29 @@ internal struct LeaseTable
         return count;
     }
 
+    /// <summary>Notes where a lease was asked for. By who has just got it, before anybody else can give it back; under no gate. When the table grows at this moment the place stays unknown.</summary>
+    internal readonly void NoteSite(long ticket, string file, int line)
+    {
+        ref Row row = ref _rows[ticket & IndexMask];
+        row.Line = line;
+        Volatile.Write(ref row.File, file); // who sees it sees the line
+    }
+
+    /// <summary>Where the first lease of a task was asked for; empty when that is not known.</summary>
+    internal readonly (string File, int Line) SiteOf(ManagedTask holder)
+    {
+        int end = Math.Min(_made, MostHolders);
+        for (int i = 0; i < end; i++)
+        {
+            if (ReferenceEquals(_rows[i].Holder, holder))
+            {
+                return (Volatile.Read(ref _rows[i].File), _rows[i].Line);
+            }
+        }
+
+        return (string.Empty, 0);
+    }
+
     /// <summary>Adds the tasks that answer for leases.</summary>
     internal readonly void AddHoldersTo(List<ManagedTask> holders)
     {
@@ -139,6 +164,10 @@ internal struct LeaseTable
 
         // The task that answers for it; null for plain code, and when it was detached.
         internal ManagedTask? Holder;
+
+        // Where it was asked for; empty when that is not known. For messages.
+        internal string File;
+        internal int Line;
 
         // While the row is free: the next free one.
         internal int Permits;

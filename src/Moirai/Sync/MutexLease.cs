@@ -38,8 +38,8 @@ public readonly struct MutexLease : ILease<MutexLease>, IEquatable<MutexLease>
     public static bool operator !=(MutexLease left, MutexLease right) => !left.Equals(right);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static bool ILease<MutexLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, out long ticket) =>
-        Unsafe.As<AsyncMutex>(from).TryTake((request & ILeased.Owned) != 0 ? context : null, out ticket);
+    static bool ILease<MutexLease>.TryTake(SynchronizationPrimitive from, StepContext? context, long request, string file, int line, out long ticket) =>
+        Unsafe.As<AsyncMutex>(from).TryTake((request & ILeased.Owned) != 0 ? context : null, file, line, out ticket);
 
     static MutexLease ILease<MutexLease>.Of(SynchronizationPrimitive from, long ticket) => new(Unsafe.As<AsyncMutex>(from), ticket);
 }

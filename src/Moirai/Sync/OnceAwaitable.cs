@@ -3,20 +3,27 @@ using Moirai.Execution;
 
 namespace Moirai;
 
-/// <summary>What <see cref="AsyncOnce{T}.GetAsync"/> returns: await it, once.</summary>
+/// <summary>What <see cref="AsyncOnce{T}.GetAsync(string, int)"/> returns: await it, once.</summary>
 /// <typeparam name="T">What is made.</typeparam>
 public readonly struct OnceAwaitable<T>
 {
     private readonly AsyncOnce<T> _once;
+    private readonly string _file;
+    private readonly int _line;
 
-    internal OnceAwaitable(AsyncOnce<T> once) => _once = once;
+    internal OnceAwaitable(AsyncOnce<T> once, string file, int line)
+    {
+        _once = once;
+        _file = file;
+        _line = line;
+    }
 
     /// <summary>Called by the compiler.</summary>
     /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
-    public Awaiter GetAwaiter() => Once.TryGet(out T value) ? new(value) : new(Once.MakeAsync().GetAwaiter());
+    public Awaiter GetAwaiter() => Once.TryGet(out T value) ? new(value) : new(Once.MakeAsync(_file, _line).GetAwaiter());
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
-    public Future<T> AsFuture() => Once.TryGet(out T value) ? Future.FromResult(value) : Once.MakeAsync();
+    public Future<T> AsFuture() => Once.TryGet(out T value) ? Future.FromResult(value) : Once.MakeAsync(_file, _line);
 
     private AsyncOnce<T> Once => _once ?? throw FutureErrors.IsDefault("OnceAwaitable", "AsyncOnce.GetAsync");
 

@@ -1,3 +1,4 @@
+using Moirai.Execution;
 using Moirai.Wakers;
 
 namespace Moirai;
@@ -43,6 +44,14 @@ public abstract partial class PermitPrimitive
         }
 
         Gate.Exit();
+    }
+
+    private protected sealed override string? AcquiredAt(ManagedTask holder)
+    {
+        Gate.Enter();
+        (string file, int line) = _leases.SiteOf(holder);
+        Gate.Exit();
+        return CallerSite.Of(file, line);
     }
 
     // Who will write; and whoever stands behind one who will. Who has no seat yet stands last.

@@ -23,7 +23,7 @@ public abstract partial class PermitPrimitive : ILeased
         PrimitiveWait.Suspend(frame, this, holdsSome ? request | HoldsSome : request, token);
     }
 
-    long ILeased.EndWait(WaitNode node, WaitSignal signal, long request)
+    long ILeased.EndWait(WaitNode node, WaitSignal signal, long request, string file, int line)
     {
         if (signal != WaitSignal.Done)
         {
@@ -33,6 +33,7 @@ public abstract partial class PermitPrimitive : ILeased
         long ticket = node.Due;
         if (node is Frame)
         {
+            _leases.NoteSite(ticket, file, line); // whoever granted it did not know
             NoteHold(StepContext.Existing, request, ticket);
         }
 

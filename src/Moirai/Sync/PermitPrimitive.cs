@@ -62,12 +62,14 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
     /// <summary>Takes permits, if there are enough and nobody waits.</summary>
     /// <param name="context">The context of the current thread, if it has one.</param>
     /// <param name="request">How many, and for whom.</param>
+    /// <param name="file">Where.</param>
+    /// <param name="line">Where.</param>
     /// <param name="ticket">Names the lease.</param>
-    internal bool TryTake(StepContext? context, long request, out long ticket)
+    internal bool TryTake(StepContext? context, long request, string file, int line, out long ticket)
     {
         ManagedTask? task = context?.Task;
         Gate.Enter();
-        ticket = CanTakeLocked(request) ? TakeLocked(request, task) : 0;
+        ticket = CanTakeLocked(request) ? TakeLocked(request, task, file, line) : 0;
         Gate.Exit();
         if (ticket == 0)
         {
@@ -79,9 +81,9 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
     }
 
     /// <inheritdoc cref="TryTake"/>
-    private protected bool TryTakeNow(long request, out long ticket)
+    private protected bool TryTakeNow(long request, string file, int line, out long ticket)
     {
-        if (TryTake(StepContext.Existing, request, out ticket))
+        if (TryTake(StepContext.Existing, request, file, line, out ticket))
         {
             return true;
         }
@@ -277,7 +279,7 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
     private bool CanTakeLocked(long request) =>
         Queue.Count == 0 && Atomics.ReadOwn(in _free) >= request >> CountShift && !IsClosed && !_leases.IsFull;
 
-    private long TakeLocked(long request, ManagedTask? task)
+    private long TakeLocked(long request, ManagedTask? task, string file = "", int line = 0)
     {
         var count = (int)(request >> CountShift);
         ManagedTask? holder = (request & ILeased.Owned) != 0 ? task : null;
@@ -293,7 +295,7 @@ public abstract partial class PermitPrimitive : SynchronizationPrimitive, IHeld
         }
 
         Atomics.Write(ref _free, Atomics.ReadOwn(in _free) - count);
-        return _leases.Add(count, isExclusive, holder);
+        return _leases.Add(count, isExclusive, holder, file, line);
     }
 
     /// <summary>Takes permits out of a lease, and the lease off the table when none is left.</summary>

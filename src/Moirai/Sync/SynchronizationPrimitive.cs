@@ -155,6 +155,9 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IPl
         }
     }
 
+    /// <inheritdoc cref="IBlocking.AcquiredAt"/>
+    private protected virtual string? AcquiredAt(ManagedTask holder) => null;
+
     /// <inheritdoc cref="IBlocking.AddBlocked"/>
     private protected virtual void AddBlocked(List<ManagedTask> blocked)
     {
@@ -276,6 +279,8 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IPl
     void IBlocking.AddBlockers(WaitNode waiter, List<ManagedTask> blockers) => AddBlockers(waiter, blockers);
 
     void IBlocking.AddBlocked(List<ManagedTask> blocked) => AddBlocked(blocked);
+
+    string? IBlocking.AcquiredAt(ManagedTask holder) => AcquiredAt(holder);
 
     /// <summary>Why a primitive serves nobody any more. No reference to the task: a broken primitive keeps nothing of it.</summary>
     /// <param name="Holder">The name of who broke it; null when it was disposed.</param>

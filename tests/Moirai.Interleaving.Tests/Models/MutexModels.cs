@@ -141,7 +141,7 @@ public sealed class MutexModels
         /// <summary>Plain code that does not stand in line: takes the mutex if nobody has it.</summary>
         protected void Barge()
         {
-            if (Mutex.TryTake(null, out long ticket))
+            if (Mutex.TryTake(null, "", 0, out long ticket))
             {
                 PassInside();
                 Mutex.Release(ticket);
@@ -150,7 +150,7 @@ public sealed class MutexModels
 
         protected long TakePlain()
         {
-            Mutex.TryTake(null, out long ticket).ShouldBeTrue();
+            Mutex.TryTake(null, "", 0, out long ticket).ShouldBeTrue();
             return ticket;
         }
 
@@ -189,7 +189,7 @@ public sealed class MutexModels
         protected bool TryTell(out int told)
         {
             told = 0;
-            if (!Mutex.TryTake(null, out long ticket))
+            if (!Mutex.TryTake(null, "", 0, out long ticket))
             {
                 return false;
             }
@@ -267,7 +267,7 @@ public sealed class MutexModels
             Thread("releaser", () =>
             {
                 Mutex.Release(ticket);
-                if (Mutex.TryTake(null, out long again))
+                if (Mutex.TryTake(null, "", 0, out long again))
                 {
                     (_patient.State is TaskState.Completed or TaskState.Running).ShouldBeTrue("it was overtaken once more");
                     Inside.Pass();
@@ -336,7 +336,7 @@ public sealed class MutexModels
 
         private void Take()
         {
-            if (Mutex.TryTake(null, out long ticket))
+            if (Mutex.TryTake(null, "", 0, out long ticket))
             {
                 _tickets.Add(ticket);
                 PassInside();

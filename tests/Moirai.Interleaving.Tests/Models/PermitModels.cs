@@ -158,13 +158,13 @@ public sealed class PermitModels
             var tickets = new long[4];
             for (int i = 0; i < 4; i++)
             {
-                semaphore.TryTake(null, One, out tickets[i]).ShouldBeTrue();
+                semaphore.TryTake(null, One, "", 0, out tickets[i]).ShouldBeTrue();
             }
 
             var held = (IHeld)semaphore;
             Thread("taker", () =>
             {
-                semaphore.TryTake(null, One, out long fifth).ShouldBeTrue();
+                semaphore.TryTake(null, One, "", 0, out long fifth).ShouldBeTrue();
                 held.IsHeld(fifth).ShouldBeTrue();
                 semaphore.Return(fifth, isExclusive: false).ShouldBe(1);
                 held.IsHeld(fifth).ShouldBeFalse("it was given back");

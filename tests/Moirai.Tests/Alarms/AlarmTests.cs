@@ -1,3 +1,6 @@
+using Moirai.Ground;
+using Moirai.Testing;
+
 namespace Moirai.Tests.Alarms;
 
 /// <summary>Alarms of real tasks, on one thread under a clock that the test turns; each with a twin that differs in what the alarm is about.</summary>
@@ -127,6 +130,79 @@ public sealed class AlarmTests
         Turn(world, 40);
 
         _alarms.Count(static alarm => alarm is { Kind: AlarmKind.PoolFull, Name: "requests" }).ShouldBe(full ? 1 : 0);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // the twin: somebody waits for each slot, so none is ever free
+    public void C7_A_pool_that_is_full_at_every_look_is_told_only_when_no_slot_was_free_in_between(bool isWaitedFor)
+    {
+        World world = Watched(_ => { });
+        TaskPool pool = world.Runtime.CreatePool("requests", 1);
+        pool.TrySpawn(SleepAsync(), out ManagedTask? last).ShouldBeTrue();
+        for (int i = 0; i < 60; i++)
+        {
+            ManagedTask<ManagedTask>? next = isWaitedFor ? world.Runtime.SpawnDetached(async Future<ManagedTask> (_) => await pool.SpawnAsync(SleepAsync()), name: "next") : null;
+            world.Run();
+            last!.Cancel("makes room");
+            world.Run();
+            if (next is null)
+            {
+                pool.TrySpawn(SleepAsync(), out last).ShouldBeTrue();
+            }
+
+            last = next?.Result ?? last;
+            world.Run();
+            pool.Slots.InUse.ShouldBe(1);
+            world.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        _alarms.Count(static alarm => alarm is { Kind: AlarmKind.PoolFull, Phase: AlarmPhase.Raised }).ShouldBe(isWaitedFor ? 1 : 0);
+    }
+
+    [Fact]
+    public void C7_Timers_that_are_due_and_do_not_fire_are_told_until_they_have()
+    {
+        var held = new HeldTime();
+        var limits = new AlarmLimits { OnAlarm = _alarms.Add };
+        var world = new World(options =>
+        {
+            options.TimeProvider = held;
+            options.Alarms = limits;
+        });
+        ManagedTask task = world.Runtime.SpawnDetached(async Future (_) => await Future.Delay(TimeSpan.FromSeconds(5)), name: "sleeper");
+        world.Run();
+
+        held.Turn(4);
+        _alarms.ShouldBeEmpty();
+        held.Turn(4);
+
+        Alarm late = _alarms.ShouldHaveSingleItem();
+        (late.Kind, late.Name, late.Count).ShouldBe((AlarmKind.TimersLate, "world", 1));
+        late.Lasted.ShouldBeInRange(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3));
+        held.Release();
+        world.Run();
+        task.State.ShouldBe(TaskState.Completed);
+        held.Turn(1);
+        (_alarms[^1].Phase, _alarms[^1].Id).ShouldBe((AlarmPhase.Cleared, late.Id));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)] // the twin: time passes, and the processor does nothing for it
+    public void C7_A_thread_that_computes_is_told_from_one_that_is_blocked_by_its_own_clock(bool computes)
+    {
+        World world = Watched(limits =>
+        {
+            limits.Every = TimeSpan.FromMilliseconds(10);
+            limits.WorkerHeld = TimeSpan.FromMilliseconds(50);
+        });
+        _ = world.Runtime.SpawnDetached(KeepThreadAsync(world, computes), name: "keeper");
+        world.Run();
+
+        Alarm held = _alarms.First();
+        held.Kind.ShouldBe(AlarmKind.WorkerHeld);
+        held.Detail!.ShouldStartWith(!OperatingSystem.IsLinux() ? "it computes or is in a call" : computes ? "it computes (0." : "it blocks its thread (");
     }
 
     [Fact]
@@ -281,6 +357,65 @@ public sealed class AlarmTests
         while (!over())
         {
             await Future.Yield();
+        }
+    }
+
+    // The looks happen inside the step. While it computes, a clock that stands still; while it does not, one that runs.
+    private static async Future KeepThreadAsync(World world, bool computes)
+    {
+        await Future.Yield();
+        world.Time.Advance(TimeSpan.FromMilliseconds(10));
+        int thread = ThreadProbe.CurrentId();
+        TimeSpan? used = ThreadProbe.ProcessorTime(thread);
+        while (computes && ThreadProbe.ProcessorTime(thread) - used < TimeSpan.FromMilliseconds(200))
+        {
+            Thread.SpinWait(1_000);
+        }
+
+        world.Time.Advance(computes ? TimeSpan.FromMilliseconds(60) : TimeSpan.FromMinutes(1));
+    }
+
+    // A clock whose timers come late, all but those that come again and again, by which the watch looks.
+    private sealed class HeldTime : TimeProvider
+    {
+        private readonly VirtualTimeProvider _time = new();
+        private readonly List<(TimerCallback Callback, object? State)> _due = [];
+        private bool _released;
+
+        public override long TimestampFrequency => _time.TimestampFrequency;
+
+        public override long GetTimestamp() => _time.GetTimestamp();
+
+        public override DateTimeOffset GetUtcNow() => _time.GetUtcNow();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            _time.CreateTimer(period > TimeSpan.Zero ? callback : state => Fire(callback, state), state, dueTime, period);
+
+        public void Turn(int seconds)
+        {
+            for (int i = 0; i < seconds; i++)
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+            }
+        }
+
+        public void Release()
+        {
+            _released = true;
+            _due.ForEach(static due => due.Callback(due.State));
+            _due.Clear();
+        }
+
+        private void Fire(TimerCallback callback, object? state)
+        {
+            if (_released)
+            {
+                callback(state);
+            }
+            else
+            {
+                _due.Add((callback, state));
+            }
         }
     }
 

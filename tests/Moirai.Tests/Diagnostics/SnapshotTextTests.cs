@@ -1,3 +1,5 @@
+using Moirai.Diagnostics;
+
 namespace Moirai.Tests.Diagnostics;
 
 /// <summary>Issue 5, part 3: the text that a human reads at night, and rows that stand for many tasks.</summary>
@@ -133,6 +135,21 @@ public sealed class SnapshotTextTests
         snapshot.States.Live.ShouldBe(Many);
         gate.Open();
         world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void The_oldest_of_a_row_is_one_whose_time_is_known()
+    {
+        ChainNode nowhere = new ChainTrie().Of([]);
+        var rows = new GroupRows(most: 10);
+        TimeSpan?[] waited = [null, TimeSpan.FromSeconds(5), null, TimeSpan.FromSeconds(9), TimeSpan.FromSeconds(7)];
+        for (int i = 0; i < waited.Length; i++)
+        {
+            rows.Add(new SeenTask { Id = new TaskId(i + 1), Name = "order", State = TaskState.Blocked, Chain = nowhere, Waited = waited[i] });
+        }
+
+        GroupSnapshot row = rows.Largest(1, static _ => null).ShouldHaveSingleItem();
+        (row.Count, row.Oldest.Value, row.Waited).ShouldBe((5, 4, TimeSpan.FromSeconds(9)));
     }
 
     [Fact]

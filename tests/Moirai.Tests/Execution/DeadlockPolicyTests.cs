@@ -27,6 +27,41 @@ public sealed class DeadlockPolicyTests(ITestOutputHelper output)
         (one.State, two.State, late.State).ShouldBe((TaskState.Completed, TaskState.Canceled, TaskState.Completed));
     }
 
+    [Theory]
+    [InlineData(DeadlockPolicy.Throw)]
+    [InlineData(DeadlockPolicy.Report)]
+    [InlineData(DeadlockPolicy.Off)]
+    public void C8_of_a_ring_through_two_runtimes_the_one_whose_task_closes_it_decides(DeadlockPolicy policy)
+    {
+        var first = new DeadlockWorld(policy == DeadlockPolicy.Throw ? DeadlockPolicy.Off : DeadlockPolicy.Throw);
+        var second = new DeadlockWorld(policy);
+        ManagedTask one = first.Spawn("one", Lock(_ledger), Lock(_stock));
+        ManagedTask two = second.Spawn("two", Lock(_stock), Lock(_ledger));
+        first.Run();
+        second.Run();
+
+        two.State.ShouldBe(policy == DeadlockPolicy.Throw ? TaskState.Failed : TaskState.Blocked);
+        second.Told.Length.ShouldBe(policy == DeadlockPolicy.Off ? 0 : 1);
+        second.World.Census.Deadlocks.ShouldBe(second.Told.Length);
+        first.Told.ShouldBeEmpty();
+        first.World.Census.Deadlocks.ShouldBe(0);
+
+        if (policy == DeadlockPolicy.Throw)
+        {
+            two.Exception.ShouldBe(second.Told[0]);
+        }
+        else
+        {
+            two.Cancel();
+            second.World.Run();
+        }
+
+        first.World.Run();
+        one.State.ShouldBe(TaskState.Completed);
+        first.World.ShouldBeEmpty();
+        second.World.ShouldBeEmpty();
+    }
+
     [Fact]
     public void C8_who_catches_it_and_asks_again_closes_the_ring_again()
     {

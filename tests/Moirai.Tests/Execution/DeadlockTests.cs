@@ -246,7 +246,7 @@ public sealed class DeadlockTests
         tasks[1].Exception.ShouldBe(error);
         error.Message.ShouldContain($"{tasks[0].Id} 't0' is awaited by {tasks[2].Id} 't2' and waits in");
         error.Message.ShouldContain("wait for nobody who waits for you");
-        error.Cycle.ShouldAllBe(static edge => edge.AcquiredAt == null);
+        error.Cycle.ShouldAllBe(static edge => edge.AcquiredAt == null, "nothing was taken");
         _ring.Told.ShouldBe([error]);
         _ring.World.ShouldBeEmpty();
     }

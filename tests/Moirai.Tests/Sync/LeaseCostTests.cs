@@ -40,26 +40,29 @@ public sealed class LeaseCostTests
 
     private static long Uncontended(string kind, Action plant) => kind switch
     {
-        "mutex" => CostInTask(new AsyncMutex().LockAsync, plant),
-        "semaphore" => CostInTask(new AsyncSemaphore(1).AcquireAsync, plant),
-        "read" => CostInTask(new AsyncReaderWriterLock().LockReadAsync, plant),
-        _ => CostInTask(new AsyncReaderWriterLock().LockWriteAsync, plant, static write => write.Downgrade().Dispose()),
+        "mutex" => CostInTask(Of(new AsyncMutex(), static it => it.LockAsync()), plant),
+        "semaphore" => CostInTask(Of(new AsyncSemaphore(1), static it => it.AcquireAsync()), plant),
+        "read" => CostInTask(Of(new AsyncReaderWriterLock(), static it => it.LockReadAsync()), plant),
+        _ => CostInTask(Of(new AsyncReaderWriterLock(), static it => it.LockWriteAsync()), plant, static write => write.Downgrade().Dispose()),
     };
 
     private static long Plain(string kind, Action plant) => kind switch
     {
-        "mutex" => CostInPlainCode(new AsyncMutex().LockAsync, plant),
-        "semaphore" => CostInPlainCode(new AsyncSemaphore(1).AcquireAsync, plant),
-        "read" => CostInPlainCode(new AsyncReaderWriterLock().LockReadAsync, plant),
-        _ => CostInPlainCode(new AsyncReaderWriterLock().LockWriteAsync, plant),
+        "mutex" => CostInPlainCode(Of(new AsyncMutex(), static it => it.LockAsync()), plant),
+        "semaphore" => CostInPlainCode(Of(new AsyncSemaphore(1), static it => it.AcquireAsync()), plant),
+        "read" => CostInPlainCode(Of(new AsyncReaderWriterLock(), static it => it.LockReadAsync()), plant),
+        _ => CostInPlainCode(Of(new AsyncReaderWriterLock(), static it => it.LockWriteAsync()), plant),
     };
 
     private static long Waits(string kind, Action plant) => kind switch
     {
-        "mutex" => CostOfWaits(new AsyncMutex().LockAsync, plant),
-        "semaphore" => CostOfWaits(new AsyncSemaphore(1).AcquireAsync, plant),
-        _ => CostOfWaits(new AsyncReaderWriterLock().LockWriteAsync, plant),
+        "mutex" => CostOfWaits(Of(new AsyncMutex(), static it => it.LockAsync()), plant),
+        "semaphore" => CostOfWaits(Of(new AsyncSemaphore(1), static it => it.AcquireAsync()), plant),
+        _ => CostOfWaits(Of(new AsyncReaderWriterLock(), static it => it.LockWriteAsync()), plant),
     };
+
+    private static Func<LeaseAwaitable<TLease>> Of<TPrimitive, TLease>(TPrimitive primitive, Func<TPrimitive, LeaseAwaitable<TLease>> take)
+        where TLease : struct, ILease<TLease> => () => take(primitive);
 
     private static long CostInTask<TLease>(Func<LeaseAwaitable<TLease>> take, Action plant, Action<TLease>? use = null)
         where TLease : struct, ILease<TLease>
