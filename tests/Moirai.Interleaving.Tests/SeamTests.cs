@@ -39,7 +39,6 @@ public sealed class SeamTests
         ["Pump.cs"] = "gauges: how many steps, and how long they take",
         ["LocalExecutor.cs"] = "a gauge: how many steps",
         ["TaskSlotManager.cs"] = "a gauge: how many slots are in use; it is written under the gate",
-        ["TokenDeliveries.cs"] = "counts down, by whole additions, and whoever comes to zero says so; it is read by nobody",
         ["TimerQueue.Gauges.cs"] = "gauges: how many have fired, and how late",
         ["TimerWheel.cs"] = "a gauge: how many are linked; it is written under the gate",
         ["TimerDriver.cs"] = "gauges for tests, written under the lock",
