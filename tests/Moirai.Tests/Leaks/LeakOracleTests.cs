@@ -80,10 +80,10 @@ public sealed class LeakOracleTests
     private static async Task HealAllAsync(World world, Plan program, string[] expected, int seed)
     {
         string[] mayEnd = [.. program.WithNoMarksAndTokens().Leaked()];
-        LeakReport healed = await world.Runtime.FindLeaksAsync();
+        LeakReport healed = await world.Runtime.FindLeaksAsync(); // and later of those whom one that has ended had kept
         for (int i = 0; i < 20 && !healed.IsClean; i++)
         {
-            healed.Leaks.Select(static leak => leak.Name).ShouldAllBe(name => expected.Contains(name), $"seed {seed}\n{program}");
+            healed.Leaks.Select(static leak => leak.Name).ShouldAllBe(name => expected.Contains(name) || mayEnd.Contains(name), $"seed {seed}\n{program}");
             Eventually.Is(HaveEnded, TimeSpan.FromMilliseconds(200));
             healed = await world.Runtime.FindLeaksAsync();
         }
@@ -304,6 +304,7 @@ public sealed class LeakOracleTests
                 if (wait is Wait.Join or Wait.JoinAsTask)
                 {
                     a = (i + 1 + _random.Next(count - 1)) % count;
+                    wait = a > i ? Wait.Join : wait; // a ring through AsTask alone is found and cannot be healed: docs/ownership.md
                 }
 
                 if (wait == Wait.Mutex && !locked.Add(a))
@@ -343,8 +344,8 @@ public sealed class LeakOracleTests
         /// <summary>The same program, of which nobody keeps anything.</summary>
         public Plan WithNothingHeld() => new(_seed) { Held = [] };
 
-        /// <summary>The same program, of which nobody is marked or can be canceled.</summary>
-        public Plan WithNoMarksAndTokens() => new(_seed) { Held = Held, Tasks = Tasks.ConvertAll(static plan => plan with { IsResident = false, Token = null }) };
+        /// <summary>The same program, of which nobody is marked, can be canceled, or gets a lock that a leaked holder gives back.</summary>
+        public Plan WithNoMarksAndTokens() => new(_seed) { Held = Held, Tasks = Tasks.ConvertAll(static plan => plan with { IsResident = false, Token = null, Wait = plan.Wait == Wait.Lock ? Wait.Mutex : plan.Wait }) };
 
         /// <summary>Who can be reached by nobody who could wake it.</summary>
         public List<string> Leaked()
@@ -383,10 +384,14 @@ public sealed class LeakOracleTests
             || IsCanceledWithItsParent(plan, alive)
             || (plan.Wait switch
             {
-                Wait.Join or Wait.JoinAsTask => alive.Contains(plan.A),
+                Wait.Join or Wait.JoinAsTask => alive.Contains(plan.A) || SitsBesideOneWhoLives(plan, alive),
                 Wait.ScopeWithChild => alive.Contains(Tasks.FindIndex(child => child.Name == plan.Name + " child")),
                 _ => plan.WokenBy.Any(reachable.Contains),
             });
+
+        // Those who wait for the end of one task are linked with each other. So one whose frame lives all the same, since it is marked or tied to a token, keeps the others, until that task is healed and all of them go on.
+        private bool SitsBesideOneWhoLives(TaskPlan plan, HashSet<int> alive) =>
+            Tasks.Exists(other => other.Wait == Wait.Join && other.A == plan.A && alive.Contains(other.Index));
 
         // A parent that lives and follows a token: whoever cancels that cancels the child.
         private bool IsCanceledWithItsParent(TaskPlan plan, HashSet<int> alive) =>
