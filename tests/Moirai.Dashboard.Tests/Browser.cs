@@ -13,6 +13,8 @@ public sealed class Browser : IAsyncLifetime
     private IPlaywright? _playwright;
     private IBrowser? _browser;
 
+    internal IBrowser Chromium => _browser!;
+
     public async ValueTask InitializeAsync()
     {
         _playwright = await Playwright.CreateAsync();

@@ -17,7 +17,8 @@ public sealed class FrameTests
         await using Site site = await Site.OpenAsync(runtime);
         JsonElement frame = await site.JsonAsync("/moirai/frame");
         frame.EnumerateObject().Select(static one => one.Name).ShouldBe(["key", "every", "allowsCommands", "snapshot", "alarms", "deadlocks", "leaks", "events", "waits", "lives"]);
-        frame.GetProperty("every").GetDouble().ShouldBe(0.5);
+        double look = frame.GetProperty("snapshot").GetProperty("duration").GetDouble(); // on a busy machine it takes its time, and what follows waits longer
+        frame.GetProperty("every").GetDouble().ShouldBe(Math.Max(0.5, look * 9), 0.000_01);
         var snapshot = RuntimeSnapshot.FromJson(frame.GetProperty("snapshot").GetRawText());
         snapshot.Runtime.ShouldBe("orders");
         snapshot.Scopes.Single(static scope => scope.Kind == ScopeKind.Pool).Slots.ShouldBe(new SlotSnapshot(3, 1, 0));

@@ -4,7 +4,7 @@ namespace Moirai.Dashboard.Tests;
 
 /// <summary>Issue 7, part 3: pictures of the page for the documents, and that nothing on it hides behind something else.</summary>
 [Trait("Issue", "7")]
-public sealed class PictureTests(Browser browser) : IClassFixture<Browser>
+public sealed class PictureTests(Browser browser)
 {
     [Fact]
     public async Task With_a_task_open_beside_a_deadlock_neither_the_filter_nor_the_ring_is_hidden()

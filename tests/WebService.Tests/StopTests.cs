@@ -68,7 +68,7 @@ public sealed class StopTests
     [Fact]
     public async Task C13_a_signal_that_comes_twice_is_one_request_to_stop()
     {
-        await using var process = new ServiceProcess("--port", "0", "--drain-seconds", "60", "--price-timeout-ms", "600000");
+        await using var process = new ServiceProcess("--port", "0", "--drain-seconds", "60", "--price-timeout-ms", "600000", "--payment-timeout-ms", "600000");
         HttpClient http = await process.ConnectAsync();
         (await http.PutAsJsonAsync("/upstream/price", TestHouse.Held)).EnsureSuccessStatusCode();
         Task<HttpResponseMessage> order = process.OrderAsync("bread");
@@ -109,7 +109,7 @@ public sealed class StopTests
     [Fact]
     public async Task C13_SIGTERM_drains_prints_the_report_and_exits_0()
     {
-        await using var process = new ServiceProcess("--port", "0", "--drain-seconds", "60", "--price-timeout-ms", "600000");
+        await using var process = new ServiceProcess("--port", "0", "--drain-seconds", "60", "--price-timeout-ms", "600000", "--payment-timeout-ms", "600000");
         HttpClient http = await process.ConnectAsync();
         (await http.PutAsJsonAsync("/upstream/price", TestHouse.Held)).EnsureSuccessStatusCode();
         Task<HttpResponseMessage> order = process.OrderAsync("bread");

@@ -34,7 +34,9 @@ internal sealed class LeakScanning() : Workload(
         }
 
         pass.Phase("suspend");
+        TimeSpan busy = Environment.CpuUsage.TotalTime;
         LeakReport report = await pass.Runtime.FindLeaksAsync();
+        pass.Extra("search_cpu_ms", (Environment.CpuUsage.TotalTime - busy).TotalMilliseconds);
         pass.Phase("search");
         Pass.Check(report.Leaks.Count == lost, $"{report.Leaks.Count} of {lost} leaks were found");
         pass.Count(pass.N, "search");
@@ -42,7 +44,9 @@ internal sealed class LeakScanning() : Workload(
         pass.Extra("collecting_ms", report.Collecting.TotalMilliseconds);
         pass.Extra("found", report.Leaks.Count);
         long began = Stopwatch.GetTimestamp();
+        busy = Environment.CpuUsage.TotalTime;
         GC.Collect();
+        pass.Extra("one_collection_cpu_ms", (Environment.CpuUsage.TotalTime - busy).TotalMilliseconds);
         pass.Extra("one_collection_ms", Stopwatch.GetElapsedTime(began).TotalMilliseconds);
         foreach (TaskCompletionSource? promise in held)
         {

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Moirai.Dashboard.Frames;
 
 /// <summary>What a page shows at one moment. Its form is told in docs/dashboard.md.</summary>
@@ -28,7 +30,7 @@ internal sealed record Frame(
 /// <param name="Kind">Of which kind.</param>
 /// <param name="Message">The whole story.</param>
 /// <param name="Task">The task concerned; 0 when there is none.</param>
-internal sealed record FoundEvent(DateTimeOffset At, RuntimeEventKind Kind, string Message, TaskId Task)
+internal sealed record FoundEvent(DateTimeOffset At, RuntimeEventKind Kind, [property: JsonConverter(typeof(WholeTextConverter))] string Message, TaskId Task)
 {
     public string? TaskName { get; init; }
 
@@ -39,7 +41,7 @@ internal sealed record FoundEvent(DateTimeOffset At, RuntimeEventKind Kind, stri
 /// <param name="At">When.</param>
 /// <param name="Message">The whole story.</param>
 /// <param name="Cycle">The ring.</param>
-internal sealed record FoundDeadlock(DateTimeOffset At, string Message, IReadOnlyList<DeadlockEdge> Cycle)
+internal sealed record FoundDeadlock(DateTimeOffset At, [property: JsonConverter(typeof(WholeTextConverter))] string Message, IReadOnlyList<DeadlockEdge> Cycle)
 {
     /// <summary>Whether all of them still wait.</summary>
     public bool Stands { get; init; }
@@ -51,7 +53,7 @@ internal sealed record FoundDeadlock(DateTimeOffset At, string Message, IReadOnl
 /// <param name="SpawnSite">Where it was spawned.</param>
 /// <param name="From">When the first span begins.</param>
 /// <param name="Spans">Letter and length, one after the other: c created, r ready, x running, t ran in between, b blocked, p not seen.</param>
-internal sealed record LifeRow(TaskId Id, string Name, string SpawnSite, long From, string Spans)
+internal sealed record LifeRow(TaskId Id, string Name, string SpawnSite, long From, [property: JsonConverter(typeof(WholeTextConverter))] string Spans)
 {
     /// <summary>When it was spawned; null when that is not known.</summary>
     public long? BornAgo { get; init; }

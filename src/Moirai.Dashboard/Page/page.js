@@ -7,6 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const STATES = ["running", "ready", "blocked", "created"];
 const WINDOW = 40_000;                 // of the lives, in milliseconds
 const HISTORY = 180;                   // frames in the small charts
+const NEW_ROWS = 40;                   // of the table, at a time
 const ROW = 19, LIVES_TOP = 18;
 
 const state = {
@@ -58,6 +59,7 @@ const show = (node, yes) => { if (node.hidden === yes) node.hidden = !yes; };
 const num = value => Math.round(value).toLocaleString("en-US");
 const short = value => value < 10_000 ? num(value) : value < 999_500 ? `${(value / 1e3).toFixed(value < 99_950 ? 1 : 0)}k` : `${(value / 1e6).toFixed(2)}M`;
 const rate = value => value >= 100 ? short(value) : value >= 10 ? value.toFixed(0) : value > 0 ? value.toFixed(1) : "0";
+const some = (count, word) => `${short(count)} ${word}${count === 1 ? "" : "s"}`;
 const stateOf = word => word.toLowerCase();
 const cut = (value, most) => value.length <= most ? value : `${value.slice(0, most - 1)}…`;
 
@@ -76,10 +78,12 @@ function span(seconds) {
 
 const holds = (value, filter) => value !== null && value !== undefined && value.toLowerCase().includes(filter);
 
-// The text with the part that was looked for marked.
-function marked(node, value) {
-  if (node.said === value && node.sought === state.filter) return;
-  [node.said, node.sought] = [value, state.filter];
+// The text with the part that was looked for marked. Of one without end as much as a row can bear; all of it is told where the pointer rests.
+function marked(node, whole) {
+  if (node.said === whole && node.sought === state.filter) return;
+  [node.said, node.sought] = [whole, state.filter];
+  const value = cut(whole, 100);
+  if (value !== whole || node.title) node.title = value === whole ? "" : whole;
   const at = state.filter ? value.toLowerCase().indexOf(state.filter) : -1;
   if (at < 0) { node.textContent = value; return; }
   const to = at + state.filter.length;
@@ -199,7 +203,7 @@ function drawOverview({ snapshot }) {
     ["done", "Ended", `${rate(now.done)}/s`, `${short(census.completed)} completed`],
     ["stepping", "Steps", `${rate(now.stepping)}/s`, `${short(census.steps)} ever`],
     ["failed", "Failed", short(census.failed), census.unobserved || census.zombies ? `${short(census.unobserved + census.zombies)} unseen` : `${short(census.canceled)} canceled`],
-    ["slots", "Slots held", short(census.slotsInUse), `${short(census.waiters)} waits · ${short(census.openScopes)} scopes`],
+    ["slots", "Slots held", short(census.slotsInUse), `${some(census.waiters, "wait")} · ${some(census.openScopes, "scope")}`],
     ["timers", "Timers", short(snapshot.timers.depth), snapshot.timers.oldestOverdue ? `overdue by ${span(snapshot.timers.oldestOverdue)}` : snapshot.timers.nextIn !== undefined ? `next in ${span(snapshot.timers.nextIn)}` : "none due"],
   ];
   keep($("tiles"), tiles, tile => tile[0],
@@ -388,7 +392,7 @@ const CROWDS = { Starved: "tasks are ready", TimersLate: "entries wait", PoolFul
 const words = kind => kind.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
 
 function ringOf(cycle) {
-  return [...cycle.map(edge => `#${edge.task} '${edge.taskName}' → ${edge.waitsFor}`), `#${cycle[0].task}`].join(" → ");
+  return [...cycle.map(edge => `#${edge.task} '${cut(edge.taskName, 40)}' → ${cut(edge.waitsFor, 40)}`), `#${cycle[0].task}`].join(" → ");
 }
 
 function drawFindings(frame) {
@@ -620,7 +624,9 @@ function drawGroups(frame) {
   show($("none"), groups.length === 0);
   text($("none"), state.filter ? `Nothing is called “${state.filter}”.` : "No task lives.");
   const most = Math.max(1, ...groups.map(group => group.count));
-  keep($("rows"), groups, keyOf,
+  const now = groups.slice(0, $("rows").children.length + NEW_ROWS); // the rest comes with the next pictures
+  if (now.length < groups.length) schedule();
+  keep($("rows"), now, keyOf,
     () => {
       const row = el("tr", { tabIndex: -1, onclick: () => { select(row); open(row.group.oldest, row.group); } },
         el("td", { class: "n count" }, el("i"), el("span")), el("td", { class: "name" }), el("td", {}, el("span", { class: "state" }, el("i"), el("span"))),
@@ -820,7 +826,7 @@ function drawDetail() {
   const hadFocus = document.activeElement?.id === "cancel";
   pane.replaceChildren(
     el("button", { type: "button", class: "close", "aria-label": "Close (Esc)", title: "Close (Esc)", onclick: close }, "✕"),
-    el("h2", {}, task ? `#${task.id} ${task.name}` : `#${shown.id}`),
+    el("h2", {}, task ? `#${task.id} ${cut(task.name, 200)}` : `#${shown.id}`),
     ...(!task ? [el("p", { class: "quiet" }, ended ? "It has ended." : "Looking for it…")] : detailOf(task, answer, ended, group)),
     ...(task && !ended && state.frame?.allowsCommands ? [el("h3", {}, "Command"), el("button", {
       type: "button", id: "cancel", class: `danger${shown.sure ? " sure" : ""}`,
@@ -840,10 +846,10 @@ function detailOf(task, answer, ended, group) {
   const parts = [
     el("p", { class: "quiet" }, el("span", { class: "state" }, el("i", { class: ended ? "created" : stateOf(task.state) }), ended ? "has ended; this is how it was last seen" : stateOf(task.state)), group && group.count > 1 ? `, the one of ${num(group.count)} alike that has waited longest` : ""),
     facts([
-      ["waits for", task.wait ? task.wait.what : undefined], ["for", task.waited === undefined ? undefined : task.waited < 1 ? "less than 1 s" : span(task.waited)],
+      ["waits for", task.wait ? cut(task.wait.what, 160) : undefined], ["for", task.waited === undefined ? undefined : task.waited < 1 ? "less than 1 s" : span(task.waited)],
       ["due in", task.wait?.dueIn === undefined ? undefined : task.wait.dueIn < 0 ? `${span(task.wait.dueIn)} overdue` : span(task.wait.dueIn)],
       ["age", span(task.age)], ["busy", span(task.busy)], ["ready", span(task.ready)], ["blocked", span(task.blocked)],
-      ["polls", task.polls === undefined ? undefined : num(task.polls)], ["spawned at", task.spawnSite], ["holds", task.holds.join(", ")],
+      ["polls", task.polls === undefined ? undefined : num(task.polls)], ["spawned at", task.spawnSite], ["holds", task.holds.map(one => cut(one, 160)).join(", ")],
       ["asked to stop", task.cancelCause], ["resident", task.isResident ? "may wait for ever" : undefined], ["abandoned", task.isAbandoned ? "its caller has given it up" : undefined],
     ]),
     el("h3", {}, "Where it stands, the innermost first"),
@@ -853,7 +859,7 @@ function detailOf(task, answer, ended, group) {
   if (answer.waitsOn.length) {
     parts.push(el("h3", {}, answer.isRing ? "On whom it waits: a ring, so for ever" : "On whom it waits"),
       el("ol", { class: answer.isRing ? "chain ring" : "chain" }, ...answer.waitsOn.map(one => el("li", {},
-        el("button", { type: "button", class: "link", onclick: () => open(one.id) }, `#${one.id} ${one.name}`),
+        el("button", { type: "button", class: "link", onclick: () => open(one.id) }, `#${one.id} ${cut(one.name, 80)}`),
         el("span", { class: "mono" }, `${one.wait ? `waits for ${one.wait.what}` : stateOf(one.state)}${one.awaitSite ? ` at ${one.awaitSite}` : ""}`)))));
   }
   return parts;

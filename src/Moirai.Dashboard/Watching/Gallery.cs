@@ -5,6 +5,9 @@ namespace Moirai.Dashboard.Watching;
 /// <summary>The runtimes that are shown, each with its observer, by key. Safe from any thread.</summary>
 internal sealed class Gallery
 {
+    // It stands in addresses, which servers want to be short.
+    private const int LongestKey = 100;
+
     private readonly Lock _gate = new();
     private readonly TaskRuntime[] _given;
     private readonly Func<TaskRuntime?> _ofServices;
@@ -51,10 +54,11 @@ internal sealed class Gallery
         var observers = new Dictionary<string, Observer>(StringComparer.Ordinal);
         foreach (TaskRuntime runtime in shown)
         {
-            string key = runtime.Name;
+            string name = runtime.Name.Length > LongestKey ? $"{runtime.Name.AsSpan(0, LongestKey)}…" : runtime.Name;
+            string key = name;
             for (int more = 2; observers.ContainsKey(key); more++)
             {
-                key = $"{runtime.Name}-{more}";
+                key = $"{name}-{more}";
             }
 
             observers.Add(key, new Observer(key, runtime, _settings, _log));

@@ -44,7 +44,7 @@ internal abstract class Frame : WaitNode
     // The task in which the frame runs. Null while the frame is cold.
     internal ManagedTask? Owner;
 
-    // The frame that awaits this one, in the same task. Null for a task's root; while the task is suspected, its root has the sentinel here.
+    // The frame that awaits this one, in the same task. Null for a task's root; while the task is suspected, its root has the sentinel here, or the group of suspects.
     private object? _caller;
 
     // The execution context in which the next step runs. Null is the empty one.
@@ -283,12 +283,23 @@ internal abstract class Frame : WaitNode
     /// <summary>Puts the sentinel of a suspect above its root. On the innermost frame, while the wait is held.</summary>
     internal void Seat(Sentinel sentinel) => Root._caller = sentinel;
 
-    /// <summary>Undoes <see cref="Seat"/>.</summary>
+    /// <summary>Undoes <see cref="Seat(Sentinel)"/>.</summary>
     internal void Unseat(Sentinel sentinel)
     {
         Frame root = Root;
         Debug.Assert(ReferenceEquals(root._caller, sentinel), "The root of a suspect has another sentinel.");
         root._caller = null;
+    }
+
+    /// <summary>Makes the only frame of a suspect its own sentinel. While the wait is held.</summary>
+    internal void Seat(SuspectGroup group) => _caller = group;
+
+    /// <summary>Undoes <see cref="Seat(SuspectGroup)"/>.</summary>
+    internal SuspectGroup Unseat()
+    {
+        var group = (SuspectGroup)_caller!;
+        _caller = null;
+        return group;
     }
 
     private Frame Root

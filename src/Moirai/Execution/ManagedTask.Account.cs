@@ -82,7 +82,7 @@ public partial class ManagedTask
         get
         {
             _core.Gate.Enter();
-            object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
+            object? extras = Place is SuspectPage page ? page.ExtrasOf(_core.Seat) : _extras;
             long starts = ((extras as TaskExtras)?.Rounds ?? 0) * LifecycleWord.Tickets + Word.Starts;
             _core.Gate.Exit();
             return starts;

@@ -33,7 +33,7 @@ public partial class ManagedTask
         }
 
         _core.Gate.Enter();
-        if ((Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras) is TaskExtras extras)
+        if ((Place is SuspectPage page ? page.ExtrasOf(_core.Seat) : _extras) is TaskExtras extras)
         {
             foreach (Hold hold in extras.Holds ?? [])
             {
@@ -61,7 +61,7 @@ public partial class ManagedTask
         }
 
         _core.Gate.Enter();
-        object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
+        object? extras = Place is SuspectPage page ? page.ExtrasOf(_core.Seat) : _extras;
         _core.Gate.Exit();
         return (extras as TaskExtras)?.Cause ?? Group.Cause;
     }
@@ -75,7 +75,7 @@ public partial class ManagedTask
         }
 
         _core.Gate.Enter();
-        object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
+        object? extras = Place is SuspectPage page ? page.ExtrasOf(_core.Seat) : _extras;
         TimeSpan? limit = (extras as TaskExtras)?.BlockedLimit;
         _core.Gate.Exit();
         return limit;

@@ -23,7 +23,7 @@ public partial class ManagedTask
         get
         {
             _core.Gate.Enter();
-            object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
+            object? extras = Place is SuspectPage page ? page.ExtrasOf(_core.Seat) : _extras;
             _core.Gate.Exit();
             return (extras as TaskExtras)?.Span;
         }

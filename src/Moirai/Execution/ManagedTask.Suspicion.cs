@@ -24,50 +24,73 @@ public partial class ManagedTask
     /// <param name="page">Where its sentinel stands.</param>
     /// <param name="group">What it has in common with the other suspects of its group.</param>
     /// <param name="onlyIfDeaf">Somebody will cancel what its group does: it is a suspect only when that will not reach it. It was canceled before, and waits in foreign code that did not heed it or under a shield.</param>
-    /// <returns>Its sentinel; null when the task does not wait now.</returns>
+    /// <returns>Its sentinel, or the frame that is its own: what can be reached as long as something can wake the task. Null when the task does not wait now.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)] // no frame may linger in a caller's stack
-    internal Sentinel? TrySuspect(SuspectPage page, SuspectGroup group, bool onlyIfDeaf = false)
+    internal object? TrySuspect(SuspectPage page, SuspectGroup group, bool onlyIfDeaf = false)
     {
         // Made before the wait is held: whoever wakes the task must not wait for an allocation.
-        var sentinel = new Sentinel(group);
-        bool suspected = false;
+        Sentinel? sentinel = _tail is null && _extras is null && Place is Frame { IsRoot: true } ? null : new Sentinel(group);
+        object? seated = TrySeat(page, group, sentinel, onlyIfDeaf, out bool isMissing);
+        return isMissing ? TrySeat(page, group, new Sentinel(group), onlyIfDeaf, out _) : seated;
+    }
+
+    // Without a sentinel only one who has nothing to give it: whether that has changed since somebody looked is told.
+    private object? TrySeat(SuspectPage page, SuspectGroup group, Sentinel? sentinel, bool onlyIfDeaf, out bool isMissing)
+    {
+        object? seated = null;
+        isMissing = false;
         _core.Gate.Enter();
         if ((_core.Flags & TaskFlags.Suspected) == 0 && Word.TryHold())
         {
             if (Place is Frame leaf && (!onlyIfDeaf || IsDeafLocked(leaf)))
             {
-                if (IsCancelRequested)
+                isMissing = sentinel is null && !(_tail is null && _extras is null && leaf.IsRoot);
+                if (!isMissing)
                 {
-                    SilenceLocked(isForeign: leaf.Queue is not Wakers.IWaitQueue);
+                    seated = SeatLocked(leaf, sentinel, group);
+                    Cell?.ForgetContexts();
+                    _core.Flags |= TaskFlags.Suspected;
+                    page[_core.Seat] = seated;
+                    Atomics.Write(ref Place, page);
                 }
-
-                sentinel.Leaf = leaf;
-                sentinel.Tail = _tail;
-                sentinel.Extras = _extras;
-                if (_extras is TaskExtras { Links: { } links })
-                {
-                    links.HoldAll(sentinel); // a token from outside can wake the task
-                }
-
-                if (ReferenceEquals(leaf.Queue, leaf))
-                {
-                    WakingIn(_extras)?.Hold(sentinel); // it polls: whoever has a waker can wake it
-                }
-
-                _tail = _extras = null;
-                Cell?.ForgetContexts();
-                _core.Flags |= TaskFlags.Suspected;
-                leaf.Seat(sentinel);
-                page[_core.Seat] = sentinel;
-                Atomics.Write(ref Place, page);
-                suspected = true;
             }
 
             Word.LetGo();
         }
 
         _core.Gate.Exit();
-        return suspected ? sentinel : null;
+        return seated;
+    }
+
+    private object SeatLocked(Frame leaf, Sentinel? sentinel, SuspectGroup group)
+    {
+        if (sentinel is null)
+        {
+            leaf.Seat(group);
+            return leaf;
+        }
+
+        if (IsCancelRequested)
+        {
+            SilenceLocked(isForeign: leaf.Queue is not Wakers.IWaitQueue);
+        }
+
+        sentinel.Leaf = leaf;
+        sentinel.Tail = _tail;
+        sentinel.Extras = _extras;
+        if (_extras is TaskExtras { Links: { } links })
+        {
+            links.HoldAll(sentinel); // a token from outside can wake the task
+        }
+
+        if (ReferenceEquals(leaf.Queue, leaf))
+        {
+            WakingIn(_extras)?.Hold(sentinel); // it polls: whoever has a waker can wake it
+        }
+
+        _tail = _extras = null;
+        leaf.Seat(sentinel);
+        return sentinel;
     }
 
     /// <summary>Undoes <see cref="TrySuspect"/> if nobody has yet. Afterwards the task holds what it held before.</summary>
@@ -132,7 +155,7 @@ public partial class ManagedTask
         get
         {
             _core.Gate.Enter();
-            object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
+            object? extras = Place is SuspectPage page ? page.ExtrasOf(_core.Seat) : _extras;
             bool timed = false;
             for (CancelRegion? region = (extras as TaskExtras)?.Regions; region is not null; region = region.Outer)
             {
@@ -154,7 +177,7 @@ public partial class ManagedTask
     private TaskExtras? LookAtExtras()
     {
         _core.Gate.Enter();
-        object? extras = Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras;
+        object? extras = Place is SuspectPage page ? page.ExtrasOf(_core.Seat) : _extras;
         _core.Gate.Exit();
         return extras as TaskExtras;
     }
@@ -207,7 +230,7 @@ public partial class ManagedTask
     private Frame? LeafOfSuspect()
     {
         _core.Gate.Enter();
-        Frame? leaf = Place is SuspectPage page ? page[_core.Seat]!.Leaf : Place as Frame;
+        Frame? leaf = Place is SuspectPage page ? page.LeafOf(_core.Seat) : Place as Frame;
         _core.Gate.Exit();
         return leaf;
     }
@@ -233,23 +256,36 @@ public partial class ManagedTask
     private void RestoreLocked()
     {
         var page = (SuspectPage)Place!;
-        Sentinel sentinel = page[_core.Seat]!;
+        object seated = page[_core.Seat]!;
         page[_core.Seat] = null;
-        sentinel.Leaf.Unseat(sentinel);
-        _tail = sentinel.Tail;
-        _extras = sentinel.Extras;
-        if (_extras is TaskExtras extras)
+        Frame leaf;
+        SuspectGroup group;
+        if (seated is Sentinel sentinel)
         {
-            extras.Links?.HoldAll(null);
-            for (CancelRegion? region = extras.Regions; region is not null; region = region.Outer)
+            leaf = sentinel.Leaf;
+            group = sentinel.Group;
+            leaf.Unseat(sentinel);
+            _tail = sentinel.Tail;
+            _extras = sentinel.Extras;
+            if (_extras is TaskExtras extras)
             {
-                region.Unsilence(sentinel.Leaf);
+                extras.Links?.HoldAll(null);
+                for (CancelRegion? region = extras.Regions; region is not null; region = region.Outer)
+                {
+                    region.Unsilence(leaf);
+                }
             }
+
+            WakingIn(_extras)?.LetGo(this);
+        }
+        else
+        {
+            leaf = (Frame)seated;
+            group = leaf.Unseat();
         }
 
-        WakingIn(_extras)?.LetGo(this);
-        sentinel.Keep();
+        group.Keep();
         _core.Flags &= ~TaskFlags.Suspected;
-        Atomics.Exchange(ref Place, sentinel.Leaf); // a fence: the owner writes there without any
+        Atomics.Exchange(ref Place, leaf); // a fence: the owner writes there without any
     }
 }

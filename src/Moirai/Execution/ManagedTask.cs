@@ -215,7 +215,7 @@ public partial class ManagedTask : IWaitQueue
         }
 
         _core.Gate.Enter();
-        if ((Place is SuspectPage page ? page[_core.Seat]!.Extras : _extras) is TaskExtras extras)
+        if ((Place is SuspectPage page ? page.ExtrasOf(_core.Seat) : _extras) is TaskExtras extras)
         {
             for (TaskGuard? guard = extras.Guards.First; guard is not null; guard = guard.Next)
             {

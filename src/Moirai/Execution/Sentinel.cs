@@ -16,13 +16,24 @@ internal interface ISuspicion
 /// <summary>What the suspects of one group have in common. Held by their sentinels, and by nobody who merely knows of the tasks.</summary>
 /// <param name="Scan">Is told when one of them lives.</param>
 /// <param name="Ties">What the group has let go of, for as long as the scan lasts; null when it holds on.</param>
-internal sealed record SuspectGroup(ISuspicion Scan, GroupTies? Ties);
+internal sealed record SuspectGroup(ISuspicion Scan, GroupTies? Ties)
+{
+    /// <summary>One of the suspects has turned out to live.</summary>
+    internal void Keep()
+    {
+        if (Ties is { } ties)
+        {
+            Scan.Keep(ties);
+        }
+    }
+}
 
 /// <summary>Stands guard over the frames of one suspect, and can be reached exactly as long as they can.</summary>
 /// <remarks>
 /// It takes the seat of the root frame's caller, so whatever holds any frame of the task holds it; the task itself knows meanwhile only the page in which it stands. It holds what the task
 /// had held: its innermost frame, those who wait for its end, its token and regions. So none of these is kept alive by somebody who merely knows of the task. Whether the collector has reached it says its witness, in the
 /// page; and through the keeper everything can be reached again and be resumed.
+/// <para>A task that waits in a single frame, and has nothing else to let go of, needs none: the frame is its own sentinel, and what its group has let go of takes the seat of its caller.</para>
 /// <para>Made by <see cref="ManagedTask.TrySuspect"/>, undone by the next who takes the task's lock, or by its next step.</para>
 /// </remarks>
 internal sealed class Sentinel(SuspectGroup group)
@@ -34,14 +45,7 @@ internal sealed class Sentinel(SuspectGroup group)
 
     internal ManagedTask Owner => Leaf.Owner!;
 
-    /// <summary>The suspect has turned out to live.</summary>
-    internal void Keep()
-    {
-        if (group.Ties is { } ties)
-        {
-            group.Scan.Keep(ties);
-        }
-    }
+    internal SuspectGroup Group => group;
 }
 
 /// <summary>What the suspects of a page of the register hold in place of their frames: the way back to their sentinels, by their seats. Keeps none of them alive.</summary>
@@ -49,34 +53,40 @@ internal sealed class Sentinel(SuspectGroup group)
 /// costs a scan less than a finalizer, for which the runtime enters each object in a list when it is made, and looks through that at each collection.</remarks>
 internal sealed class SuspectPage : IDisposable
 {
-    private readonly WeakReference<Sentinel?[]> _sentinels;
+    private readonly WeakReference<object?[]> _seated;
 
-    // By seats. Made, read and freed by the scan's thread alone.
+    // By seats. Made, read and freed by the scan alone.
     private readonly GCHandle[] _witnesses;
 
     /// <param name="keeper">Keeps the way back open.</param>
     /// <param name="seats">How many seats the page has.</param>
     internal SuspectPage(SentinelKeeper keeper, int seats)
     {
-        _sentinels = new WeakReference<Sentinel?[]>(keeper.Add(seats), trackResurrection: true);
+        _seated = new WeakReference<object?[]>(keeper.Add(seats), trackResurrection: true);
         _witnesses = new GCHandle[seats];
     }
 
-    /// <summary>The sentinel of who sits there. Read and written under the lock of that task; never null while this page is in the task's place.</summary>
-    internal Sentinel? this[byte seat]
+    /// <summary>The sentinel of who sits there, or the frame that is its own. Read and written under the lock of that task; never null while this page is in the task's place.</summary>
+    internal object? this[byte seat]
     {
-        get => Sentinels[seat];
-        set => Sentinels[seat] = value;
+        get => Seated[seat];
+        set => Seated[seat] = value;
     }
 
-    private Sentinel?[] Sentinels => _sentinels.TryGetTarget(out Sentinel?[]? sentinels)
-        ? sentinels
+    private object?[] Seated => _seated.TryGetTarget(out object?[]? seated)
+        ? seated
         : throw new UnreachableException("A scan has lost its sentinels. Please report this.");
 
-    /// <summary>From here on it is noted whether the collector reaches a sentinel.</summary>
-    internal void Witness(byte seat, Sentinel sentinel) => _witnesses[seat] = GCHandle.Alloc(sentinel, GCHandleType.Weak);
+    /// <summary>The frame in which who sits there waits. Under the lock of that task.</summary>
+    internal Frame LeafOf(byte seat) => this[seat] is Sentinel sentinel ? sentinel.Leaf : (Frame)this[seat]!;
 
-    /// <summary>Whether there was a collection that did not reach the sentinel that was seated there, and proved so that nothing can reach the frames of its task.</summary>
+    /// <summary>The token and the regions of who sits there, or its extras. Under the lock of that task.</summary>
+    internal object? ExtrasOf(byte seat) => (this[seat] as Sentinel)?.Extras;
+
+    /// <summary>From here on it is noted whether the collector reaches what is seated there.</summary>
+    internal void Witness(byte seat, object seated) => _witnesses[seat] = GCHandle.Alloc(seated, GCHandleType.Weak);
+
+    /// <summary>Whether there was a collection that did not reach what was seated there, and proved so that nothing can reach the frames of its task.</summary>
     internal bool IsUnreached(byte seat) => _witnesses[seat] is { IsAllocated: true, Target: null };
 
     /// <summary>Lets the witnesses go.</summary>
@@ -97,7 +107,7 @@ internal sealed class SuspectPage : IDisposable
 internal sealed class SentinelKeeper(ISuspicion scan)
 {
     // Written by the scan's thread while it holds the keeper.
-    private readonly List<Sentinel?[]> _pages = [];
+    private readonly List<object?[]> _pages = [];
 
     ~SentinelKeeper()
     {
@@ -107,9 +117,9 @@ internal sealed class SentinelKeeper(ISuspicion scan)
         }
     }
 
-    internal Sentinel?[] Add(int seats)
+    internal object?[] Add(int seats)
     {
-        var page = new Sentinel?[seats];
+        var page = new object?[seats];
         _pages.Add(page);
         return page;
     }

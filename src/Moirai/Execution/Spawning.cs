@@ -42,6 +42,14 @@ internal static class Spawning
         }
     }
 
+    /// <summary>For who does not start a frame at once: it will be the same frame then.</summary>
+    /// <exception cref="InvalidOperationException">The frame is not cold: it is somebody else's, or may come to serve somebody else.</exception>
+    internal static void Keep(Frame frame)
+    {
+        ThrowIfNotCold(frame); // before it is written: who runs it writes there too
+        frame.MarkKnown();
+    }
+
     /// <summary>Enters a task into its group and starts it.</summary>
     internal static void Launch(ManagedTask task, Frame root, CancellationTokenSource? token, StepContext context)
     {

@@ -26,12 +26,13 @@ public readonly partial struct Future
     }
 
     /// <summary>The frame, for who holds on to it.</summary>
+    /// <exception cref="InvalidOperationException">It was spawned or awaited before.</exception>
     internal Frame Frame
     {
         get
         {
             Frame frame = FrameToStart;
-            frame.MarkKnown();
+            Spawning.Keep(frame);
             return frame;
         }
     }
@@ -102,7 +103,7 @@ public readonly struct Future<T>
         get
         {
             Frame<T> frame = FrameToStart;
-            frame.MarkKnown();
+            Spawning.Keep(frame);
             return frame;
         }
     }

@@ -270,16 +270,16 @@ internal sealed partial class LeakScan : ISuspicion
         return all;
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)] // the sentinel must not linger in the stack of who collects
+    [MethodImpl(MethodImplOptions.NoInlining)] // no frame may linger in the stack of who collects
     private static bool TrySuspect(ManagedTask task, SuspectPage page, SuspectGroup common, bool onlyIfDeaf)
     {
-        Sentinel? sentinel = task.TrySuspect(page, common, onlyIfDeaf);
-        if (sentinel is not null)
+        object? seated = task.TrySuspect(page, common, onlyIfDeaf);
+        if (seated is not null)
         {
-            page.Witness(task.Seat, sentinel);
+            page.Witness(task.Seat, seated);
         }
 
-        return sentinel is not null;
+        return seated is not null;
     }
 
     private SuspectPage Page(RosterPage roster)
@@ -324,9 +324,9 @@ internal sealed partial class LeakScan : ISuspicion
                     leaked.Add(task);
                 }
             }
-
-            page.Dispose();
         }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static pages => pages.ForEach(static page => page.Dispose()), _suspects.ConvertAll(static pair => pair.Page), preferLocal: false); // nobody has to wait for that
 
         foreach (GroupProbe probe in _groups)
         {

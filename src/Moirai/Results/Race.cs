@@ -65,7 +65,7 @@ public sealed partial class Race<T>
     private Race<T> Add(in Body<T> body, Func<T, bool>? accept)
     {
         ThrowIfStarted("was given another branch");
-        body.Root.MarkKnown(); // to the race, which begins it later
+        Spawning.Keep(body.Root); // begun later
         _branches.Add(new Branch(body, accept));
         return this;
     }

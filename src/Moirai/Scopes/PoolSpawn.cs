@@ -15,7 +15,7 @@ public readonly struct PoolSpawn : IEquatable<PoolSpawn>
     {
         _pool = pool;
         _body = body;
-        body.Root.MarkKnown(); // to this value, which may be kept
+        Spawning.Keep(body.Root); // this value may be kept
     }
 
     /// <summary>Called by the compiler.</summary>
@@ -81,7 +81,7 @@ public readonly struct PoolSpawn<T> : IEquatable<PoolSpawn<T>>
     {
         _pool = pool;
         _body = body;
-        body.Root.MarkKnown(); // to this value, which may be kept
+        Spawning.Keep(body.Root); // this value may be kept
     }
 
     /// <summary>Called by the compiler.</summary>

@@ -8,7 +8,8 @@ namespace Moirai;
 
 /// <summary>A value that is made by the first who asks for it, and shared with all who ask.</summary>
 /// <remarks>
-/// The initialiser runs as a part of the task of whoever asks first (plain code gets a task for it); others who ask meanwhile wait. Asking for a value that is made does not wait, allocates nothing and takes no lock.
+/// The initialiser runs as a part of the task of whoever asks first (plain code gets a task for it); others who ask meanwhile wait. Asking for a value that is made does not wait, allocates nothing and takes no lock; asking for one that is not costs the frame
+/// of a future, since whoever asks may have to make it.
 /// <para><b>Failure and cancellation.</b> What the initialiser throws goes to the one whose task ran it, be it a failure or the cancellation of that task, and is not kept: the one that has waited longest tries anew, and
 /// after it the next. So one bad moment spoils nothing, and a caller that gives up takes nobody along; an initialiser that always fails is run once for each who asks.</para>
 /// </remarks>

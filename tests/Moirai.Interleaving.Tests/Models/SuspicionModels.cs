@@ -13,8 +13,25 @@ public sealed class SuspicionModels
     [InlineData("LifecycleWord.TryHold", Flaw.CheckThenStore)]
     [InlineData("LifecycleWord.LetGo", Flaw.Forgotten)]
     [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
-    [InlineData("ManagedTask.Suspicion.TrySuspect", Flaw.Forgotten)]
+    [InlineData("ManagedTask.Suspicion.TrySeat", Flaw.Forgotten)]
     public void Suspect_against_wake_twin(string site, Flaw flaw) => Proof.Catches<SuspectAgainstWake>(site, flaw);
+
+    [Fact]
+    public void A_task_whose_frame_is_its_own_sentinel_goes_on_whole() => Proof.Holds<SingleAgainstWake>(atLeast: 100);
+
+    [Theory]
+    [InlineData("LifecycleWord.TryHold", Flaw.CheckThenStore)]
+    [InlineData("ManagedTask.Suspicion.TrySeat", Flaw.Forgotten)]
+    public void Single_against_wake_twin(string site, Flaw flaw) => Proof.Catches<SingleAgainstWake>(site, flaw);
+
+    [Fact]
+    public void A_task_that_is_given_something_to_let_go_of_while_it_is_suspected_keeps_it() => Proof.Holds<SingleAgainstJoiner>(atLeast: 50);
+
+    [Theory]
+    [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
+    [InlineData("SpinGate.Enter", Flaw.Forgotten)]
+    [InlineData("ManagedTask.Suspicion.TrySeat", Flaw.Forgotten)]
+    public void Single_against_joiner_twin(string site, Flaw flaw) => Proof.Catches<SingleAgainstJoiner>(site, flaw);
 
     [Fact]
     public void A_poll_whose_waker_is_called_while_the_task_is_suspected_is_asked_again() => Proof.Holds<SuspectAgainstPoll>(atLeast: 200);
@@ -82,6 +99,62 @@ public sealed class SuspicionModels
         }
 
         private async Future InnerAsync() => await _notify.WaitAsync();
+    }
+
+    private sealed class SingleAgainstWake : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly Scan _scan = new();
+        private readonly Notify _notify = new();
+        private readonly ManagedTask _task;
+
+        public SingleAgainstWake()
+        {
+            _task = _world.Start(async () => await _notify.WaitAsync());
+            Thread("scan", () =>
+            {
+                _scan.Suspect(_task);
+                _task.Restore();
+            });
+            Thread("waker", _notify.NotifyOne);
+            Thread("worker", _world.Work);
+        }
+
+        public override void Check()
+        {
+            _world.Executor.RunReady();
+            _task.State.ShouldBe(TaskState.Completed);
+            _task.Place.ShouldBeNull();
+            _world.ShouldBeEmpty();
+        }
+    }
+
+    // Between the look whether it needs a sentinel and the suspicion it gets a joiner, which only a sentinel could hold.
+    private sealed class SingleAgainstJoiner : Model
+    {
+        private readonly ModelWorld _world = new();
+        private readonly Scan _scan = new();
+        private readonly Notify _notify = new();
+        private readonly ManagedTask _task;
+        private readonly CallbackNode _joiner = new(static () => { }, flowContext: false, captureSynchronization: false);
+
+        public SingleAgainstJoiner()
+        {
+            _task = _world.Start(async () => await _notify.WaitAsync());
+            Thread("scan", () => _scan.Suspect(_task));
+            Thread("joiner", () => _task.Join(_joiner, armed: 0));
+        }
+
+        public override void Check()
+        {
+            _task.Restore();
+            _joiner.IsLinked.ShouldBeTrue();
+            _notify.NotifyOne();
+            _world.Executor.RunReady();
+            _task.State.ShouldBe(TaskState.Completed);
+            _joiner.IsArmed(0).ShouldBeFalse("its wait was claimed by the end");
+            _world.ShouldBeEmpty();
+        }
     }
 
     private sealed class SuspectAgainstPoll : Model

@@ -188,6 +188,77 @@ public sealed class ZombieTests
         silent.Events.ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task C10_AResultThatNobodyHasLookedAtIsToldAtTheStopWhereTheOptionsSaySo()
+    {
+        var world = new World(static options => options.ReportUnseenResults = true);
+        ManagedTask<object> held = world.Runtime.SpawnDetached(GiveAsync(new object()), "given");
+        ManagedTask<object> seen = world.Runtime.SpawnDetached(GiveAsync(new object()), "seen");
+        world.Run();
+        _ = seen.Result;
+        (await world.Runtime.StopAsync(Second, Second)).Unobserved.ShouldBe(1);
+        RuntimeEvent told = world.Events.ShouldHaveSingleItem();
+        told.Kind.ShouldBe(RuntimeEventKind.UnobservedResult);
+        told.Task.ShouldBe(held.Id);
+        told.SpawnSite.ShouldStartWith("ZombieTests.cs:");
+        world.Census.Zombies.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData("a branch of a race")]
+    [InlineData("an operation that was given up")]
+    public void C10_WhatFailsWhenNobodyNeedsItIsToldWithItsSpawnSiteAndCounted(string what)
+    {
+        var world = new World();
+        if (what == "a branch of a race")
+        {
+            world.Run(new Race<int>("price").Add(static async _ =>
+            {
+                try
+                {
+                    await Future.Delay(TimeSpan.FromHours(1));
+                }
+                finally
+                {
+                    Throw(); // since it is canceled
+                }
+
+                return 0;
+            }).Add(static async _ =>
+            {
+                await Future.Yield();
+                await Future.Yield();
+                return 1;
+            }).FirstCompletedAsync());
+        }
+        else
+        {
+            var late = new TaskCompletionSource();
+            ManagedTask caller = world.Start(async _ => await Should.ThrowAsync<TaskTimeoutException>(AwaitAsync(late.Task).WithTimeout(Second, Second).AsTask()));
+            world.Pass(3);
+            late.SetException(new ArithmeticException());
+            world.RunUntil(caller);
+            Eventually.Is(
+                () =>
+                {
+                    world.Run();
+                    return world.Census.Live == 0;
+                },
+                TimeSpan.FromSeconds(30)).ShouldBeTrue();
+        }
+
+        RuntimeEvent told = world.Events.Where(static e => e.Kind == RuntimeEventKind.UnobservedFailure).ShouldHaveSingleItem();
+        told.TaskName.ShouldNotBeNull();
+        told.SpawnSite.ShouldNotBeNull();
+        told.Message.ShouldContain($", spawned at {told.SpawnSite}, ");
+        told.Error.ShouldBeOfType<ArithmeticException>();
+        world.Census.Zombies.ShouldBe(1);
+        world.Census.Unobserved.ShouldBe(0);
+        world.EventsAfterCollection(2).Count(static e => e.Kind == RuntimeEventKind.UnobservedFailure).ShouldBe(1, "once");
+
+        static void Throw() => throw new ArithmeticException();
+    }
+
     [Theory]
     [InlineData("pool")]
     [InlineData("scope")]
@@ -365,6 +436,8 @@ public sealed class ZombieTests
     private static async Future CollectAsync(TaskCollector<object> collector) => (await collector.CollectAsync()).Count.ShouldBe(1);
 
     private static async Future AwaitAsync(ManagedTask task) => await task;
+
+    private static async Future AwaitAsync(Task what) => await what;
 
     private static async Future FailAsync()
     {

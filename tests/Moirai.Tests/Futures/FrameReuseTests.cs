@@ -162,6 +162,32 @@ public sealed class FrameReuseTests
     });
 
     [Fact]
+    public void A_future_that_runs_is_refused_by_all_who_would_begin_it_later()
+    {
+        var world = new World();
+        TaskPool pool = world.Runtime.CreatePool("pool", 1);
+        Future<int> running = LateAsync();
+        ManagedTask<int> task = world.Runtime.SpawnDetached(running);
+        world.Run();
+        Action[] keepers = [() => running.WithTimeout(TimeSpan.FromSeconds(1)), () => pool.SpawnAsync(running), () => new Race<int>().Add(running), () => running.AsTask()];
+        foreach (Action keeper in keepers)
+        {
+            Should.Throw<InvalidOperationException>(keeper).Message.ShouldContain($"is already running as {task.Id}");
+        }
+
+        world.Advance(1);
+        task.Result.ShouldBe(1);
+        world.Run(pool.DisposeAsync());
+        world.ShouldBeEmpty();
+
+        static async Future<int> LateAsync()
+        {
+            await Future.Delay(TimeSpan.FromSeconds(1));
+            return 1;
+        }
+    }
+
+    [Fact]
     public void A_frame_that_waits_to_serve_again_keeps_nothing_of_its_last_life() => OnItsOwnThread(() =>
     {
         var world = new World();

@@ -46,7 +46,7 @@ public sealed class LeakSearchTests
         LeakReport report = await world.Runtime.FindLeaksAsync();
         long allocated = GC.GetTotalAllocatedBytes(precise: true) - before;
         report.Examined.ShouldBe(Tasks);
-        (allocated / (double)Tasks).ShouldBeLessThan(70, "a witness of 48 bytes each, and a seat for it: more brings on a collection of the young while the search prepares its own");
+        (allocated / (double)Tasks).ShouldBeLessThan(25, "a seat and a handle each, and no object: more brings on a collection of the young while the search prepares its own");
         held.SetResult();
     }
 

@@ -277,8 +277,11 @@ public sealed class RaceTests
         Should.Throw<InvalidOperationException>(() => new Race<int>().Add(default(Future<int>)));
         Future<int> used = Future.FromResult(1);
         world.Run(used);
-        world.Fails<InvalidOperationException>(new Race<int>(order: RaceOrder.Biased).Add(async _ => await NeverAsync()).Add(used).FirstCompletedAsync())
-            .Message.ShouldContain("has already run");
+        Should.Throw<InvalidOperationException>(() => new Race<int>().Add(used)).Message.ShouldContain("has already run");
+        Future<int> late = Future.FromResult(1);
+        Race<int> kept = new Race<int>(order: RaceOrder.Biased).Add(async _ => await NeverAsync()).Add(late);
+        world.Run(late);
+        world.Fails<InvalidOperationException>(kept.FirstCompletedAsync()).Message.ShouldContain("has already run");
         world.Fails<FormatException>(new Race<int>().Add(Future.FromResult(1), accept: _ => throw new FormatException()).Add(async _ => await NeverAsync()).FirstCompletedAsync());
         world.ShouldBeEmpty();
     }

@@ -151,7 +151,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, deadlock-check, atomic-waker, ping-pong, leak-scan, snapshot, accounting, alarm-look, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, deadlock-check, atomic-waker, ping-pong, leak-scan, snapshot, accounting, alarm-look, meter-look, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]

@@ -1,0 +1,56 @@
+namespace Moirai.Dashboard.Tests;
+
+/// <summary>Issue 7, what it must reach: no long task over 100 ms in the page, with 1,000,000 live tasks behind it. In a browser of its own, in which nothing else is traced.</summary>
+[Trait("Issue", "7")]
+public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
+{
+    private const double LongestTask = 100;
+
+    [Fact]
+    public async Task With_a_million_live_tasks_no_task_of_the_page_takes_over_100_ms_of_processor_time()
+    {
+        const int Count = 1_000_000;
+        await using var runtime = new TaskRuntime(new() { Name = "million", Accounting = AccountingLevel.None });
+        await using TaskPool pool = runtime.CreatePool("sleepers", maxTasks: Count);
+        string[] names = [.. Enumerable.Range(1, 130).Select(static i => $"sleeper {i}")]; // more than a frame lists
+        for (int i = 0; i < Count; i++)
+        {
+            pool.TrySpawn(static async _ => await Future.Delay(TimeSpan.FromHours(1)), out _, name: names[i % names.Length]).ShouldBeTrue();
+        }
+
+        await Eventually.IsAsync(() => runtime.TakeCensus().TimerEntries == Count, "a million that sleep");
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        Trace trace = await Trace.BeginAsync(browser.Chromium);
+
+        await using Visit visit = await browser.VisitAsync(site); // loading it is traced too
+        await visit.UntilAsync("state.history.length >= 2");
+        await visit.Page.Keyboard.PressAsync("j");
+        await visit.Page.Keyboard.PressAsync("Enter");
+        await visit.UntilAsync("document.querySelector('#detail .chain li')");
+        await visit.Page.Keyboard.PressAsync("Escape");
+        await visit.Page.Keyboard.PressAsync("/");
+        await visit.Page.Keyboard.TypeAsync("sleeper 77");
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 1");
+        await visit.Page.Keyboard.PressAsync("Escape");
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 120");
+
+        double[] tasks = await trace.EndAsync();
+        TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant($"{tasks.Length} tasks of the page, the longest in ms of processor time: {string.Join(", ", tasks.Take(8).Select(static one => FormattableString.Invariant($"{one:0.0}")))}"));
+        tasks.Length.ShouldBeGreaterThan(50, "the page was traced");
+        tasks[0].ShouldBeLessThan(LongestTask);
+        pool.Cancel();
+    }
+
+    [Fact]
+    public async Task Twin_a_page_that_computes_for_longer_in_one_go_is_caught()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "slow page" });
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        Trace trace = await Trace.BeginAsync(browser.Chromium);
+        await using Visit visit = await browser.VisitAsync(site);
+
+        await visit.Page.EvaluateAsync("() => new Promise(done => setTimeout(() => { for (let i = 0, x = 1; i < 3e8; i++) { x = (x * 16807) % 2147483647; globalThis.planted = x; } done(); }))");
+
+        (await trace.EndAsync())[0].ShouldBeGreaterThan(LongestTask);
+    }
+}
