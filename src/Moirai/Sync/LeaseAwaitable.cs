@@ -46,7 +46,7 @@ public readonly struct LeaseAwaitable<TLease>
 
     /// <summary>Called by the compiler.</summary>
     /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
-    public Awaiter GetAwaiter() => new(_from ?? throw FutureErrors.IsDefault("LeaseAwaitable", "AsyncMutex.LockAsync, AsyncSemaphore.AcquireAsync, or whatever gives leases"), _request, _token, _file, _line);
+    public Awaiter GetAwaiter() => new(_from ?? throw FutureErrors.IsDefault("LeaseAwaitable", "AsyncMutex.LockAsync, AsyncSemaphore.AcquireAsync, or whatever gives leases"), _request, _file, _line, _token);
 
     /// <summary>The wait as a future, to be put under a timeout.</summary>
     public Future<TLease> AsFuture() => FutureOf(this);
@@ -70,7 +70,7 @@ public readonly struct LeaseAwaitable<TLease>
         // The ticket, or one of the above.
         private long _found;
 
-        internal Awaiter(SynchronizationPrimitive from, long request, CancellationToken token, string file, int line)
+        internal Awaiter(SynchronizationPrimitive from, long request, string file, int line, CancellationToken token)
         {
             _from = from;
             _request = request;

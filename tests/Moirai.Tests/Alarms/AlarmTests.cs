@@ -194,8 +194,8 @@ public sealed class AlarmTests
     {
         World world = Watched(limits =>
         {
-            limits.Every = TimeSpan.FromMilliseconds(10);
-            limits.WorkerHeld = TimeSpan.FromMilliseconds(50);
+            limits.Every = TimeSpan.FromMilliseconds(computes ? 10 : 1_000);
+            limits.WorkerHeld = TimeSpan.FromMilliseconds(computes ? 50 : 30_000); // of which looking takes little, however slow the machine
         });
         _ = world.Runtime.SpawnDetached(KeepThreadAsync(world, computes), name: "keeper");
         world.Run();
@@ -364,7 +364,7 @@ public sealed class AlarmTests
     private static async Future KeepThreadAsync(World world, bool computes)
     {
         await Future.Yield();
-        world.Time.Advance(TimeSpan.FromMilliseconds(10));
+        world.Time.Advance(TimeSpan.FromMilliseconds(computes ? 10 : 1_000));
         int thread = ThreadProbe.CurrentId();
         TimeSpan? used = ThreadProbe.ProcessorTime(thread);
         while (computes && ThreadProbe.ProcessorTime(thread) - used < TimeSpan.FromMilliseconds(200))
