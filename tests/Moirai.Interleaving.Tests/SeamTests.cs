@@ -12,7 +12,6 @@ public sealed class SeamTests
     private static readonly Dictionary<string, string> s_outside = new()
     {
         ["PlainShield.cs"] = "a flag that is set once; who reads it late is under the shield a moment longer, as who asked a moment before",
-        ["TokenDeliveries.cs"] = "a count of deliveries on their way; whoever takes it to zero tells the stop",
         ["PlainWalker.cs"] = "a self-test that may run twice, with the same answer",
         ["RosterPage.cs"] = "a look at a seat, by who looks on; what it finds is verified by the task's word",
         ["ManagedTask.Account.cs"] = "a cell takes the place of the label once; who reads the label still has the same",

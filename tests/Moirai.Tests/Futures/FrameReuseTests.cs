@@ -1,5 +1,3 @@
-using Moirai.Futures;
-
 namespace Moirai.Tests.Futures;
 
 /// <summary>A frame that began and ended in one step serves the next call of its method, and nobody can take it for what it was before. Decision 50.</summary>
