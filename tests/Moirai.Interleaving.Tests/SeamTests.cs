@@ -11,6 +11,7 @@ public sealed class SeamTests
     // What uses the platform's atomics directly, and why that needs no model.
     private static readonly Dictionary<string, string> s_outside = new()
     {
+        ["TokenDeliveries.cs"] = "a count of deliveries on their way; whoever takes it to zero tells the stop",
         ["PlainShield.cs"] = "a flag that is set once; who reads it late is under the shield a moment longer, as who asked a moment before",
         ["PlainWalker.cs"] = "a self-test that may run twice, with the same answer",
         ["RosterPage.cs"] = "a look at a seat, by who looks on; what it finds is verified by the task's word",

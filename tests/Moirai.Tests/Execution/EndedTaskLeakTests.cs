@@ -59,7 +59,7 @@ public sealed class EndedTaskLeakTests
     [InlineData(false)]
     [InlineData(true)]
     public void B4_twin_a_future_that_keeps_the_context_of_its_last_step_is_caught(bool called) =>
-        IsCaught(() => FutureKeepsNoAmbientValue(called, static (future, context) => future.Frame.Context = context));
+        IsCaught(() => FutureKeepsNoAmbientValue(called, static (future, context) => future.FrameOrNull!.Context = context));
 
     [Fact]
     public void B4_a_kept_result_is_kept_and_nothing_beside_it() => ResultKeepsNothingBeside(static (_, _) => { });
@@ -101,7 +101,7 @@ public sealed class EndedTaskLeakTests
     private static void FutureKeepsNoLocals(Way way, Action<Frame, object> plant)
     {
         var world = new World();
-        (_, Future<int> future, WeakReference local) = Live(world, way, (_, future, local) => plant(future.Frame, local));
+        (_, Future<int> future, WeakReference local) = Live(world, way, (_, future, local) => plant(future.FrameOrNull!, local));
         Garbage.ShouldBeGone(local);
         Should.Throw<InvalidOperationException>(() => world.Runtime.SpawnDetached(future)).Message.ShouldContain("runs once");
         world.ShouldBeEmpty();
@@ -249,7 +249,7 @@ public sealed class EndedTaskLeakTests
         };
         world.Run();
         world.Advance(1);
-        plant(future.Frame, made);
+        plant(future.FrameOrNull!, made);
         return (future, new WeakReference(made));
     }
 

@@ -242,7 +242,7 @@ public sealed class PassingCancellationTests
         Ask(SendingAsync(new AsyncChannel<int>(1))).ShouldBeFalse("its awaiter does more than throw");
         Ask(BuiltElsewhereAsync()).ShouldBeFalse("its builder is told of the exception");
 
-        static bool Ask(Future future) => future.Frame.MayBePassedOver;
+        static bool Ask(Future future) => future.FrameOrNull!.MayBePassedOver;
     }
 
     private static void CancelAndRun(World world, ManagedTask task)
@@ -318,12 +318,12 @@ public sealed class PassingCancellationTests
         var kept = new Future[2];
         var ambient = new object();
         ManagedTask task = world.Start(_ => RootAsync(kept, ambient));
-        ExecutionContext context = kept[0].Frame.Context!;
+        ExecutionContext context = kept[0].FrameOrNull!.Context!;
         ThrownBy(() => CancelAndRun(world, task)).ShouldBe(0, "all of them were passed over");
         task.State.ShouldBe(TaskState.Canceled);
         if (planted)
         {
-            kept[0].Frame.Context = context;
+            kept[0].FrameOrNull!.Context = context;
         }
 
         return (kept, new WeakReference(ambient));

@@ -14,8 +14,10 @@ public class ReviewedTests
     {
         var world = new World();
         Future once = WorkAsync();
-        world.Run(once.WithTimeout(Second));
-        world.Fails<InvalidOperationException>(once.WithTimeout(Second)).Message.ShouldContain("WorkAsync");
+        Future first = once.WithTimeout(Second), second = once.WithTimeout(Second);
+        world.Run(first);
+        world.Fails<InvalidOperationException>(second).Message.ShouldContain("WorkAsync");
+        Should.Throw<InvalidOperationException>(() => once.WithTimeout(Second)).Message.ShouldContain("WorkAsync");
         world.ShouldBeEmpty();
     }
 
@@ -24,8 +26,10 @@ public class ReviewedTests
     {
         var world = new World();
         Future shared = WorkAsync();
+        Future timed = shared.WithTimeout(Second);
         ManagedTask first = world.Runtime.SpawnDetached(shared);
-        ManagedTask second = world.Runtime.SpawnDetached(shared.WithTimeout(Second));
+        ManagedTask second = world.Runtime.SpawnDetached(timed);
+        Should.Throw<InvalidOperationException>(() => shared.WithTimeout(Second)).Message.ShouldContain(first.Id.ToString());
         world.Run();
         first.State.ShouldBe(TaskState.Completed);
         second.Exception.ShouldBeOfType<InvalidOperationException>();
