@@ -66,7 +66,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         {
             if (limits.WorkerHeld is not null)
             {
-                AccountFlow.FollowThreads();
+                AccountFlow.WatchThreads();
             }
 
             _watchdog = new Watchdog(_engine, limits) { OnFault = static error => MoiraiEventSource.Log.OutletFailed(error.ToString()) };

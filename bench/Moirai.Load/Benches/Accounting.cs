@@ -6,13 +6,15 @@ namespace Moirai.Load.Benches;
 /// <summary>What a resume costs more when it is accounted for: a future that yields, and plain <c>async Task</c> code that is resumed inline.</summary>
 internal sealed class Accounting() : Workload(
     "accounting",
-    "N resumes of one task in a runtime of its own that accounts for nothing, for polls, or exactly: a future that yields, or a plain async Task that one thread resumes",
+    "N resumes of one task in a runtime of its own that accounts for nothing, for polls, or exactly: a future that yields, or a plain async Task that one thread resumes; handler and clock: what the platform takes by itself, for nothing and for two looks at the clock a resume",
     new("future-none", 10_000_000),
     new("future-polls", 10_000_000),
     new("future-exact", 10_000_000),
     new("plain-none", 10_000_000),
     new("plain-polls", 10_000_000),
-    new("plain-exact", 10_000_000))
+    new("plain-exact", 10_000_000),
+    new("plain-handler", 10_000_000),
+    new("plain-clock", 10_000_000))
 {
     public override bool HasPeer => false;
 
@@ -21,7 +23,13 @@ internal sealed class Accounting() : Workload(
     public override async Future RunByMoiraiAsync(Pass pass)
     {
         string[] variant = pass.Variant.Split('-');
-        AccountingLevel level = Enum.Parse<AccountingLevel>(variant[1], ignoreCase: true);
+        AccountingLevel level = Enum.TryParse(variant[1], ignoreCase: true, out AccountingLevel known) ? known : AccountingLevel.None;
+        AsyncLocal<object?>? platform = variant[1] switch
+        {
+            "handler" => new AsyncLocal<object?>(new Floor().Changed),
+            "clock" => new AsyncLocal<object?>(new Floor().Looked),
+            _ => null,
+        };
         await using var runtime = new TaskRuntime(new TaskRuntimeOptions { Name = "accounted", Accounting = level });
         TaskAccount account;
         if (variant[0] == "future")
@@ -59,6 +67,11 @@ internal sealed class Accounting() : Workload(
 
             async Task PassAsync(CancellationToken cancellationToken)
             {
+                if (platform is not null)
+                {
+                    platform.Value = turnstile;
+                }
+
                 for (long i = 0; i < pass.N; i++)
                 {
                     await turnstile;
@@ -79,6 +92,16 @@ internal sealed class Accounting() : Workload(
         {
             await Future.Yield();
         }
+    }
+
+    /// <summary>What the platform takes by itself: a handler that does nothing, and one that only looks at the clock.</summary>
+    private sealed class Floor
+    {
+        private long _last;
+
+        public void Changed(AsyncLocalValueChangedArgs<object?> change) => _last++;
+
+        public void Looked(AsyncLocalValueChangedArgs<object?> change) => _last = TimeProvider.System.GetTimestamp();
     }
 
     /// <summary>Lets one waiter go on, on the thread of who lets it. The cheapest wait that plain code can have: what is measured is the resume.</summary>

@@ -1,67 +1,47 @@
-using System.Diagnostics;
 using Moirai.Alarms;
 using Moirai.Load.Harness;
 
 namespace Moirai.Load.Benches;
 
 /// <summary>N tasks that wait: what a look of the watchdog at all of them costs, and for how long it then rests.</summary>
-internal sealed class AlarmLooks() : Workload(
+internal sealed class AlarmLooks() : CrowdLooks(
     "alarm-look",
     "N tasks that wait, looked at by the watchdog: all within their limit, or all over it, which is one alarm",
+    "the base library has no alarms",
     new("within", 1_000_000),
     new("over", 1_000_000))
 {
-    private const int Looks = 9;
+    protected override TimeSpan SleepsBefore(string variant) => TimeSpan.FromSeconds(variant == "over" ? 1.1 : 0); // waits are counted in whole seconds
 
-    public override bool HasPeer => false;
+    protected override Looker Begin(Pass pass) => new Dog(pass.Runtime, isOver: pass.Variant == "over");
 
-    public override string? Objection(LoadArgs args) => args.Peer == Peer.Dotnet ? "the base library has no alarms: there is nothing to compare with" : null;
-
-    public override async Future RunByMoiraiAsync(Pass pass)
+    private sealed class Dog : Looker
     {
-        pass.Begin();
-        TaskScope scope = pass.Runtime.OpenScope("crowd", ScopePolicy.Isolate);
-        for (long i = 0; i < pass.N; i++)
+        private readonly Watchdog _dog;
+        private readonly bool _isOver;
+        private int _raised;
+        private int _rest;
+
+        internal Dog(TaskRuntime runtime, bool isOver)
         {
-            _ = scope.Spawn(Future.Delay(TimeSpan.FromDays(1)));
+            _isOver = isOver;
+            var limits = new AlarmLimits
+            {
+                Blocked = isOver ? TimeSpan.FromSeconds(1) : TimeSpan.FromHours(1),
+                WorkerHeld = null, // the thread that looks is the load's own step
+                OnAlarm = alarm => _raised += alarm is { Kind: AlarmKind.BlockedTooLong, Phase: AlarmPhase.Raised } ? 1 : 0,
+            };
+            _dog = new Watchdog(runtime.Engine, limits) { OnFault = static error => throw new LoadFailedException(error.ToString()) };
         }
 
-        while (pass.Runtime.TakeCensus().Ready > 0)
+        public override void Look() => _rest = _dog.Look();
+
+        public override void Check(Pass pass)
         {
-            await Future.Delay(TimeSpan.FromMilliseconds(1));
+            Pass.Check(_raised == (_isOver ? 1 : 0), $"{_raised} alarms of waits were raised");
+            pass.Extra("rest_ms", _rest);
         }
 
-        await Future.Delay(TimeSpan.FromSeconds(pass.Variant == "over" ? 1.1 : 0)); // waits are counted in whole seconds
-        pass.Phase("suspend");
-
-        int raised = 0;
-        var limits = new AlarmLimits
-        {
-            Blocked = pass.Variant == "over" ? TimeSpan.FromSeconds(1) : TimeSpan.FromHours(1),
-            WorkerHeld = null, // the thread that looks is the load's own step
-            OnAlarm = alarm => raised += alarm is { Kind: AlarmKind.BlockedTooLong, Phase: AlarmPhase.Raised } ? 1 : 0,
-        };
-        using var dog = new Watchdog(pass.Runtime.Engine, limits) { OnFault = static error => throw new LoadFailedException(error.ToString()) };
-        var times = new double[Looks];
-        int rest = 0;
-        for (int i = 0; i < Looks; i++)
-        {
-            long began = Stopwatch.GetTimestamp();
-            rest = dog.Look();
-            times[i] = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
-        }
-
-        pass.Phase("looks");
-        pass.Count(pass.N * Looks, "looks");
-        Pass.Check(raised == (pass.Variant == "over" ? 1 : 0), $"{raised} alarms of waits were raised");
-        Array.Sort(times);
-        pass.Extra("look_ms", times[Looks / 2]);
-        pass.Extra("slowest_ms", times[^1]);
-        pass.Extra("rest_ms", rest);
-        scope.Cancel();
-        await scope.JoinAsync();
-        pass.Phase("drain");
+        public override void Dispose() => _dog.Dispose();
     }
-
-    public override Task RunByHandAsync(Pass pass) => throw new NotSupportedException("The base library has no alarms.");
 }

@@ -1,77 +1,48 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Moirai.Load.Harness;
 
 namespace Moirai.Load.Benches;
 
 /// <summary>N tasks that wait: what one collection of all of Moirai's instruments costs.</summary>
-internal sealed class MeterLooks() : Workload(
+internal sealed class MeterLooks() : CrowdLooks(
     "meter-look",
     "N tasks that wait, and all instruments of the meter collected",
+    "the base library counts no tasks",
     [new("sleep", 1_000_000)])
 {
-    private const int Looks = 9;
+    protected override Looker Begin(Pass pass) => new Reader();
 
-    public override bool HasPeer => false;
-
-    public override string? Objection(LoadArgs args) => args.Peer == Peer.Dotnet ? "the base library counts no tasks: there is nothing to compare with" : null;
-
-    public override async Future RunByMoiraiAsync(Pass pass)
+    private sealed class Reader : Looker
     {
-        pass.Begin();
-        TaskScope scope = pass.Runtime.OpenScope("crowd", ScopePolicy.Isolate);
-        for (long i = 0; i < pass.N; i++)
-        {
-            _ = scope.Spawn(Future.Delay(TimeSpan.FromDays(1)));
-        }
+        private readonly MeterListener _listener;
+        private long _blocked;
 
-        while (pass.Runtime.TakeCensus().Ready > 0)
+        internal Reader()
         {
-            await Future.Delay(TimeSpan.FromMilliseconds(1));
-        }
-
-        pass.Phase("suspend");
-        long blocked = 0;
-        using var listener = new MeterListener
-        {
-            InstrumentPublished = static (instrument, listener) =>
+            _listener = new MeterListener
             {
-                if (instrument.Meter.Name == "Moirai")
+                InstrumentPublished = static (instrument, listener) =>
                 {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
-        {
-            foreach (KeyValuePair<string, object?> tag in tags)
+                    if (instrument.Meter.Name == "Moirai")
+                    {
+                        listener.EnableMeasurementEvents(instrument);
+                    }
+                },
+            };
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
             {
-                blocked = instrument.Name == "moirai.task.live" && tag.Value is "blocked" ? Math.Max(blocked, value) : blocked;
-            }
-        });
-        listener.Start();
-        var times = new double[Looks];
-        using var self = Process.GetCurrentProcess();
-        TimeSpan before = self.TotalProcessorTime;
-        for (int i = 0; i < Looks; i++)
-        {
-            long began = Stopwatch.GetTimestamp();
-            listener.RecordObservableInstruments();
-            times[i] = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
+                foreach (KeyValuePair<string, object?> tag in tags)
+                {
+                    _blocked = instrument.Name == "moirai.task.live" && tag.Value is "blocked" ? Math.Max(_blocked, value) : _blocked;
+                }
+            });
+            _listener.Start();
         }
 
-        self.Refresh();
-        pass.Phase("looks");
-        pass.Count(pass.N * Looks, "looks");
-        Pass.Check(blocked >= pass.N, $"{blocked} of {pass.N} waiting tasks were counted");
-        Array.Sort(times);
-        pass.Extra("look_ms", times[Looks / 2]);
-        pass.Extra("slowest_ms", times[^1]);
-        pass.Extra("look_cpu_ms", (self.TotalProcessorTime - before).TotalMilliseconds / Looks);
-        scope.Cancel();
-        await scope.JoinAsync();
-        pass.Phase("drain");
-    }
+        public override void Look() => _listener.RecordObservableInstruments();
 
-    public override Task RunByHandAsync(Pass pass) => throw new NotSupportedException("The base library counts no tasks.");
+        public override void Check(Pass pass) => Pass.Check(_blocked >= pass.N, $"{_blocked} of {pass.N} waiting tasks were counted");
+
+        public override void Dispose() => _listener.Dispose();
+    }
 }

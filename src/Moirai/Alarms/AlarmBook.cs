@@ -18,8 +18,11 @@ internal sealed class AlarmBook(TimeSpan repeatAfter)
     internal int Count => _open.Count;
 
     /// <summary>Takes the findings of one look.</summary>
+    /// <param name="findings">What is over its limit.</param>
+    /// <param name="at">The time of day, for people. It can be set.</param>
+    /// <param name="now">The time since some moment, which only grows: by it alarms are repeated.</param>
     /// <returns>What is to be told, in the order in which it should be: first what is over.</returns>
-    internal List<Alarm> Take(List<AlarmFinding> findings, DateTimeOffset now)
+    internal List<Alarm> Take(List<AlarmFinding> findings, DateTimeOffset at, TimeSpan now)
     {
         List<Alarm> told = [];
         foreach (Entry entry in _open.Values)
@@ -33,7 +36,7 @@ internal sealed class AlarmBook(TimeSpan repeatAfter)
             var key = (finding.Kind, finding.Key);
             if (!_open.TryGetValue(key, out Entry? entry))
             {
-                _open[key] = entry = new Entry(MakeAlarm(finding, Interlocked.Increment(ref s_lastId), now), repeatAfter, now + repeatAfter);
+                _open[key] = entry = new Entry(MakeAlarm(finding, Interlocked.Increment(ref s_lastId), at), repeatAfter, now + repeatAfter);
                 news.Add(entry.Alarm);
             }
             else if (!entry.IsThere)
@@ -85,13 +88,13 @@ internal sealed class AlarmBook(TimeSpan repeatAfter)
         Detail = finding.Detail,
     };
 
-    private sealed class Entry(Alarm alarm, TimeSpan pause, DateTimeOffset repeatAt)
+    private sealed class Entry(Alarm alarm, TimeSpan pause, TimeSpan repeatAt)
     {
         internal Alarm Alarm { get; set; } = alarm;
 
         internal TimeSpan Pause { get; set; } = pause;
 
-        internal DateTimeOffset RepeatAt { get; set; } = repeatAt;
+        internal TimeSpan RepeatAt { get; set; } = repeatAt;
 
         internal bool IsThere { get; set; } = true;
     }

@@ -29,14 +29,12 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
     private int _round;
     private long _now;
     private long _timersNow;
-    private DateTimeOffset _utc;
 
     internal WatchFacts Look()
     {
         _round++;
         _now = engine.Provider.GetTimestamp();
         _timersNow = engine.Timers.Now;
-        _utc = engine.Provider.GetUtcNow();
         var facts = new WatchFacts { Limits = limits, Runtime = engine.Name };
         Walk(facts);
         Tell(_waiting, facts.Waiting);
@@ -108,7 +106,7 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
                 return; // it has ended, and is about to leave
         }
 
-        if (limits.CancelIgnored is { } patience && task.LookAtCause() is { } cause && _utc - cause.At is var since && since >= patience)
+        if (limits.CancelIgnored is { } patience && task.LookAtCause() is { } cause && cause.Ago(engine.Provider, _now) is var since && since >= patience)
         {
             Add(_canceled, new WaitKey(task.Label, task.Name, patience), task, since);
         }

@@ -83,7 +83,7 @@ internal sealed class Watchdog : IDisposable
                 return Every;
             }
 
-            told = _book.Take(AlarmRules.Judge(_gatherer.Look()), _engine.Provider.GetUtcNow());
+            told = _book.Take(AlarmRules.Judge(_gatherer.Look()), _engine.Provider.GetUtcNow(), new TimeSpan(_engine.Timers.Now));
             subscribers = _subscribers;
         }
 

@@ -46,7 +46,10 @@ namespace Moirai.Diagnostics
     /// <summary>Durations as seconds: what charts, queries and people want.</summary>
     internal sealed class SecondsConverter : JsonConverter<TimeSpan>
     {
-        public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => TimeSpan.FromTicks((long)(reader.GetDecimal() * TimeSpan.TicksPerSecond));
+        private const decimal Most = long.MaxValue / (decimal)TimeSpan.TicksPerSecond;
+
+        public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            reader.TryGetDecimal(out decimal seconds) && Math.Abs(seconds) <= Most ? TimeSpan.FromTicks((long)(seconds * TimeSpan.TicksPerSecond)) : throw new JsonException("It is no number of seconds that a duration can have.");
 
         public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteNumberValue(value.Ticks / (decimal)TimeSpan.TicksPerSecond);
     }

@@ -35,7 +35,7 @@ internal sealed partial class SnapshotTaker
     // A look at the word and at the frame that waits; no chain, nothing is kept but of those at the top.
     private StateCounts OfferTasks(List<RosterPage> pages, int? scope)
     {
-        long created = 0, ready = 0, running = 0, blocked = 0;
+        var tally = default(StateTally);
         foreach (RosterPage page in pages)
         {
             for (int seat = 0; seat < page.Size; seat++)
@@ -46,31 +46,13 @@ internal sealed partial class SnapshotTaker
                 }
 
                 TaskSight sight = task.Look();
-                TimeSpan? waited = null;
-                switch (sight.State)
+                if (tally.Add(sight.State))
                 {
-                    case TaskState.Created:
-                        created++;
-                        break;
-                    case TaskState.Ready:
-                        ready++;
-                        break;
-                    case TaskState.Running:
-                        running++;
-                        break;
-                    case TaskState.Blocked:
-                        blocked++;
-                        waited = sight.Leaf?.WaitedUntil(_now);
-                        waited = waited?.TotalSeconds > LongestWaitTold ? TimeSpan.Zero : waited;
-                        break;
-                    default:
-                        continue; // it has ended, and is about to leave
+                    _picks!.Offer(task, scope, sight is { State: TaskState.Blocked, Leaf: { } leaf } ? Waited(leaf.Since) : null);
                 }
-
-                _picks!.Offer(task, scope, waited);
             }
         }
 
-        return new StateCounts(created, ready, running, blocked);
+        return tally.Counts;
     }
 }

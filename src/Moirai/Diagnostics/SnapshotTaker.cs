@@ -1,6 +1,7 @@
 using Moirai.Execution;
 using Moirai.Sites;
 using Moirai.Stories;
+using Moirai.Wakers;
 
 namespace Moirai.Diagnostics;
 
@@ -35,7 +36,7 @@ internal sealed partial class SnapshotTaker
 
     // Pools that are listed although there are more scopes than are wanted.
     private int _poolsBeyond;
-    private StateCounts _all;
+    private StateTally _all;
 
     private SnapshotTaker(Engine engine, SnapshotOptions options, PlainWalker walker)
     {
@@ -80,11 +81,11 @@ internal sealed partial class SnapshotTaker
             TakenAt = at,
             Census = census,
             Timers = _engine.Timers.TakeGauges(),
-            States = _all,
+            States = _all.Counts,
             Scopes = _scopes,
             ScopesNotListed = (int)(_scopeCount - _scopes.Count),
             Tasks = _tasks,
-            TasksNotListed = _all.Live - _tasks.Count,
+            TasksNotListed = _all.Counts.Live - _tasks.Count,
             Groups = groups,
             GroupsNotListed = _groups.Count - groups.Count,
             Primitives = _primitives.ToSnapshots(),
@@ -134,7 +135,7 @@ internal sealed partial class SnapshotTaker
                 _scopes[known] = _scopes[known] with { States = states };
             }
 
-            _all = new StateCounts(_all.Created + states.Created, _all.Ready + states.Ready, _all.Running + states.Running, _all.Blocked + states.Blocked);
+            _all.Add(states);
             foreach (TaskGroup child in inside)
             {
                 todo.Push((child, index ?? here.Parent, here.Depth + 1));
@@ -183,29 +184,14 @@ internal sealed partial class SnapshotTaker
     private StateCounts ReadTasks(List<RosterPage> pages, int? scope)
     {
         int most = (int)Math.Min(_options.MaxTasks, (long)_tasks.Count + _options.MaxTasksPerScope);
-        long created = 0, ready = 0, running = 0, blocked = 0;
+        var tally = default(StateTally);
         foreach (RosterPage page in pages)
         {
             for (int seat = 0; seat < page.Size; seat++)
             {
                 if (page[seat] is { } task && TryRead(task, out SeenTask seen, out WaitSnapshot? wait))
                 {
-                    switch (seen.State)
-                    {
-                        case TaskState.Created:
-                            created++;
-                            break;
-                        case TaskState.Ready:
-                            ready++;
-                            break;
-                        case TaskState.Running:
-                            running++;
-                            break;
-                        default:
-                            blocked++;
-                            break;
-                    }
-
+                    tally.Add(seen.State);
                     _groups.Add(seen);
                     if (_tasks.Count < most)
                     {
@@ -215,7 +201,7 @@ internal sealed partial class SnapshotTaker
             }
         }
 
-        return new StateCounts(created, ready, running, blocked);
+        return tally.Counts;
     }
 
     private bool TryRead(ManagedTask task, out SeenTask seen, out WaitSnapshot? wait)
@@ -237,8 +223,7 @@ internal sealed partial class SnapshotTaker
             if (sight is { State: TaskState.Blocked, Leaf: { } leaf })
             {
                 target = _targets.Of(leaf, _chain);
-                waited = leaf.WaitedUntil(_now);
-                waited = waited.Value.TotalSeconds > LongestWaitTold ? TimeSpan.Zero : waited;
+                waited = Waited(leaf.Since);
                 due = WaitTarget.DueOf(leaf) is { } at ? new TimeSpan(at - _now) : null;
             }
 
@@ -250,7 +235,7 @@ internal sealed partial class SnapshotTaker
 
             if (!isStill)
             {
-                _chain.Frames.Clear(); // it moves faster than it can be read
+                _chain.Forget(); // it moves faster than it can be read
                 (target, waited, due) = (null, null, null);
             }
 
@@ -278,6 +263,30 @@ internal sealed partial class SnapshotTaker
         }
     }
 
+    private TimeSpan Waited(int since)
+    {
+        TimeSpan waited = WaitNode.Between(since, _now);
+        return waited.TotalSeconds > LongestWaitTold ? TimeSpan.Zero : waited;
+    }
+
+    // Of the task that was read last.
+    private TimeSpan?[] ChainWaited()
+    {
+        List<int> since = _chain.Since;
+        if (!_options.Chains || since.Count == 0)
+        {
+            return [];
+        }
+
+        var waited = new TimeSpan?[since.Count];
+        for (int i = 0; i < waited.Length; i++)
+        {
+            waited[i] = since[i] == AwaitChain.Unknown ? null : Waited(since[i]);
+        }
+
+        return waited;
+    }
+
     private ChainNode SiteAlone()
     {
         _one.Clear();
@@ -300,6 +309,7 @@ internal sealed partial class SnapshotTaker
             State = seen.State,
             SpawnSite = task.SpawnSite,
             Chain = seen.Chain.Frames,
+            ChainWaited = ChainWaited(),
             AwaitSite = seen.Chain.Site,
             Wait = wait,
             Waited = seen.Waited,

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 
@@ -7,6 +8,8 @@ namespace Moirai.Diagnostics;
 /// <remarks>The widest first everywhere. What does not fit is counted, and said to be.</remarks>
 internal static class SnapshotText
 {
+    private static readonly SearchValues<char> s_plain = SearchValues.Create([.. Enumerable.Range(' ', '~' - ' ' + 1).Select(static code => (char)code), '×', '←', '…']);
+
     private const int Columns = 120;
     private const int Lines = 50;
     private const int MostScopes = 10;
@@ -78,7 +81,7 @@ internal static class SnapshotText
     }
 
     // One task has an id, by which it can be asked for.
-    private static string One(GroupSnapshot group) => group.ToString().Replace("× 1 ", $"{group.Oldest} ", StringComparison.Ordinal);
+    private static string One(GroupSnapshot group) => $"{group.Oldest} {group.ToString().AsSpan("× 1 ".Length)}";
 
     // The frames of the user's that are not in the line above already.
     private static string? Chain(GroupSnapshot group)
@@ -149,7 +152,21 @@ internal static class SnapshotText
 
     private static string Some(long count, string what) => count == 0 ? string.Empty : Invariant($", {count:N0} {what}");
 
-    private static string Fitted(string line) => line.Length <= Columns ? line : $"{line.AsSpan(0, Columns - 1)}…";
+    private static string Fitted(string line)
+    {
+        string text = Printable(line);
+        int end = Math.Min(text.Length, Columns - 1);
+        return text.Length <= Columns ? text : $"{text.AsSpan(0, char.IsHighSurrogate(text[end - 1]) ? end - 1 : end)}…";
+    }
+
+    // Names are the program's, or come from outside: none ends a line, or tells a terminal what to do.
+    private static string Printable(string line) => !line.AsSpan().ContainsAnyExcept(s_plain) ? line : string.Create(line.Length, line, static (text, line) =>
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            text[i] = char.IsControl(line[i]) || char.GetUnicodeCategory(line[i]) is UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator ? '·' : line[i];
+        }
+    });
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -26,6 +26,10 @@ public sealed record TaskSnapshot
     /// task that has not begun. Lists are shared between tasks that stand at the same place.</summary>
     public IReadOnlyList<FrameSnapshot> Chain { get; init; } = [];
 
+    /// <summary>How long each method of <see cref="Chain"/> has stood at its await, to the second: one that tries again and again may have waited a moment, and who called it for hours. Null for plain code, of which nobody
+    /// notes it, and for a method that does not wait. Empty without <see cref="SnapshotOptions.Chains"/>.</summary>
+    public IReadOnlyList<TimeSpan?> ChainWaited { get; init; } = [];
+
     /// <summary>The innermost place of the user's own code in the chain, as <c>file:line</c>, or the method where no PDB tells the line; null when nothing is known.</summary>
     public string? AwaitSite { get; init; }
 

@@ -1,7 +1,4 @@
 using System.Runtime.CompilerServices;
-using Moirai.Ground;
-using Moirai.Timers;
-using Moirai.Wakers;
 
 namespace Moirai.Execution;
 
@@ -11,7 +8,7 @@ namespace Moirai.Execution;
 /// <para>At every moment the task is in one of four conditions: its own step runs (or has lent its thread to another task), it is ready, it waits, it has ended; and some threads, mostly none, run plain code for it. It is busy while
 /// a step or any thread runs. The time since the last change is booked under what the task was.</para>
 /// <para>Who changes the condition owns the task; the threads of plain code come and go as they like. Until the cell flows with plain code only the owner writes, and needs no gate; from then on everybody writes under it. Who reads
-/// takes no gate: the version is odd while something is being written.</para>
+/// takes no gate: the version is odd while something is being written. Who has made it odd is the one who writes.</para>
 /// </remarks>
 internal sealed class AccountCell : TaskIdentity
 {
@@ -49,8 +46,9 @@ internal sealed class AccountCell : TaskIdentity
 
     // Condition, whether the step's thread is lent, and the number of threads in plain code.
     private int _word;
+
+    // Even: nobody writes. Made odd by who does: while the cell flows interlocked, and that is the gate.
     private int _version;
-    private SpinGate _gate;
 
     // The thread that has come to plain code last, while it is there. Written by threads that come and by that one when it leaves, without a gate; read by the watch. Set only while somebody follows threads.
     private StepContext? _threadInside;
@@ -138,22 +136,27 @@ internal sealed class AccountCell : TaskIdentity
     }
 
     /// <summary>The thread of the step runs something else for a while.</summary>
-    internal void Lend()
+    /// <param name="now">What the clock has just shown; else it is read.</param>
+    internal void Lend(long now = Unread)
     {
         if ((Atomics.Read(ref _word) & (LentBit | ConditionMask)) == Running)
         {
-            Change(~0, 0, LentBit);
+            ChangeBits(~0, LentBit, now);
         }
     }
 
     /// <summary>Undoes <see cref="Lend"/>.</summary>
-    internal void TakeBack()
+    /// <param name="now">What the clock has just shown; else it is read.</param>
+    internal void TakeBack(long now = Unread)
     {
         if ((Atomics.Read(ref _word) & LentBit) != 0)
         {
-            Change(~LentBit, 0, 0);
+            ChangeBits(~LentBit, 0, now);
         }
     }
+
+    /// <summary>Whether a time that another cell was told is one of the clock of this one.</summary>
+    internal bool GoesBy(AccountCell? other) => other is not null && ReferenceEquals(_clock, other._clock);
 
     /// <summary>From here on the cell flows with plain code. By the owner.</summary>
     internal void BeginToFlow() => _flows = true;
@@ -163,38 +166,50 @@ internal sealed class AccountCell : TaskIdentity
 
     /// <summary>A thread comes to plain code.</summary>
     /// <param name="takesUp">Whether that is a poll.</param>
-    /// <param name="thread">Which, where threads are followed.</param>
-    internal void ThreadEnters(bool takesUp, StepContext? thread)
+    /// <param name="thread">Which, where threads are watched.</param>
+    /// <param name="now">What the clock has just shown; else it is read.</param>
+    /// <returns>What the clock showed, if that is known.</returns>
+    internal long ThreadEnters(bool takesUp, StepContext? thread, long now = Unread)
     {
-        Atomics.Write(ref _threadInside, thread);
+        if (thread is not null)
+        {
+            Atomics.Write(ref _threadInside, thread);
+        }
+
         if (IsExact)
         {
-            Change(~0, OneThread, 0, takesUp ? 1 : 0);
+            return Change(~0, OneThread, 0, takesUp ? 1 : 0, now);
         }
-        else if (takesUp)
+
+        if (takesUp)
         {
             Atomics.Add(ref _polls, 1);
         }
+
+        return Unread;
     }
 
     /// <summary>And leaves it.</summary>
-    internal void ThreadLeaves(StepContext? thread)
+    /// <returns>What the clock showed, if that is known.</returns>
+    internal long ThreadLeaves(StepContext? thread)
     {
-        if (ReferenceEquals(Atomics.Read(ref _threadInside), thread))
+        if (Atomics.Read(ref _threadInside) is { } inside && ReferenceEquals(inside, thread))
         {
             Atomics.Write(ref _threadInside, null); // one that came in between may go unseen until it comes again
         }
 
-        if (IsExact)
-        {
-            Change(~0, -OneThread, 0);
-        }
+        return IsExact ? Change(~0, -OneThread, 0, polls: 0, Unread) : Unread;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private long Turn(int condition, long now) => Change(~(ConditionMask | LentBit), 0, condition, polls: 0, now);
 
-    // One change: some bits go, something is added, some bits come. The clock is read only when the task is something else afterwards, and never under the gate: it may be anybody's.
-    private long Change(int mask, int add, int set, int polls = 0, long now = Unread)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void ChangeBits(int mask, int set, long now) => Change(mask, 0, set, polls: 0, now);
+
+    // One change: some bits go, something is added, some bits come. The clock is read only when the task is something else afterwards, and never by who has the gate: it may be anybody's. Compiled into its four callers, most of whose bits are known.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long Change(int mask, int add, int set, int polls, long now)
     {
         int word = Atomics.Read(ref _word);
         int next = After(word, mask, add, set);
@@ -203,35 +218,61 @@ internal sealed class AccountCell : TaskIdentity
             now = Read();
         }
 
+        int version = Atomics.ReadOwn(in _version);
         if (!_flows)
         {
-            Write(word, next, now, polls);
+            Atomics.Write(ref _version, version + 1);
+            Write(version, word, next, now, polls);
             return now;
         }
 
-        _gate.Enter();
-        word = Atomics.ReadOwn(in _word);
-        next = After(word, mask, add, set);
-        if (now == Unread && Bucket(word) != Bucket(next))
+        version = TakeGate();
+        int found = Atomics.ReadOwn(in _word);
+        if (found != word)
         {
-            _gate.Exit();
-            now = Read();
-            _gate.Enter();
-            word = Atomics.ReadOwn(in _word);
+            word = found;
             next = After(word, mask, add, set);
+            if (now == Unread && Bucket(word) != Bucket(next))
+            {
+                Atomics.Write(ref _version, version); // nothing was written
+                now = Read();
+                version = TakeGate();
+                word = Atomics.ReadOwn(in _word);
+                next = After(word, mask, add, set);
+            }
         }
 
-        Write(word, next, now, polls);
-        _gate.Exit();
+        Write(version, word, next, now, polls);
         return now;
+    }
+
+    // Who has made the version odd is the only one to write.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int TakeGate()
+    {
+        int version = Atomics.Read(ref _version);
+        return (version & 1) == 0 && Atomics.CompareExchange(ref _version, version + 1, version) == version ? version : TakeGateContended();
+    }
+
+    private int TakeGateContended()
+    {
+        var spinner = default(SpinWait);
+        while (true)
+        {
+            int version = Atomics.Read(ref _version);
+            if ((version & 1) == 0 && Atomics.CompareExchange(ref _version, version + 1, version) == version)
+            {
+                return version;
+            }
+
+            Atomics.SpinOnce(ref spinner);
+        }
     }
 
     // Every write is one that releases, so nobody sees them in another order.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Write(int word, int next, long now, int polls)
+    private void Write(int version, int word, int next, long now, int polls)
     {
-        int version = Atomics.ReadOwn(in _version);
-        Atomics.Write(ref _version, version + 1);
         long spent = now - Atomics.ReadOwn(in _since);
         if (now != Unread && spent > 0)
         {
@@ -284,7 +325,11 @@ internal sealed class AccountCell : TaskIdentity
         return condition == Ready ? Ready : Blocked;
     }
 
-    private long Read()
+    // The usual clock without a detour: it is known when this is compiled.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long Read() => ReferenceEquals(_clock, TimeProvider.System) ? TimeProvider.System.GetTimestamp() : ReadOther();
+
+    private long ReadOther()
     {
         try
         {
@@ -349,26 +394,6 @@ internal sealed class AccountCell : TaskIdentity
             CreatedAt = provider.GetUtcNow() - provider.GetElapsedTime(_created, now),
             Threads = Math.Max(word >> ThreadShift, (word & (LentBit | ConditionMask)) == Running ? 1 : 0),
             LastAwait = account.LastAwait ?? (_lastAwait is { } lastAwait ? AwaitKind.Of(lastAwait) : null),
-        };
-    }
-}
-
-/// <summary>Names for what was awaited.</summary>
-internal static class AwaitKind
-{
-    internal static string Of(Type what)
-    {
-        string name = what.Name;
-        int arity = name.IndexOf('`', StringComparison.Ordinal);
-        name = arity < 0 ? name : name[..arity];
-        return what switch
-        {
-            _ when what == typeof(TimerQueue) => "a timer",
-            _ when what == typeof(TaskGroup) => "the tasks of a scope",
-            _ when what == typeof(TaskWait) => "a foreign task",
-            _ when what.IsAssignableTo(typeof(ManagedTask)) => "the end of a task",
-            _ when what.IsAssignableTo(typeof(IWaitQueue)) => name,
-            _ => $"a foreign awaitable ({name})",
         };
     }
 }

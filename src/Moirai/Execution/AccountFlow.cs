@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Moirai.Execution;
 
 /// <summary>Carries the account of a task along with the plain code that runs for it, and is told whenever a thread takes that code up or leaves it.</summary>
@@ -8,16 +10,23 @@ namespace Moirai.Execution;
 /// </remarks>
 internal static class AccountFlow
 {
-    private static readonly AsyncLocal<AccountCell?> s_current = new(Changed);
+    // Bound to an object: a delegate to a static method goes by way of a stub that moves its arguments.
+    private static readonly AsyncLocal<AccountCell?> s_current = new(new Handler().Changed);
 
-    // Whether any runtime of the process keeps times, or watches for threads that are kept. Set before its first task is made.
+    // Whether any runtime of the process keeps times, or watches for threads that are kept: then also who leaves matters. Set before its first task is made.
     private static bool s_followsThreads;
+
+    // Whether any watches.
+    private static bool s_watchesThreads;
 
     /// <summary>The account that flows with the code of this thread.</summary>
     internal static AccountCell? Current => s_current.Value;
 
-    /// <summary>A runtime is made that keeps times, or watches for threads that are kept.</summary>
+    /// <summary>A runtime is made that keeps times.</summary>
     internal static void FollowThreads() => s_followsThreads = true;
+
+    /// <summary>A runtime is made that watches for threads that are kept.</summary>
+    internal static void WatchThreads() => s_followsThreads = s_watchesThreads = true;
 
     /// <summary>From here on plain code that a running frame calls is accounted to its task. By the thread that steps it.</summary>
     internal static AccountCell Begin(Frame frame)
@@ -30,14 +39,15 @@ internal static class AccountFlow
             ExecutionContext? before = ExecutionContext.Capture();
             s_current.Value = cell; // the handler leaves this to us
             ExecutionContext? after = ExecutionContext.Capture();
-            outer?.ThreadLeaves(StepContext.Current);
-            cell.ThreadEnters(takesUp: false, s_followsThreads ? StepContext.Current : null);
+            StepContext context = StepContext.Current;
+            long now = outer?.ThreadLeaves(context) ?? AccountCell.Unread;
+            cell.ThreadEnters(takesUp: false, s_watchesThreads ? context : null, cell.GoesBy(outer) ? now : AccountCell.Unread);
             cell.Flows(before, after);
 
             // Those who wait for this frame go on in the same context, and so does what they call then: one context a task, and not one a call.
-            if (frame.Context is { } context)
+            if (frame.Context is { } own)
             {
-                for (Frame? caller = frame.Caller; caller is not null && ReferenceEquals(caller.Context, context); caller = caller.Caller)
+                for (Frame? caller = frame.Caller; caller is not null && ReferenceEquals(caller.Context, own); caller = caller.Caller)
                 {
                     caller.Context = after;
                 }
@@ -61,46 +71,75 @@ internal static class AccountFlow
         return without;
     }
 
-    private static void Changed(AsyncLocalValueChangedArgs<AccountCell?> change)
+    private sealed class Handler
     {
-        if (!change.ThreadContextChanged)
+        internal void Changed(AsyncLocalValueChangedArgs<AccountCell?> change)
         {
-            return; // set here, and counted there
-        }
-
-        AccountCell? left = change.PreviousValue;
-        AccountCell? entered = change.CurrentValue;
-        if (entered is null && !s_followsThreads)
-        {
-            return; // who only counts has nothing to do when a thread leaves
-        }
-
-        StepContext? context = s_followsThreads ? StepContext.Current : StepContext.Existing;
-        AccountCell? stepped = context?.Task?.Cell;
-        left?.ThreadLeaves(context);
-        if (entered is not null)
-        {
-            // A thread that goes from the code of one task straight to that of another does so inside a call, and will come back. What it comes back to it has not taken up anew; and a step counts itself.
-            bool takesUp = !ReferenceEquals(entered, stepped);
-            if (left is not null && (context ?? StepContext.Current).ComesBack(left, entered))
+            if (!change.ThreadContextChanged)
             {
-                takesUp = false;
+                return; // set here, and counted there
             }
 
-            entered.ThreadEnters(takesUp, s_followsThreads ? context : null);
-        }
-
-        // Plain code of another task that goes on inside a step is not what that step is busy with.
-        if (stepped is not null)
-        {
-            if (entered is null || ReferenceEquals(entered, stepped))
+            AccountCell? left = change.PreviousValue;
+            AccountCell? entered = change.CurrentValue;
+            if (entered is null && !s_followsThreads)
             {
-                stepped.TakeBack();
+                return; // who only counts has nothing to do when a thread leaves
+            }
+
+            StepContext? context = s_watchesThreads ? StepContext.Current : StepContext.Existing;
+            if (context?.Task?.Cell is not null || (left is not null && entered is not null))
+            {
+                Pass(left, entered, context);
+            }
+            else if (entered is not null)
+            {
+                entered.ThreadEnters(takesUp: true, s_watchesThreads ? context : null);
             }
             else
             {
-                stepped.Lend();
+                left?.ThreadLeaves(context);
             }
+        }
+
+        // From the code of one task to that of another, or inside a step. One look at the clock ends one stretch and begins the next.
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private static void Pass(AccountCell? left, AccountCell? entered, StepContext? context)
+        {
+            AccountCell? stepped = context?.Task?.Cell;
+            long now = left?.ThreadLeaves(context) ?? AccountCell.Unread;
+            if (entered is not null)
+            {
+                // A thread that goes from the code of one task straight to that of another does so inside a call, and will come back. What it comes back to it has not taken up anew; and a step counts itself.
+                bool takesUp = !ReferenceEquals(entered, stepped);
+                if (left is not null && (context ?? StepContext.Current).ComesBack(left, entered, Depth()))
+                {
+                    takesUp = false;
+                }
+
+                now = entered.ThreadEnters(takesUp, s_watchesThreads ? context : null, entered.GoesBy(left) ? now : AccountCell.Unread);
+            }
+
+            // Plain code of another task that goes on inside a step is not what that step is busy with.
+            if (stepped is not null)
+            {
+                now = stepped.GoesBy(entered ?? left) ? now : AccountCell.Unread;
+                if (entered is null || ReferenceEquals(entered, stepped))
+                {
+                    stepped.TakeBack(now);
+                }
+                else
+                {
+                    stepped.Lend(now);
+                }
+            }
+        }
+
+        // Where the stack of this thread ends now, about.
+        private static nint Depth()
+        {
+            byte here = 0;
+            return System.Runtime.CompilerServices.Unsafe.ByteOffset(ref System.Runtime.CompilerServices.Unsafe.NullRef<byte>(), ref here);
         }
     }
 }

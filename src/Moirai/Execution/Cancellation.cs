@@ -16,7 +16,11 @@ internal static class Cancellation
     private static readonly OperationCanceledException s_passed = new();
 
     internal static CancelCause Cause(CancelKind kind, Engine engine, string? reason, string? source = null, Exception? error = null) =>
-        new(kind, source ?? ManagedTask.Current?.Title ?? "code outside managed tasks", reason, engine.Provider.GetUtcNow(), error);
+        new(kind, source ?? ManagedTask.Current?.Title ?? "code outside managed tasks", reason, engine.Provider.GetUtcNow(), error)
+        {
+            Clock = engine.Provider,
+            Stamp = engine.Provider.GetTimestamp(),
+        };
 
     /// <summary>Cancels a task and, however deep they are nested, the scopes it has opened.</summary>
     internal static bool Cancel(ManagedTask task, CancelCause cause)

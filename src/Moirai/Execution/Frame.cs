@@ -237,6 +237,7 @@ internal abstract class Frame : WaitNode
         Phase = FramePhase.Started;
         StepContext context = Owner!.Stepping;
         Due = context.Step;
+        caller.WaitsSince(context.Seconds);
         context.Next = this;
     }
 

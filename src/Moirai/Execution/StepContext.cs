@@ -12,6 +12,9 @@ internal sealed class StepContext : Ground.Isolated
 
     private const int MostBeneath = 32;
 
+    // The frames between the platform's change of context and us may be compiled anew between a call and its return; a call inside takes more.
+    private const int SameDepth = 128;
+
     [ThreadStatic]
     private static StepContext? t_current;
 
@@ -65,8 +68,8 @@ internal sealed class StepContext : Ground.Isolated
     private int _untilMeasure;
     private long _measuresSince = Ground.Clock.CoarseMilliseconds;
 
-    // The plain code that is further up on this thread's stack, in which code of other tasks goes on inline. They lead to no task.
-    private AccountCell[]? _beneath;
+    // The plain code that is further up on this thread's stack, in which code of other tasks goes on inline, and how deep the stack was there. They lead to no task.
+    private (AccountCell Cell, nint Depth)[]? _beneath;
     private int _beneathCount;
 #pragma warning disable CS0169, S1144, IDE0051 // keeps the neighbours away
     private Ground.CacheLine _after;
@@ -162,22 +165,31 @@ internal sealed class StepContext : Ground.Isolated
     }
 
     /// <summary>The thread goes from plain code of one task straight to that of another.</summary>
+    /// <param name="from">What it leaves.</param>
+    /// <param name="to">What it comes to.</param>
+    /// <param name="depth">An address on its stack, which grows downwards. Who comes back does so from the frame that had called, and who goes on with another branch of a task that is further up does so from deeper down.</param>
     /// <returns>True when it comes back to what it was in before.</returns>
-    internal bool ComesBack(AccountCell from, AccountCell to)
+    internal bool ComesBack(AccountCell from, AccountCell to, nint depth)
     {
-        if (_beneathCount > 0 && ReferenceEquals(_beneath![_beneathCount - 1], to))
+        // All calls that were made from here, or from deeper, have returned.
+        while (_beneathCount > 0 && depth >= _beneath![_beneathCount - 1].Depth - SameDepth)
         {
-            _beneath[--_beneathCount] = null!;
-            return true;
+            bool isIt = ReferenceEquals(_beneath[--_beneathCount].Cell, to);
+            _beneath[_beneathCount] = default;
+            if (isIt)
+            {
+                return true;
+            }
         }
 
         if (_beneathCount == MostBeneath)
         {
-            _beneathCount = 0; // nobody nests as deep: somebody has restored contexts by hand
+            Array.Clear(_beneath!); // nobody nests as deep: somebody has restored contexts by hand
+            _beneathCount = 0;
         }
 
-        _beneath ??= new AccountCell[MostBeneath];
-        _beneath[_beneathCount++] = from;
+        _beneath ??= new (AccountCell, nint)[MostBeneath];
+        _beneath[_beneathCount++] = (from, depth);
         return false;
     }
 

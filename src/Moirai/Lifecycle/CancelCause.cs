@@ -33,6 +33,26 @@ public enum CancelKind
 /// <param name="Error">The exception that led to it, if one did.</param>
 public sealed record CancelCause(CancelKind Kind, string Source, string? Reason, DateTimeOffset At, Exception? Error = null)
 {
+    // The clock of the runtime that asked, and what it showed: At is a time of day, and that can be set. Null for a cause that no runtime has made.
+    internal TimeProvider? Clock { get; init; }
+
+    internal long Stamp { get; init; }
+
+    /// <summary>Compares what can be seen.</summary>
+    public bool Equals(CancelCause? other) =>
+        other is not null && Kind == other.Kind && Source == other.Source && Reason == other.Reason && At == other.At && Equals(Error, other.Error);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Kind, Source, Reason, At, Error);
+
+    /// <summary>How long ago it was by the clock of the runtime that asked, whatever was done to the time of day; zero when no runtime did.</summary>
+    /// <param name="clock">The clock of who wants to know.</param>
+    /// <param name="now">What that one shows.</param>
+    internal TimeSpan Ago(TimeProvider clock, long now) =>
+        Clock is null ? TimeSpan.Zero
+        : ReferenceEquals(Clock, clock) ? clock.GetElapsedTime(Stamp, now)
+        : Clock.GetElapsedTime(Stamp); // that of another runtime, whose task has opened a scope here
+
     /// <summary>One sentence without a full stop, such as <c>canceled by scope 'import' because #4 'parse' failed</c>.</summary>
     public override string ToString()
     {

@@ -7,6 +7,9 @@ namespace Moirai.Stories;
 /// <summary>Reads the chain of methods that a task is in, from the innermost to its body, while everything runs on. Not safe for two threads: each who tells stories has one of his own, and shares its frames.</summary>
 internal sealed class AwaitChain(PlainWalker walker)
 {
+    /// <summary>In <see cref="Since"/>: not known.</summary>
+    internal const int Unknown = -1;
+
     private const int MostFrames = 64;
     private const int DeepestChain = 10_000;
     private const int MostTries = 4;
@@ -22,6 +25,9 @@ internal sealed class AwaitChain(PlainWalker walker)
 
     /// <summary>What was found last, the innermost first.</summary>
     internal List<FrameSnapshot> Frames { get; } = [];
+
+    /// <summary>Since when each of <see cref="Frames"/> has stood where it stands (<see cref="WaitNode.Since"/>); <see cref="Unknown"/> for plain code, of which nobody notes it, and for what runs.</summary>
+    internal List<int> Since { get; } = [];
 
     /// <summary>What the innermost method waits for, when that is not Moirai's: a task, a value task's source, a managed task.</summary>
     internal object? Foreign { get; private set; }
@@ -73,12 +79,14 @@ internal sealed class AwaitChain(PlainWalker walker)
             if (Frames.Count >= MostFrames)
             {
                 Frames.Add(s_more);
+                Since.Add(Unknown);
                 return;
             }
 
             KnownType known = TypeOf(frame.GetType(), isPlain: false);
             FrameSnapshot found = known.Reader is { } reader ? known.At(reader.State(frame)) : Named(frame.Method);
             Frames.Add(found);
+            Since.Add(sight.State == TaskState.Blocked || !ReferenceEquals(frame, leaf) ? frame.Since : Unknown);
             if (!all && found is { IsInfrastructure: false, Site: not null })
             {
                 return;
@@ -90,6 +98,7 @@ internal sealed class AwaitChain(PlainWalker walker)
     internal void Forget()
     {
         Frames.Clear();
+        Since.Clear();
         Foreign = null;
         ForeignMethod = null;
         PlainCodeRuns = false;
@@ -136,6 +145,11 @@ internal sealed class AwaitChain(PlainWalker walker)
         if (first > 0)
         {
             Frames.Add(s_more);
+        }
+
+        while (Since.Count < Frames.Count)
+        {
+            Since.Add(Unknown);
         }
 
         int called = Frames.FindIndex(static frame => !frame.IsInfrastructure);

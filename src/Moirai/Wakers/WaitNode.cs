@@ -93,11 +93,11 @@ internal abstract class WaitNode
     // For whoever derives: frames keep their phase here, and how often they were used.
     private protected byte Life;
 
-    // When the last wait began, in seconds since the timer queue did, modulo 2²⁴: three bytes that would else be padding. Written by the waiter before it arms.
+    // When the last wait began, or the last call of another method, in seconds since the timer queue did, modulo 2²⁴: three bytes that would else be padding. Written by the waiter before it arms.
     private byte _sinceHigh;
     private ushort _sinceLow;
 
-    /// <summary>Notes when a wait begins. By the waiter, before it arms.</summary>
+    /// <summary>Notes when a wait begins, or a call. By the waiter, before it arms.</summary>
     /// <param name="seconds">Seconds since the timer queue began.</param>
     internal void WaitsSince(int seconds)
     {
@@ -106,8 +106,13 @@ internal abstract class WaitNode
     }
 
     /// <summary>How long the wait has gone on by <paramref name="now"/>, which is the timer queue's time; to the second, modulo 194 days.</summary>
-    internal TimeSpan WaitedUntil(long now) =>
-        TimeSpan.FromSeconds(((int)(now / TimeSpan.TicksPerSecond) - (_sinceLow | (_sinceHigh << 16))) & 0xFF_FFFF);
+    internal TimeSpan WaitedUntil(long now) => Between(Since, now);
+
+    /// <summary>The time from <paramref name="since"/> to <paramref name="now"/>, as for <see cref="WaitedUntil"/>.</summary>
+    internal static TimeSpan Between(int since, long now) => TimeSpan.FromSeconds(((int)(now / TimeSpan.TicksPerSecond) - since) & 0xFF_FFFF);
+
+    /// <summary>When the wait began, in seconds since the timer queue did, modulo 2²⁴.</summary>
+    internal int Since => _sinceLow | (_sinceHigh << 16);
 
     /// <summary>Whether the wait that <paramref name="armed"/> names has not been claimed. Asked under the queue's lock before linking.</summary>
     internal abstract bool IsArmed(int armed);

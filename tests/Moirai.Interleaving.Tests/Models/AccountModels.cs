@@ -26,8 +26,8 @@ public sealed class AccountModels
     public void C5_what_two_threads_do_for_a_task_at_once_is_all_booked() => Proof.Holds<TwoThreads>(atLeast: 200);
 
     [Theory]
-    [InlineData("SpinGate.Enter", Flaw.Forgotten)]
-    [InlineData("SpinGate.Enter", Flaw.CheckThenStore)]
+    [InlineData("AccountCell.TakeGate", Flaw.Forgotten)]
+    [InlineData("AccountCell.TakeGate", Flaw.CheckThenStore)]
     [InlineData("AccountCell.ThreadLeaves", Flaw.Forgotten)]
     public void C5_two_threads_twin(string site, Flaw flaw) => Proof.Catches<TwoThreads>(site, flaw);
 
@@ -51,7 +51,7 @@ public sealed class AccountModels
     public void C5_an_account_whose_clock_fails_tells_no_times() => Proof.Holds<LookAgainstFailure>(atLeast: 5);
 
     [Fact]
-    public void C5_look_against_failure_twin() => Proof.Catches<LookAgainstFailure>("AccountCell.Read", Flaw.Forgotten);
+    public void C5_look_against_failure_twin() => Proof.Catches<LookAgainstFailure>("AccountCell.ReadOther", Flaw.Forgotten);
 
     private abstract class OfCell : Model
     {

@@ -141,6 +141,62 @@ public sealed class PlainAccountTests
         _world.ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)] // what is known of the stack is left as it was found
+    public void C5_trap_a_branch_that_code_of_another_task_resumes_inline_is_a_poll_of_the_task_whose_branch_it_is(int times)
+    {
+        for (int i = 0; i < times; i++)
+        {
+            TaskCompletionSource first = new(), second = new(), third = new(), fourth = new();
+            ManagedTask task = _world.Runtime.SpawnDetached(async Task (_) => await Task.WhenAll(OpenAsync(first, second, 1), OpenAsync(third, fourth, 2)));
+            ManagedTask other = _world.Runtime.SpawnDetached(async Task (_) => await Task.WhenAll(OpenAsync(second, third, 10), OpenAsync(fourth, null, 20)));
+            _world.Run();
+            first.SetResult(); // a branch of the task, in it one of the other, in it the second of the task, in it the second of the other; and all the way back
+            _world.Run();
+
+            task.TakeAccount().Polls.ShouldBe(3);
+            other.TakeAccount().Polls.ShouldBe(3);
+            task.TakeAccount().Busy.ShouldBe(2 * 3 * s_second);
+            other.TakeAccount().Busy.ShouldBe(2 * 30 * s_second);
+        }
+
+        _world.ShouldBeEmpty();
+
+        async Task OpenAsync(TaskCompletionSource mine, TaskCompletionSource? next, int seconds)
+        {
+            await mine.Task;
+            Time.Advance(seconds * s_second);
+            next?.SetResult();
+            Time.Advance(seconds * s_second);
+        }
+    }
+
+    [Fact]
+    public void C5_a_thread_that_goes_from_one_task_to_another_looks_at_the_clock_once()
+    {
+        var clock = new CountedClock();
+        World world = new(options =>
+        {
+            options.Accounting = AccountingLevel.Exact;
+            options.TimeProvider = clock;
+        });
+        _ = world.Runtime.SpawnDetached(async Task (_) => await _second.Task);
+        _ = world.Runtime.SpawnDetached(async Task (_) =>
+        {
+            await _first.Task;
+            clock.Reads = 0;
+            _second.SetResult(); // there and back
+            clock.Seen = clock.Reads;
+        });
+        world.Run();
+        _first.SetResult();
+        world.Run();
+
+        clock.Seen.ShouldBe(2, "there and back");
+        world.ShouldBeEmpty();
+    }
+
     [Fact]
     public void C5_trap_plain_code_that_resumes_inline_in_a_step_is_not_what_the_step_is_busy_with()
     {
@@ -219,5 +275,14 @@ public sealed class PlainAccountTests
 
         task.TakeAccount().Polls.ShouldBe(1);
         task.TakeAccount().LastAwait.ShouldBeNull();
+    }
+
+    private sealed class CountedClock : TimeProvider
+    {
+        public int Reads { get; set; }
+
+        public int Seen { get; set; }
+
+        public override long GetTimestamp() => ++Reads;
     }
 }

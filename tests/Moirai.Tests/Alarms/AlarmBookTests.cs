@@ -52,7 +52,7 @@ public sealed class AlarmBookTests
     public void C7_What_was_seen_last_is_listed_although_it_is_not_told()
     {
         Take(0, "a");
-        _book.Take([Finding("a") with { Count = 8 }], s_start.AddSeconds(1)).ShouldBeEmpty();
+        _book.Take([Finding("a") with { Count = 8 }], s_start.AddSeconds(1), TimeSpan.FromSeconds(1)).ShouldBeEmpty();
 
         _book.Open.ShouldHaveSingleItem().Count.ShouldBe(8);
     }
@@ -66,7 +66,7 @@ public sealed class AlarmBookTests
         Take(1, "b").ShouldHaveSingleItem().Id.ShouldBe(both[0].Id);
     }
 
-    private List<Alarm> Take(int second, params string[] keys) => _book.Take([.. keys.Select(Finding)], s_start.AddSeconds(second));
+    private List<Alarm> Take(int second, params string[] keys) => _book.Take([.. keys.Select(Finding)], s_start.AddSeconds(second), TimeSpan.FromSeconds(second));
 
     private static AlarmFinding Finding(string key) => new(AlarmKind.PoolFull, key, key) { Limit = TimeSpan.FromSeconds(1) };
 }

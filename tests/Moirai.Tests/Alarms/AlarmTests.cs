@@ -115,6 +115,35 @@ public sealed class AlarmTests
     }
 
     [Theory]
+    [InlineData(-60, 40, true)]
+    [InlineData(60, 20, false)] // the twin: the time of day says an hour, and 20 seconds have passed
+    public void C7_How_long_a_task_has_been_canceled_is_told_by_the_time_that_passed_and_not_by_the_time_of_day(int minutesSet, int seconds, bool alarmed)
+    {
+        var time = new SetTime();
+        var world = new World(options =>
+        {
+            options.TimeProvider = time;
+            options.Alarms = new AlarmLimits { OnAlarm = _alarms.Add };
+        });
+        var promise = new TaskCompletionSource();
+        ManagedTask task = world.Runtime.SpawnDetached(async _ => await promise.Task, name: "deaf");
+        world.Run();
+        task.Cancel("no longer wanted");
+        world.Run();
+
+        time.Set(TimeSpan.FromMinutes(minutesSet));
+        time.Turn(seconds);
+
+        _alarms.Count(static alarm => alarm is { Kind: AlarmKind.CancelIgnored, Phase: AlarmPhase.Raised }).ShouldBe(alarmed ? 1 : 0);
+        if (alarmed)
+        {
+            _alarms[0].Lasted.ShouldBe(TimeSpan.FromSeconds(30));
+            time.Turn(60);
+            _alarms[^1].Phase.ShouldBe(AlarmPhase.Repeated, "the clock that was set back puts off nothing");
+        }
+    }
+
+    [Theory]
     [InlineData(2, true)]
     [InlineData(3, false)] // the twin has one slot more
     public void C7_A_pool_that_stays_full_is_told(int slots, bool full)
@@ -373,6 +402,31 @@ public sealed class AlarmTests
         }
 
         world.Time.Advance(computes ? TimeSpan.FromMilliseconds(60) : TimeSpan.FromMinutes(1));
+    }
+
+    // A clock whose time of day can be set, as a person or a time server does it.
+    private sealed class SetTime : TimeProvider
+    {
+        private readonly VirtualTimeProvider _time = new();
+        private TimeSpan _set;
+
+        public override long TimestampFrequency => _time.TimestampFrequency;
+
+        public override long GetTimestamp() => _time.GetTimestamp();
+
+        public override DateTimeOffset GetUtcNow() => _time.GetUtcNow() + _set;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => _time.CreateTimer(callback, state, dueTime, period);
+
+        public void Set(TimeSpan by) => _set += by;
+
+        public void Turn(int seconds)
+        {
+            for (int i = 0; i < seconds; i++)
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+            }
+        }
     }
 
     // A clock whose timers come late, all but those that come again and again, by which the watch looks.

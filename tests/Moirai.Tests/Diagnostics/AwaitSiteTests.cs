@@ -50,6 +50,92 @@ public sealed class AwaitSiteTests
         _world.ShouldBeEmpty();
     }
 
+    [Fact]
+    public void Each_method_of_futures_is_told_with_how_long_it_has_stood_at_its_await()
+    {
+        ManagedTask task = _world.Start(async _ =>
+        {
+            await Future.Delay(TimeSpan.FromSeconds(5));
+            await TryAsync();
+        }, "syncs");
+        _world.Advance(5);
+        for (int i = 0; i < 20; i++)
+        {
+            _world.Advance(1);
+        }
+
+        (string Method, int? Seconds)[] told = TimesOf(task);
+
+        told.ShouldBe([(nameof(OnceAsync), 0), (nameof(TryAsync), 0), ($"a lambda in {nameof(Each_method_of_futures_is_told_with_how_long_it_has_stood_at_its_await)}", 20)]);
+        _world.Advance(0.5);
+        task.Cancel();
+        _world.ShouldBeEmpty();
+
+        async Future TryAsync()
+        {
+            while (true)
+            {
+                await OnceAsync();
+            }
+        }
+
+        async Future OnceAsync() => await Future.Delay(TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
+    public void Of_plain_code_it_is_not_known_how_long_and_what_is_ready_stands_nowhere()
+    {
+        ManagedTask plain = _world.Start(async _ => await PlainAsync(default), "plain");
+        ManagedTask ready = _world.Start(async _ => await SleepAsync(), "ready");
+        _world.Time.Advance(TimeSpan.FromSeconds(7)); // due after three, and nobody drives
+
+        TimesOf(plain).Select(static one => one.Seconds).ShouldBe([null, null, null, 7]);
+        TimesOf(ready).Select(static one => one.Seconds).ShouldBe([null, 7]);
+        _never.SetResult();
+        _world.ShouldBeEmpty();
+
+        static async Future SleepAsync() => await Future.Delay(TimeSpan.FromSeconds(3));
+    }
+
+    [Fact]
+    public void A_stream_of_plain_code_is_told_with_the_line_at_which_it_waits()
+    {
+        ManagedTask task = _world.Runtime.SpawnDetached(
+            async Task (CancellationToken _) =>
+            {
+                await foreach (int item in OuterStreamAsync())
+                {
+                    item.ShouldBe(1);
+                }
+            },
+            "streams");
+        _world.Run();
+
+        TaskSnapshot told = Told(task);
+
+        told.Chain.Where(static frame => !frame.IsInfrastructure).Select(static frame => frame.Method)
+            .ShouldBe(["StreamAsync", "OuterStreamAsync", $"a lambda in {nameof(A_stream_of_plain_code_is_told_with_the_line_at_which_it_waits)}"]);
+        told.AwaitSite.ShouldBe(_expected[^1]);
+        told.Wait!.What.ShouldBe("a Task");
+        _never.SetResult();
+        _world.ShouldBeEmpty();
+
+        async IAsyncEnumerable<int> OuterStreamAsync()
+        {
+            await foreach (int item in StreamAsync())
+            {
+                yield return item;
+            }
+        }
+
+        async IAsyncEnumerable<int> StreamAsync()
+        {
+            yield return 1;
+            At(Here()); await _never.Task.ConfigureAwait(false);
+            yield return 1;
+        }
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -216,6 +302,13 @@ public sealed class AwaitSiteTests
     }
 
     private TaskSnapshot Told(ManagedTask task) => _world.Runtime.TakeSnapshot().Tasks.Single(one => one.Id == task.Id);
+
+    private (string Method, int? Seconds)[] TimesOf(ManagedTask task)
+    {
+        TaskSnapshot told = Told(task);
+        told.ChainWaited.Count.ShouldBe(told.Chain.Count);
+        return [.. told.Chain.Zip(told.ChainWaited).Where(static one => !one.First.IsInfrastructure).Select(static one => (one.First.Method, (int?)one.Second?.TotalSeconds))];
+    }
 
     private static IEnumerable<string> Lines(TaskSnapshot told) => told.Chain.Where(static frame => !frame.IsInfrastructure).Select(static frame => frame.Site ?? "none");
 

@@ -40,6 +40,8 @@ public sealed class SnapshotSchemaTests
         Should.Throw<NotSupportedException>(() => RuntimeSnapshot.FromJson(json.Replace("\"schema\":1", "\"schema\":2", StringComparison.Ordinal))).Message.ShouldContain("schema 2");
         RuntimeSnapshot.FromJson(json.Replace("\"schema\":1", "\"schema\":1,\"news\":[1,2]", StringComparison.Ordinal)).Runtime.ShouldBe("one");
         Should.Throw<JsonException>(static () => RuntimeSnapshot.FromJson("{}"));
+        Should.Throw<JsonException>(() => RuntimeSnapshot.FromJson(json.Replace("\"duration\":", "\"duration\":1e20,\"took\":", StringComparison.Ordinal)));
+        Should.Throw<JsonException>(() => RuntimeSnapshot.FromJson(json.Replace("\"duration\":", "\"duration\":1e300,\"took\":", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -100,6 +102,8 @@ public sealed class SnapshotSchemaTests
     private static string Word(JsonPropertyInfo property)
     {
         Type element = ElementOf(property.PropertyType);
+        bool holdsNulls = IsList(property.PropertyType) && Nullable.GetUnderlyingType(element) is not null;
+        element = holdsNulls ? Nullable.GetUnderlyingType(element)! : element;
         bool mayBeMissing = Nullable.GetUnderlyingType(property.PropertyType) is not null || (!property.PropertyType.IsValueType && property.IsGetNullable);
         string word = element == typeof(string) ? "string"
             : element == typeof(TimeSpan) ? "seconds"
@@ -108,7 +112,7 @@ public sealed class SnapshotSchemaTests
             : element == typeof(bool) ? "boolean"
             : element == typeof(int) || element == typeof(long) ? "number"
             : element.Name;
-        return (IsList(property.PropertyType) ? $"list of {word}" : word) + (mayBeMissing ? "?" : string.Empty);
+        return (IsList(property.PropertyType) ? $"list of {word}{(holdsNulls ? " or null" : string.Empty)}" : word) + (mayBeMissing ? "?" : string.Empty);
     }
 
     private static bool IsList(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>);

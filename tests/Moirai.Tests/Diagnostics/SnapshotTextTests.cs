@@ -65,6 +65,25 @@ public sealed class SnapshotTextTests
     }
 
     [Fact]
+    public void A_name_that_would_move_the_cursor_is_told_without_doing_so()
+    {
+        var world = new World("one\r\ntwo");
+        using var mutex = new AsyncMutex("ledger\u001b[2J");
+        mutex.TryLock(out MutexLease lease).ShouldBeTrue();
+        _ = world.Start(async _ => (await mutex.LockAsync()).Dispose(), "× 1 a\nb\u2028c " + string.Concat(Enumerable.Repeat("\U0001F9F5", 100)));
+
+        string text = world.Runtime.TakeSnapshot().ToString();
+
+        text.Where(static character => character != '\n' && (char.IsControl(character) || character == '\u2028')).ShouldBeEmpty();
+        text.Split('\n').ShouldContain(static line => line.StartsWith("  #", StringComparison.Ordinal) && line.Contains("'× 1 a·b·c ", StringComparison.Ordinal));
+        text.ShouldContain("mutex 'ledger·[2J'");
+        text.ShouldContain("runtime 'one··two'");
+        text.EnumerateRunes().ShouldNotContain(System.Text.Rune.ReplacementChar, "no letter is cut in two");
+        lease.Dispose();
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Tasks_beyond_the_limit_are_counted_in_groups_with_the_oldest_of_them()
     {
         var world = new World();

@@ -24,9 +24,9 @@ public sealed class PassingCancellationTests
     {
         var world = new World();
         string captured = world.ToString()!;
-        ManagedTask task = world.Start(_ => world.Runtime.RunScopeAsync("scope", async scope =>
+        ManagedTask task = world.Start(ct => world.Runtime.RunScopeAsync("scope", async scope =>
         {
-            _ = scope.Spawn(async _ => await OuterAsync(() => captured.Length > 0 ? InnerAsync() : OuterAsync(() => InnerAsync())));
+            _ = scope.Spawn(async inner => await OuterAsync(() => captured.Length > 0 ? InnerAsync() : OuterAsync(() => InnerAsync())));
             await InnerAsync();
         }));
         ThrownBy(() => CancelAndRun(world, task)).ShouldBe(0);
