@@ -23,6 +23,11 @@ public partial class ManagedTask
     /// <summary>The outcome is known to somebody who passes it on: it is not the handle any more at which somebody ought to look.</summary>
     internal void MarkPassedOn()
     {
+        if (IsEnded && _tail is not Unseen)
+        {
+            return; // it is only until the end that a flag is asked, and from then on only an outcome that somebody ought to see
+        }
+
         if ((_core.Flags & TaskFlags.Observed) == 0)
         {
             _core.Gate.Enter();
