@@ -568,7 +568,16 @@ function drawWaits({ waits }) {
   picture.append(lines, boxes, labels);
   Object.assign(picture.style, { width: "100%", maxWidth: `${width + 8}px`, minWidth: `${Math.round(.5 * width)}px`, height: "auto" }); // it shrinks a little before it is scrolled
   box.append(picture);
+  for (const one of picture.querySelectorAll(".node text")) fit(one, NODE_W - 20);
+  for (const one of labels.querySelectorAll(".what:not(.ring)")) fit(one, COLUMN - NODE_W - 20);
   if (focused !== undefined) [...box.querySelectorAll(".node")].find(one => one.dataset.node === focused)?.focus({ preventScroll: true });
+}
+
+// Letters differ in width, and a picture cuts no text by itself.
+function fit(node, most) {
+  const whole = node.firstChild;
+  for (let width = node.getComputedTextLength(); width > most && whole.data.length > 2; width = node.getComputedTextLength())
+    whole.data = cut(whole.data, Math.max(2, Math.min(whole.data.length - 1, Math.floor(whole.data.length * most / width))));
 }
 
 // Those that are looked for, with all they wait for.
@@ -851,10 +860,11 @@ function drawDetail() {
 
 function detailOf(task, answer, ended, group) {
   const chain = task.chain.length ? task.chain : [];
+  const waited = Math.min(task.waited, task.age ?? Infinity); // the one is told in seconds, the other exactly: none waits longer than it lives
   const parts = [
     el("p", { class: "quiet" }, el("span", { class: "state" }, el("i", { class: ended ? "created" : stateOf(task.state) }), ended ? "has ended; this is how it was last seen" : stateOf(task.state)), group && group.count > 1 ? `, the one of ${num(group.count)} alike that has waited longest` : ""),
     facts([
-      ["waits for", task.wait ? cut(task.wait.what, 160) : undefined], ["for", task.waited === undefined ? undefined : task.waited < 1 ? "less than 1 s" : span(task.waited)],
+      ["waits for", task.wait ? cut(task.wait.what, 160) : undefined], ["for", task.waited === undefined ? undefined : waited < 1 ? "less than 1 s" : span(waited)],
       ["due in", task.wait?.dueIn === undefined ? undefined : task.wait.dueIn < 0 ? `${span(task.wait.dueIn)} overdue` : span(task.wait.dueIn)],
       ["age", span(task.age)], ["busy", span(task.busy)], ["ready", span(task.ready)], ["blocked", span(task.blocked)],
       ["polls", task.polls === undefined ? undefined : num(task.polls)], ["spawned at", task.spawnSite], ["holds", task.holds.map(one => cut(one, 160)).join(", ")],
