@@ -75,6 +75,11 @@ public partial class ManagedTask
         {
             links = extras.Links;
             late = TakeLateGuards(extras);
+            while (extras.PlainWaits.First is { } seat)
+            {
+                extras.PlainWaits.Remove(seat);
+                seat.LetGo();
+            }
         }
 
         CutWakersLocked();
@@ -205,6 +210,26 @@ public partial class ManagedTask
         {
             Atomics.SpinOnce(ref spinner);
         }
+    }
+
+    /// <inheritdoc cref="IPlainSeats.FindSeat"/>
+    internal CallbackSeat? FindSeat(object method)
+    {
+        Lock();
+        CallbackSeat? found = null;
+        if (!IsEnded && _tail is WaitNode first)
+        {
+            WaitNode node = first;
+            do
+            {
+                found = node is TiedNode seat && seat.Continues(method) ? seat : null;
+                node = node.Next!;
+            }
+            while (found is null && !ReferenceEquals(node, first));
+        }
+
+        Unlock();
+        return found;
     }
 
     void IWaitQueue.Remove(WaitNode node)
