@@ -236,15 +236,14 @@ public sealed partial class TaskRuntime : IAsyncDisposable
     {
         try
         {
-            told.SetResult(await RuntimeStop.RunAsync(_engine, budgets).ConfigureAwait(false));
+            StopReport report = await RuntimeStop.RunAsync(_engine, budgets).ConfigureAwait(false);
+            _watchdog?.Dispose(); // not before: what a stop waits for may be over a limit
+            told.SetResult(report);
         }
         catch (Exception error) // a provider that fails, say: those who wait for the stop are told
         {
+            _watchdog?.Dispose();
             told.SetException(error);
-        }
-        finally
-        {
-            _watchdog?.Dispose(); // not before: what a stop waits for may be over a limit
         }
     }
 

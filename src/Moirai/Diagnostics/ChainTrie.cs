@@ -33,6 +33,12 @@ internal sealed class ChainNode(ChainNode? before, FrameSnapshot? frame)
     /// <summary>Where a task with this chain stands for its user.</summary>
     internal string? Site => _site ??= Stories.AwaitChain.SiteOf(Frames) is { } site ? site.Site ?? (site.Type is null ? site.Method : $"{site.Type}.{site.Method}") : null;
 
+    /// <summary>Since when the methods of the task that was told last have stood here, and how long that is. Of who takes the snapshot.</summary>
+    internal int[] LastSince { get; set; } = [];
+
+    /// <inheritdoc cref="LastSince"/>
+    internal TimeSpan?[] LastWaited { get; set; } = [];
+
     /// <summary>Frames are compared by identity: whoever reads chains makes each once.</summary>
     internal ChainNode Then(FrameSnapshot next)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Moirai.Execution;
 using Moirai.Sites;
 using Moirai.Stories;
@@ -270,21 +271,27 @@ internal sealed partial class SnapshotTaker
     }
 
     // Of the task that was read last.
-    private TimeSpan?[] ChainWaited()
+    private TimeSpan?[] ChainWaited(ChainNode chain)
     {
-        List<int> since = _chain.Since;
-        if (!_options.Chains || since.Count == 0)
+        ReadOnlySpan<int> since = CollectionsMarshal.AsSpan(_chain.Since);
+        if (!_options.Chains || since.IsEmpty)
         {
             return [];
         }
 
-        var waited = new TimeSpan?[since.Count];
+        if (since.SequenceEqual(chain.LastSince))
+        {
+            return chain.LastWaited; // many of a crowd have come in the same second
+        }
+
+        var waited = new TimeSpan?[since.Length];
         for (int i = 0; i < waited.Length; i++)
         {
             waited[i] = since[i] == AwaitChain.Unknown ? null : Waited(since[i]);
         }
 
-        return waited;
+        chain.LastSince = since.ToArray();
+        return chain.LastWaited = waited;
     }
 
     private ChainNode SiteAlone()
@@ -309,7 +316,7 @@ internal sealed partial class SnapshotTaker
             State = seen.State,
             SpawnSite = task.SpawnSite,
             Chain = seen.Chain.Frames,
-            ChainWaited = ChainWaited(),
+            ChainWaited = ChainWaited(seen.Chain),
             AwaitSite = seen.Chain.Site,
             Wait = wait,
             Waited = seen.Waited,

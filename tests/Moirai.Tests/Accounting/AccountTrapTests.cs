@@ -112,6 +112,70 @@ public sealed class AccountTrapTests
         _world.ShouldBeEmpty();
     }
 
+    [Fact]
+    public void C5_trap_what_was_started_and_not_waited_for_changes_no_time_after_the_end()
+    {
+        using var arrived = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        ManagedTask task = _world.Runtime.SpawnDetached(async Task (cancellationToken) =>
+        {
+            _ = Task.Run(() =>
+            {
+                arrived.Set();
+                release.Wait();
+            });
+            await _gate.Task;
+            _world.Time.Advance(s_second);
+        });
+        _world.Run();
+        arrived.Wait(TestContext.Current.CancellationToken);
+        _world.Time.Advance(2 * s_second); // busy: one thread runs code of the task
+        _gate.SetResult();
+        _world.Run();
+        TaskAccount ended = task.TakeAccount();
+        _world.Time.Advance(4 * s_second);
+        TaskAccount later = task.TakeAccount();
+        release.Set();
+        Eventually.Is(() => task.TakeAccount().Threads == 0, s_patience).ShouldBeTrue();
+
+        (ended.State, ended.Busy, ended.Age).ShouldBe((TaskState.Completed, 3 * s_second, 3 * s_second));
+        later.ShouldBe(ended);
+        task.TakeAccount().ShouldBe(ended with { Threads = 0 });
+        _world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void C5_trap_a_stream_that_goes_on_inline_is_accounted_to_who_reads_it()
+    {
+        var second = new TaskCompletionSource();
+        ManagedTask task = _world.Runtime.SpawnDetached(async Task (cancellationToken) =>
+        {
+            await foreach (int item in StreamAsync().ConfigureAwait(false).WithCancellation(cancellationToken))
+            {
+                _world.Time.Advance(item * s_second);
+            }
+        });
+        _world.Run();
+        _world.Time.Advance(10 * s_second);
+        _gate.SetResult();
+        _world.Time.Advance(20 * s_second);
+        second.SetResult();
+        _world.Run();
+
+        TaskAccount account = task.TakeAccount();
+        (account.Polls, account.Busy, account.Blocked, account.State).ShouldBe((3, 8 * s_second, 30 * s_second, TaskState.Completed));
+        _world.ShouldBeEmpty();
+
+        async IAsyncEnumerable<int> StreamAsync()
+        {
+            yield return 1;
+            await _gate.Task.ConfigureAwait(false);
+            yield return 2;
+            await second.Task;
+            yield return 5;
+        }
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

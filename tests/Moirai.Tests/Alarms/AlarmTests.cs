@@ -330,6 +330,29 @@ public sealed class AlarmTests
         _alarms.ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)] // the twin goes on, and so does its alarm
+    public async Task C7_The_alarms_of_a_runtime_that_is_stopped_are_cleared(bool stopped)
+    {
+        World world = Watched(limits => limits.Blocked = TimeSpan.FromSeconds(30));
+        _ = world.Runtime.SpawnDetached(SleepAsync(), name: "order");
+        world.Run();
+        Turn(world, 31);
+        Alarm raised = _alarms.ShouldHaveSingleItem();
+
+        if (stopped)
+        {
+            Task stop = world.Runtime.StopAsync(TimeSpan.Zero, TimeSpan.Zero);
+            world.Run();
+            await stop;
+        }
+
+        world.Runtime.ListAlarms().Count.ShouldBe(stopped ? 0 : 1);
+        (_alarms[^1].Id, _alarms[^1].Phase).ShouldBe((raised.Id, stopped ? AlarmPhase.Cleared : AlarmPhase.Raised));
+        world.Events.Count(static told => told.Kind == RuntimeEventKind.AlarmCleared).ShouldBe(stopped ? 1 : 0);
+    }
+
     [Fact]
     public void Who_subscribes_where_no_alarms_are_raised_is_told_what_to_do() =>
         Should.Throw<InvalidOperationException>(() => new World().Runtime.SubscribeToAlarms(static _ => { })).Message.ShouldContain("TaskRuntimeOptions.Alarms");

@@ -162,6 +162,7 @@ public sealed class AwaitSiteTests
         await using var runtime = new TaskRuntime(new() { Name = "platform" });
         using var semaphore = new SemaphoreSlim(0);
         using var free = new SemaphoreSlim(0);
+        using var ticks = new PeriodicTimer(TimeSpan.FromHours(1), TimeProvider.System);
         using var stop = new CancellationTokenSource();
         var channel = Channel.CreateBounded<int>(1);
         Task other = _never.Task;
@@ -175,10 +176,13 @@ public sealed class AwaitSiteTests
             ("Task.WhenAll", async _ => await Task.WhenAll(other, new TaskCompletionSource().Task.WaitAsync(stop.Token))),
             ("Task.WhenAny", async _ => await Task.WhenAny(other, new TaskCompletionSource().Task.WaitAsync(stop.Token))),
             ("a Task", async _ => await other),
+            ("a Task", async _ => await Parallel.ForEachAsync(Enumerable.Range(0, 2), async (_, _) => await other)),
+            ("Task.Run of async code", async _ => await Task.Run(async () => await other)),
+            ("PeriodicTimer.WaitForNextTickAsync", async _ => await ticks.WaitForNextTickAsync(stop.Token)),
         };
         (string Name, ManagedTask Task)[] tasks = [.. bodies.Select(body => (body.Name, (ManagedTask)runtime.SpawnDetached(body.Body, body.Name)))];
         ManagedTask reader = runtime.SpawnDetached(async token => _ = await channel.Reader.ReadAsync(stop.Token), "reader");
-        Eventually.Is(() => runtime.TakeSnapshot().States is { Blocked: 7, Live: 7 }, TimeSpan.FromSeconds(20)).ShouldBeTrue();
+        Eventually.Is(() => runtime.TakeSnapshot().States is { Blocked: 10, Live: 10 }, TimeSpan.FromSeconds(20)).ShouldBeTrue();
 
         RuntimeSnapshot snapshot = runtime.TakeSnapshot();
 
