@@ -85,11 +85,11 @@ public sealed class RequestTests
         ours.Select(static span => span.DisplayName).ShouldBe(["HTTP: GET /", "HTTP: GET /", "admission"], ignoreOrder: true);
         ours.ShouldAllBe(span => servers.Contains(span.ParentSpanId) && !span.Links.Any());
 
-        static Task<HttpResponseMessage> SendAsync(Shop shop)
+        static async Task<HttpResponseMessage> SendAsync(Shop shop)
         {
-            var request = new HttpRequestMessage(HttpMethod.Get, "/");
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/");
             request.Headers.Add("traceparent", $"00-{Trace}-b7ad6b7169203331-01");
-            return shop.Http.SendAsync(request);
+            return await shop.Http.SendAsync(request);
         }
     }
 

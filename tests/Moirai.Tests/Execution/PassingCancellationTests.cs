@@ -23,7 +23,7 @@ public sealed class PassingCancellationTests
     public void Nor_is_one_thrown_in_a_lambda_that_captures()
     {
         var world = new World();
-        string captured = world.ToString()!;
+        string captured = world.Runtime.Name;
         ManagedTask task = world.Start(ct => world.Runtime.RunScopeAsync("scope", async scope =>
         {
             _ = scope.Spawn(async inner => await OuterAsync(() => captured.Length > 0 ? InnerAsync() : OuterAsync(() => InnerAsync())));
