@@ -64,11 +64,7 @@ public sealed partial class TaskRuntime : IAsyncDisposable
         _engine.Watch = _lost;
         if (options.Alarms is { } limits)
         {
-            if (limits.WorkerHeld is not null)
-            {
-                AccountFlow.WatchThreads();
-            }
-
+            AccountFlow.WatchThreads();
             _watchdog = new Watchdog(_engine, limits) { OnFault = static error => MoiraiEventSource.Log.OutletFailed(error.ToString()) };
             _lost.Watchdog = _watchdog;
             _watchdog.Begin();

@@ -122,6 +122,15 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
         TimeSpan waited = leaf.WaitedUntil(_timersNow);
         if (waited >= limit && waited.TotalSeconds <= LongestWaitTold && task.IsStill(sight))
         {
+            if (task.Cell?.QuietFor(_now) is { } quiet && quiet < waited)
+            {
+                waited = quiet; // plain code of the task has gone on meanwhile
+                if (quiet < limit)
+                {
+                    return;
+                }
+            }
+
             Add(_waiting, new WaitKey(task.Label, task.Name, limit), task, waited);
         }
     }

@@ -48,7 +48,7 @@ internal sealed partial class SnapshotTaker
                 TaskSight sight = task.Look();
                 if (tally.Add(sight.State))
                 {
-                    _picks!.Offer(task, scope, sight is { State: TaskState.Blocked, Leaf: { } leaf } ? Waited(leaf.Since) : null);
+                    _picks!.Offer(task, scope, sight is { State: TaskState.Blocked, Leaf: { } leaf } ? Waited(task, leaf) : null);
                 }
             }
         }

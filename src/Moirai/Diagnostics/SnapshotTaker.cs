@@ -21,6 +21,7 @@ internal sealed partial class SnapshotTaker
     private readonly SnapshotOptions _options;
     private readonly PlainWalker _walker;
     private readonly long _now;
+    private readonly long _stamp;
     private readonly AwaitChain _chain;
     private readonly ChainTrie _chains = new();
     private readonly WaitTargets _targets;
@@ -45,6 +46,7 @@ internal sealed partial class SnapshotTaker
         _options = options;
         _walker = walker;
         _now = engine.Timers.Now;
+        _stamp = engine.Provider.GetTimestamp();
         _chain = new AwaitChain(walker);
         int apart = Math.Max(LeastApart, Math.Max(options.MaxTasks, options.MaxRows));
         _targets = new WaitTargets(apart);
@@ -224,7 +226,7 @@ internal sealed partial class SnapshotTaker
             if (sight is { State: TaskState.Blocked, Leaf: { } leaf })
             {
                 target = _targets.Of(leaf, _chain);
-                waited = Waited(leaf.Since);
+                waited = Waited(task, leaf);
                 due = WaitTarget.DueOf(leaf) is { } at ? new TimeSpan(at - _now) : null;
             }
 
@@ -262,6 +264,13 @@ internal sealed partial class SnapshotTaker
             };
             return true;
         }
+    }
+
+    // Plain code may have gone on while the task waited for it.
+    private TimeSpan Waited(ManagedTask task, Frame leaf)
+    {
+        TimeSpan waited = Waited(leaf.Since);
+        return task.Cell?.QuietFor(_stamp) is { } quiet && quiet < waited ? TimeSpan.FromSeconds(Math.Floor(quiet.TotalSeconds)) : waited;
     }
 
     private TimeSpan Waited(int since)

@@ -36,7 +36,7 @@ public sealed record TaskSnapshot
     /// <summary>What it waits for; null when it does not wait.</summary>
     public WaitSnapshot? Wait { get; init; }
 
-    /// <summary>How long it has waited, to the second; null when it does not wait.</summary>
+    /// <summary>How long it has waited, to the second; null when it does not wait. While it waits for plain code of its own: since that went on last, where the runtime accounts exactly or has alarms; elsewhere since it was called.</summary>
     public TimeSpan? Waited { get; init; }
 
     /// <summary>How often a thread has taken it up; null when its runtime does not count that. See <see cref="TaskAccount.Polls"/>.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Moirai.Ground;
 
 namespace Moirai.Execution;
 
@@ -10,7 +11,7 @@ namespace Moirai.Execution;
 /// <para>Who changes the condition owns the task; the threads of plain code come and go as they like. Until the cell flows with plain code only the owner writes, and needs no gate; from then on everybody writes under it. Who reads
 /// takes no gate: the version is odd while something is being written. Who has made it odd is the one who writes.</para>
 /// </remarks>
-internal sealed class AccountCell : TaskIdentity
+internal sealed partial class AccountCell : TaskIdentity
 {
     private const int ConditionMask = 0b0011;
     private const int Blocked = 0;
@@ -24,10 +25,11 @@ internal sealed class AccountCell : TaskIdentity
     /// <summary>No look at the clock.</summary>
     internal const long Unread = long.MinValue;
 
-    // Null when only polls are counted.
     private readonly TimeProvider? _clock;
     private readonly long _created;
-    private long _since;
+
+    // When the condition changed last. Where only polls are counted: when a thread was last seen to leave; under the system clock by the coarse one.
+    private long _since = Unread;
     private long _busy;
     private long _ready;
 
@@ -53,18 +55,25 @@ internal sealed class AccountCell : TaskIdentity
     // The thread that has come to plain code last, while it is there. Written by threads that come and by that one when it leaves, without a gate; read by the watch. Set only while somebody follows threads.
     private StepContext? _threadInside;
 
+    private readonly bool _isExact;
+
     // Whether the cell flows with plain code. Written once by the owner, before it does.
     private bool _flows;
 
     // The clock has thrown: nothing is known of times any more. Written once.
     private bool _broken;
 
-    internal AccountCell(TaskLabel label, TimeProvider? clock, long born = Unread)
+    /// <param name="label">Name and spawn site.</param>
+    /// <param name="clock">That of the runtime; null when it is not to be looked at.</param>
+    /// <param name="born">When the task was, if that is known.</param>
+    /// <param name="isExact">Whether times are kept; else polls are counted, and no more.</param>
+    internal AccountCell(TaskLabel label, TimeProvider? clock, long born = Unread, bool isExact = true)
     {
         Label = label;
         _clock = clock;
         _created = born;
-        if (clock is not null)
+        _isExact = isExact && clock is not null;
+        if (_isExact)
         {
             _created = _since = Read();
             _word = Ready;
@@ -73,7 +82,7 @@ internal sealed class AccountCell : TaskIdentity
 
     internal TaskLabel Label { get; }
 
-    internal bool IsExact => _clock is not null;
+    internal bool IsExact => _isExact;
 
     /// <summary>When the task was born; <see cref="Unread"/> when that is not known.</summary>
     internal long Born => _created;
@@ -198,7 +207,17 @@ internal sealed class AccountCell : TaskIdentity
             Atomics.Write(ref _threadInside, null); // one that came in between may go unseen until it comes again
         }
 
-        return IsExact ? Change(~0, -OneThread, 0, polls: 0, Unread) : Unread;
+        if (IsExact)
+        {
+            return Change(~0, -OneThread, 0, polls: 0, Unread);
+        }
+
+        if (_clock is not null)
+        {
+            Atomics.Write(ref _since, ReferenceEquals(_clock, TimeProvider.System) ? Clock.CoarseMilliseconds : Read());
+        }
+
+        return Unread;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -340,60 +359,5 @@ internal sealed class AccountCell : TaskIdentity
             Atomics.Write(ref _broken, true);
             return Unread;
         }
-    }
-
-    /// <summary>Adds the times to what is known otherwise.</summary>
-    internal TaskAccount Complete(TaskAccount account, TimeProvider provider)
-    {
-        int word;
-        long since;
-        long busy;
-        long ready;
-        long now;
-        int version;
-        var spinner = default(SpinWait);
-        while (true)
-        {
-            version = Atomics.Read(ref _version);
-            word = Atomics.Read(ref _word);
-            since = Atomics.Read(ref _since);
-            busy = Atomics.Read(ref _busy);
-            ready = Atomics.Read(ref _ready);
-            now = Read();
-            if (now == Unread)
-            {
-                return account;
-            }
-
-            if ((version & 1) == 0 && Atomics.Read(ref _version) == version)
-            {
-                break;
-            }
-
-            Atomics.SpinOnce(ref spinner);
-        }
-
-        if (Atomics.Read(ref _broken))
-        {
-            return account;
-        }
-
-        int bucket = Bucket(word);
-        long until = bucket == Ended ? since : Math.Max(now, since);
-        TimeSpan age = provider.GetElapsedTime(_created, until);
-        TimeSpan busyTime = provider.GetElapsedTime(0, bucket == Running ? busy + until - since : busy);
-        TimeSpan readyTime = provider.GetElapsedTime(0, bucket == Ready ? ready + until - since : ready);
-        bool inPlainCode = bucket == Running && account.State is (TaskState.Blocked or TaskState.Ready);
-        return account with
-        {
-            State = inPlainCode ? TaskState.Running : account.State,
-            Busy = busyTime,
-            Ready = readyTime,
-            Blocked = age - busyTime - readyTime,
-            Age = age,
-            CreatedAt = provider.GetUtcNow() - provider.GetElapsedTime(_created, now),
-            Threads = Math.Max(word >> ThreadShift, (word & (LentBit | ConditionMask)) == Running ? 1 : 0),
-            LastAwait = account.LastAwait ?? (_lastAwait is { } lastAwait ? AwaitKind.Of(lastAwait) : null),
-        };
     }
 }

@@ -50,7 +50,7 @@ public partial class ManagedTask
     {
         if (_about is not AccountCell cell)
         {
-            cell = new AccountCell(Label, clock: null, Born);
+            cell = new AccountCell(Label, Engine.Provider, Born, isExact: false);
             Volatile.Write(ref _about, cell);
         }
 

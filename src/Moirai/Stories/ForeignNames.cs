@@ -21,7 +21,9 @@ internal static class ForeignNames
         }
 
         Type type = awaited.GetType();
-        string name = NameOf(type);
+        string name = type.Name;
+        int arity = name.IndexOf('`', StringComparison.Ordinal);
+        name = arity < 0 ? name : name[..arity];
         return name switch
         {
             "Task" => "a Task",
@@ -37,17 +39,8 @@ internal static class ForeignNames
             "YieldAwaiter" => "Task.Yield",
             "State" when type.DeclaringType == typeof(PeriodicTimer) => "PeriodicTimer.WaitForNextTickAsync",
             _ when typeof(Task).IsAssignableFrom(type) => $"a Task ({name})",
-            _ when type.DeclaringType is { } outer => $"a {NameOf(outer)}.{name}",
             _ => $"a {name}",
         };
-    }
-
-    // Without the number of its type parameters.
-    private static string NameOf(Type type)
-    {
-        string name = type.Name;
-        int arity = name.IndexOf('`', StringComparison.Ordinal);
-        return arity < 0 ? name : name[..arity];
     }
 
     /// <summary>A method of the platform that the user's code has called and that waits, in words.</summary>

@@ -32,8 +32,16 @@ internal static class TaskStory
     };
 
     /// <summary>How long it has waited, to the second; null when it does not wait.</summary>
-    internal static TimeSpan? Waited(ManagedTask task) =>
-        task.State == TaskState.Blocked && task.Leaf is { } leaf ? leaf.WaitedUntil(task.Engine.Timers.Now) : null;
+    internal static TimeSpan? Waited(ManagedTask task)
+    {
+        if (task.State != TaskState.Blocked || task.Leaf is not { } leaf)
+        {
+            return null;
+        }
+
+        TimeSpan waited = leaf.WaitedUntil(task.Engine.Timers.Now);
+        return task.Cell?.QuietFor(task.Engine.Provider.GetTimestamp()) is { } quiet && quiet < waited ? TimeSpan.FromSeconds(Math.Floor(quiet.TotalSeconds)) : waited;
+    }
 
     /// <summary>What it holds that nobody else gets.</summary>
     internal static List<string> Holdings(ManagedTask task)

@@ -40,6 +40,55 @@ public sealed class AlarmTests
         world.Runtime.ListAlarms().ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData(AccountingLevel.Polls, true, 60)]
+    [InlineData(AccountingLevel.Exact, true, 60)]
+    [InlineData(AccountingLevel.Polls, false, 60)] // the twins stand still
+    [InlineData(AccountingLevel.Exact, false, 60)]
+    public void C7_Plain_code_that_goes_on_again_and_again_does_not_wait_although_its_task_waits_for_it_all_the_while(AccountingLevel level, bool goesOn, int seconds)
+    {
+        var limits = new AlarmLimits { OnAlarm = _alarms.Add, Blocked = TimeSpan.FromSeconds(30), WorkerHeld = null };
+        World world = new(options =>
+        {
+            options.Alarms = limits;
+            options.Accounting = level;
+        });
+        bool over = false;
+        ManagedTask plain = world.Runtime.SpawnDetached(
+            async Task (cancellationToken) =>
+            {
+                while (!over)
+                {
+                    await PauseAsync();
+                }
+            },
+            name: "serves");
+        ManagedTask under = world.Start(async _ => await ServeAsync(), "serves below");
+
+        Turn(world, seconds);
+
+        _alarms.Where(static alarm => alarm.Phase == AlarmPhase.Raised).Select(static alarm => alarm.Name).Order(StringComparer.Ordinal).ShouldBe(goesOn ? [] : ["serves", "serves below"]);
+        world.Time.Advance(TimeSpan.FromSeconds(0.5));
+        RuntimeSnapshot snapshot = world.Runtime.TakeSnapshot();
+        snapshot.Tasks.Select(static one => one.Waited).ShouldAllBe(waited => waited == TimeSpan.FromSeconds(goesOn ? 0 : seconds - 45));
+        over = true;
+        Turn(world, 60);
+        (plain.State, under.State).ShouldBe((TaskState.Completed, TaskState.Completed));
+        world.Runtime.ListAlarms().ShouldBeEmpty();
+
+#pragma warning disable RS0030 // by the clock that the test turns, in code that knows nothing of Moirai
+        Task PauseAsync() => Task.Delay(TimeSpan.FromSeconds(goesOn ? 1 : 45), world.Time, CancellationToken.None);
+#pragma warning restore RS0030
+
+        async Task ServeAsync()
+        {
+            while (!over)
+            {
+                await PauseAsync().ConfigureAwait(false);
+            }
+        }
+    }
+
     [Fact]
     public void C7_The_limit_of_a_task_outranks_that_of_its_pool_and_that_of_the_runtime()
     {
