@@ -150,6 +150,35 @@ public sealed class WatchingTests
         static JsonElement Life(JsonElement frame) => frame.GetProperty("lives").EnumerateArray().ShouldHaveSingleItem();
     }
 
+    [Fact]
+    public async Task A_life_tells_when_it_began_and_that_it_ran_between_two_looks()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "lives", Accounting = AccountingLevel.Exact });
+        await using Site site = await Site.OpenAsync(runtime);
+        var (first, second) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        ManagedTask task = runtime.SpawnDetached(
+            async ct =>
+            {
+                await first.Task;
+                await second.Task;
+            },
+            name: "mortal");
+        await Eventually.IsAsync(() => task.State == TaskState.Blocked, "a waiting task");
+        using EventStream stream = await EventStream.OpenAsync(site);
+        Life((await stream.NextAsync()).ShouldNotBeNull()).GetProperty("bornAgo").GetInt64().ShouldBeGreaterThanOrEqualTo(0);
+        long? polls = task.TakeAccount().Polls;
+
+        first.SetResult();
+        await Eventually.IsAsync(() => task.TakeAccount().Polls > polls && task.State == TaskState.Blocked, "a task that waits again");
+        await AdvanceAsync(site, s_interval);
+
+        Life((await stream.NextAsync()).ShouldNotBeNull()).GetProperty("spans").GetString().ShouldNotBeNull().ShouldMatch("b[0-9]+t[0-9]+b[0-9]+$");
+        second.SetResult();
+        await task;
+
+        static JsonElement Life(JsonElement frame) => frame.GetProperty("lives").EnumerateArray().ShouldHaveSingleItem();
+    }
+
     // Beat by beat, as the observer sleeps.
     private static async Task AdvanceAsync(Site site, TimeSpan time)
     {

@@ -59,23 +59,23 @@ public sealed class RequestTests
         ActivitySource.AddActivityListener(listener);
         var held = new Held();
         var seen = new ConcurrentQueue<string?>();
-        await using (Shop shop = await Shop.OpenAsync(
+        await using Shop shop = await Shop.OpenAsync(
             app => app.MapGet("/", async () =>
             {
                 seen.Enqueue(Activity.Current?.DisplayName);
                 _ = await held.StayAsync();
                 seen.Enqueue(Activity.Current?.DisplayName);
             }),
-            slots: 1))
-        {
-            Task<HttpResponseMessage> first = SendAsync(shop);
-            await held.ArriveAsync(1);
-            Task<HttpResponseMessage> second = SendAsync(shop);
-            await Eventually.IsAsync(() => shop.Pool.WaitingCount == 1, "the wait for a slot");
-            held.Gate.SetResult();
-            (await first).EnsureSuccessStatusCode();
-            (await second).EnsureSuccessStatusCode();
-        }
+            slots: 1);
+        shop.Http.DefaultRequestHeaders.Add("traceparent", $"00-{Trace}-b7ad6b7169203331-01");
+        Task<HttpResponseMessage> first = shop.GetAsync("/");
+        await held.ArriveAsync(1);
+        Task<HttpResponseMessage> second = shop.GetAsync("/");
+        await Eventually.IsAsync(() => shop.Pool.WaitingCount == 1, "the wait for a slot");
+        held.Gate.SetResult();
+        (await first).EnsureSuccessStatusCode();
+        (await second).EnsureSuccessStatusCode();
+        await Eventually.IsAsync(() => spans.Count(static span => span.TraceId.ToString() == Trace) == 5, "five spans in the trace of the caller");
 
         seen.ShouldBe(["HTTP: GET /", "HTTP: GET /", "HTTP: GET /", "HTTP: GET /"]);
         Activity[] ofTrace = [.. spans.Where(static span => span.TraceId.ToString() == Trace)];
@@ -84,13 +84,6 @@ public sealed class RequestTests
         Activity[] ours = [.. ofTrace.Where(static span => span.Source.Name == "Moirai")];
         ours.Select(static span => span.DisplayName).ShouldBe(["HTTP: GET /", "HTTP: GET /", "admission"], ignoreOrder: true);
         ours.ShouldAllBe(span => servers.Contains(span.ParentSpanId) && !span.Links.Any());
-
-        static async Task<HttpResponseMessage> SendAsync(Shop shop)
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Get, "/");
-            request.Headers.Add("traceparent", $"00-{Trace}-b7ad6b7169203331-01");
-            return await shop.Http.SendAsync(request);
-        }
     }
 
     [Fact]

@@ -64,7 +64,7 @@ public sealed class SupervisorTests
     {
         House house = await House.OpenAsync(static services => services.AddMoirai().AddSupervisor("feeds", static feeds => feeds
             .AddChild("future", static async Future (_, ct) => await Future.Delay(TimeSpan.FromHours(1)))
-            .AddChild("plain", static async Task (_, ct) => await Task.Delay(Timeout.Infinite, ct))
+            .AddChild("plain", static async Task (_, ct) => await new TaskCompletionSource().Task.WaitAsync(ct))
             .AddChild<Patient>("object")));
 
         house.Supervisor("feeds").Children.Select(static child => child.Task!.SpawnSite).ShouldAllBe(static site => site.StartsWith("SupervisorTests.cs:"));
