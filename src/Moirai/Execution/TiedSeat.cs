@@ -33,11 +33,16 @@ internal abstract class TiedSeat : CallbackSeat, ILinked<TiedSeat>
     {
         if (CallerToHeed() is { } task)
         {
-            _caller = task;
-            if (!task.TryTie(this))
-            {
-                InterruptIfCanceled();
-            }
+            Tie(task);
+        }
+    }
+
+    private protected void Tie(ManagedTask task)
+    {
+        _caller = task;
+        if (!task.TryTie(this))
+        {
+            InterruptIfCanceled();
         }
     }
 
@@ -89,7 +94,7 @@ internal abstract class TiedSeat : CallbackSeat, ILinked<TiedSeat>
         }
     }
 
-    /// <summary>As <see cref="Tie"/> and <see cref="InterruptIfCanceled"/>, for who does not wait and has only to be told what has come.</summary>
+    /// <summary>As <see cref="Tie()"/> and <see cref="InterruptIfCanceled"/>, for who does not wait and has only to be told what has come.</summary>
     /// <returns>Whether it had.</returns>
     private protected bool InterruptAtOnce()
     {
