@@ -107,7 +107,9 @@ internal sealed class OrderService : IAsyncDisposable
         app.MapUpstreams();
         app.MapCensus();
         app.MapHealthChecks("/health", new HealthCheckOptions { ResponseWriter = HealthAnswer.WriteAsync });
-        app.MapMoirai("/moirai", static page => page.AllowCommands = true); // it listens on the loopback only
+
+        // Nobody has to log in: the service listens on the loopback only, and the page answers to no name that a page from elsewhere could have made to point here.
+        app.MapMoirai("/moirai", static page => page.AllowCommands = true).RequireHost("localhost", "127.0.0.1");
         return app;
     }
 

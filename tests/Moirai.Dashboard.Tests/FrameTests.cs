@@ -140,6 +140,51 @@ public sealed class FrameTests
         found.GetProperty("groups").EnumerateArray().ShouldHaveSingleItem().GetProperty("count").GetInt32().ShouldBe(2);
     }
 
+    [Fact]
+    public async Task Timeouts_without_number_push_nothing_else_off_the_page()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "impatient" });
+        await using Site site = await Site.OpenAsync(runtime);
+        ManagedTask guarded = runtime.SpawnDetached(
+            static async ct =>
+            {
+                _ = ResourceGuard.Protect(new object(), (Action<object>)(static _ => throw new InvalidOperationException("it cannot be closed")), "a file");
+                await Future.Yield();
+            },
+            name: "guarded");
+        await Eventually.IsAsync(() => guarded.IsEnded, "the end of a task whose clean-up fails");
+        _ = guarded.Exception;
+        for (int i = 0; i < 60; i++)
+        {
+            ManagedTask late = runtime.SpawnDetached(static async _ => await Future.Delay(s_hour).WithTimeout(TimeSpan.FromMilliseconds(1)), name: "late");
+            await Should.ThrowAsync<TaskTimeoutException>(async () => await late);
+        }
+
+        string?[] kinds = [.. (await site.JsonAsync("/moirai/frame")).GetProperty("events").EnumerateArray().Select(static one => one.GetProperty("kind").GetString())];
+
+        kinds.ShouldBe(["TimedOut", "TimedOut", "TimedOut", "CleanUpFailed"]);
+    }
+
+    [Fact]
+    public async Task Scopes_without_number_push_no_pool_off_the_page()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "many scopes" });
+        await using Site site = await Site.OpenAsync(runtime);
+        TaskScope[] scopes = [.. Enumerable.Range(0, 3_000).Select(i => runtime.OpenScope($"request {i}"))];
+        await using TaskPool late = runtime.CreatePool("late", maxTasks: 3);
+
+        JsonElement snapshot = (await site.JsonAsync("/moirai/frame")).GetProperty("snapshot");
+
+        snapshot.GetProperty("scopes").GetArrayLength().ShouldBe(251);
+        snapshot.GetProperty("scopesNotListed").GetInt32().ShouldBe(3_002 - 251);
+        JsonElement pool = snapshot.GetProperty("scopes").EnumerateArray().Single(static scope => scope.GetProperty("name").GetString() == "late");
+        pool.GetProperty("slots").GetProperty("limit").GetInt32().ShouldBe(3);
+        foreach (TaskScope scope in scopes)
+        {
+            await scope.DisposeAsync();
+        }
+    }
+
     private static async Future SaveAsync(AsyncMutex ledger)
     {
         using (await ledger.LockAsync())

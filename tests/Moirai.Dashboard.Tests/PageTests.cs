@@ -114,6 +114,52 @@ public sealed class PageTests(Browser browser)
     }
 
     [Fact]
+    public async Task Who_goes_through_the_graph_and_the_pane_by_keys_stays_where_he_is_while_they_are_drawn_anew()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "focus" });
+        using var mutex = new AsyncMutex("ledger");
+        ManagedTask holder = runtime.SpawnDetached(
+            async _ =>
+            {
+                using (await mutex.LockAsync())
+                {
+                    await Future.Delay(s_hour);
+                }
+            },
+            name: "holder");
+        await Eventually.IsAsync(() => holder.State == TaskState.Blocked, "a holder that waits");
+        List<ManagedTask> waiters = [Wait()];
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        IPage page = visit.Page;
+        await visit.UntilAsync("document.querySelectorAll('#waits .node.task').length === 2");
+
+        await page.EvaluateAsync("() => [...document.querySelectorAll('#waits .node')].find(one => one.textContent.includes('waiter')).focus()");
+        await page.EvaluateAsync("() => { globalThis.drawn = document.querySelector('#waits svg'); }");
+        waiters.Add(runtime.SpawnDetached(async _ => await holder, name: "joiner"));
+        await visit.UntilAsync("document.querySelector('#waits svg') !== drawn && document.querySelectorAll('#waits .node.task').length === 3");
+        (await page.EvaluateAsync<string?>("() => document.activeElement.closest('#waits .node')?.textContent")).ShouldNotBeNull().ShouldContain("waiter");
+
+        await page.Keyboard.PressAsync("Space");
+        await visit.UntilAsync("document.querySelector('#detail h2')?.textContent.includes('waiter') && document.querySelector('#detail button.link')");
+        await page.Locator("#detail button.link").First.FocusAsync();
+        await page.EvaluateAsync("() => { globalThis.drawn = document.querySelector('#detail h2'); }");
+        await visit.UntilAsync("document.querySelector('#detail h2') !== drawn"); // it has waited for a second more
+        (await page.EvaluateAsync<string?>("() => document.activeElement.closest('#detail button.link')?.textContent")).ShouldNotBeNull().ShouldContain("holder");
+        visit.Complaints.ShouldBeEmpty();
+        holder.Cancel();
+
+        ManagedTask Wait() => runtime.SpawnDetached(
+            async _ =>
+            {
+                using (await mutex.LockAsync())
+                {
+                }
+            },
+            name: "waiter");
+    }
+
+    [Fact]
     public async Task A_task_is_canceled_by_a_button_that_asks_again()
     {
         await using var runtime = new TaskRuntime(new() { Name = "commands" });
@@ -141,6 +187,36 @@ public sealed class PageTests(Browser browser)
         (await visit.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth")).ShouldBeLessThanOrEqualTo(390);
         await visit.KeepAsync("narrow");
         await visit.KeepAsync("narrow-whole", whole: true);
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_chart_of_a_pool_goes_on_while_scopes_before_it_come_and_go()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "moving" });
+        TaskScope before = runtime.OpenScope("before");
+        var open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var inside = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        ManagedTask import = runtime.SpawnDetached(
+            async _ => await runtime.RunScopeAsync("import", async scope =>
+            {
+                await using TaskPool pool = runtime.CreatePool("inner", maxTasks: 3);
+                inside.SetResult();
+                await open.Task;
+            }),
+            name: "import");
+        await inside.Task;
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        await visit.UntilAsync("state.history.length >= 4");
+        int number = await visit.Page.EvaluateAsync<int>("() => state.frame.snapshot.scopes.find(one => one.name === 'inner').index");
+
+        await before.DisposeAsync();
+
+        await visit.Page.WaitForFunctionAsync("number => state.frame.snapshot.scopes.find(one => one.name === 'inner').index !== number", number);
+        (await visit.Page.EvaluateAsync<int>("() => [...state.pools.values()][0].length")).ShouldBeGreaterThan(4);
+        open.SetResult();
+        await import;
         visit.Complaints.ShouldBeEmpty();
     }
 

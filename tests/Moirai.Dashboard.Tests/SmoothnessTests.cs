@@ -34,10 +34,11 @@ public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
         await visit.Page.Keyboard.PressAsync("Escape");
         await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 120");
 
-        double[] tasks = await trace.EndAsync();
-        TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant($"{tasks.Length} tasks of the page, the longest in ms of processor time: {string.Join(", ", tasks.Take(8).Select(static one => FormattableString.Invariant($"{one:0.0}")))}"));
+        PageTask[] tasks = await trace.EndAsync();
+        Tell("processor time", tasks.Select(static one => one.Processor));
+        Tell("the browser's clock", tasks.Select(static one => one.Clock));
         tasks.Length.ShouldBeGreaterThan(50, "the page was traced");
-        tasks[0].ShouldBeLessThan(LongestTask);
+        tasks[0].Processor.ShouldBeLessThan(LongestTask);
         pool.Cancel();
     }
 
@@ -51,6 +52,14 @@ public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
 
         await visit.Page.EvaluateAsync("() => new Promise(done => setTimeout(() => { for (let i = 0, x = 1; i < 3e8; i++) { x = (x * 16807) % 2147483647; globalThis.planted = x; } done(); }))");
 
-        (await trace.EndAsync())[0].ShouldBeGreaterThan(LongestTask);
+        (await trace.EndAsync())[0].Processor.ShouldBeGreaterThan(LongestTask);
+    }
+
+    // For docs/performance.md: on a quiet machine both are the same.
+    private static void Tell(string by, IEnumerable<double> milliseconds)
+    {
+        double[] longest = [.. milliseconds.OrderDescending()];
+        TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant(
+            $"{longest.Length} tasks of the page, the longest in ms by {by}: {string.Join(", ", longest.Take(8).Select(static one => FormattableString.Invariant($"{one:0.0}")))}"));
     }
 }

@@ -45,6 +45,9 @@ public sealed class StrangeTests(Browser browser)
             (await visit.Page.EvaluateAsync<double>("parts => Math.max(...[...document.querySelectorAll(parts)].map(one => one.getBoundingClientRect().height))", parts)).ShouldBeLessThan(360, parts);
         }
 
+        (await visit.Page.EvaluateAsync<double>("() => Math.max(...[...document.querySelectorAll('#waits .node text')].map(one => one.getComputedTextLength()))")).ShouldBeInRange(1, 144, "names stay in their boxes");
+        (await visit.Page.EvaluateAsync<double>("() => Math.max(...[...document.querySelectorAll('#waits .what')].map(one => one.getComputedTextLength()))")).ShouldBeInRange(1, 136, "and what is waited for between them");
+
         await visit.Page.Locator("#rows tr").First.ClickAsync();
         await visit.UntilAsync("document.querySelector('#detail h2')?.textContent.length > 0 && document.querySelector('#detail .chain li')");
         (await visit.Page.EvaluateAsync<double>("() => document.querySelector('#detail h2').getBoundingClientRect().height")).ShouldBeLessThan(360);

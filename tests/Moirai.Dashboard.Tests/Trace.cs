@@ -25,8 +25,8 @@ internal sealed class Trace
         return trace;
     }
 
-    /// <summary>Ends it, and gives the processor time of each task of the pages' main threads, in milliseconds, the longest first.</summary>
-    internal async Task<double[]> EndAsync()
+    /// <summary>Ends it, and gives the tasks of the pages' main threads, the one that took most processor time first.</summary>
+    internal async Task<PageTask[]> EndAsync()
     {
         await _session.SendAsync("Tracing.end");
         await Eventually.EndsAsync(_complete.Task);
@@ -40,7 +40,7 @@ internal sealed class Trace
             return
             [
                 .. all.Where(one => Text(one, "name") == "RunTask" && !drivers.Any(driver => IsIn(driver, one)))
-                    .Select(static one => one.GetProperty("tdur").GetDouble() / 1000).OrderDescending(),
+                    .Select(static one => new PageTask(one.GetProperty("tdur").GetDouble() / 1000, one.GetProperty("dur").GetDouble() / 1000)).OrderByDescending(static one => one.Processor),
             ];
         }
     }
@@ -61,3 +61,8 @@ internal sealed class Trace
         }
     }
 }
+
+/// <summary>How long one task of a page took.</summary>
+/// <param name="Processor">Processor time, in milliseconds.</param>
+/// <param name="Clock">What passed on the clock meanwhile, in milliseconds: what the browser calls a long task goes by this.</param>
+internal readonly record struct PageTask(double Processor, double Clock);

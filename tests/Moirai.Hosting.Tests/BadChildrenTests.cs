@@ -194,6 +194,7 @@ public sealed class BadChildrenTests
         { "Children:a:Restart", "9", "Moirai:Supervisors:feeds:Children:a:Restart is 9, which is no policy. Take Permanent, Transient or Temporary." },
         { "Children:a:Restarts", "Temporary", "Restarts" },
         { "Strategy", "all", "Moirai:Supervisors:feeds:Strategy" },
+        { "MaxRestart", "3", "Moirai:Supervisors:feeds:MaxRestart is no setting. There are: Strategy, MaxRestarts," },
     };
 
     [Theory]

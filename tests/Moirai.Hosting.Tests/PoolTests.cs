@@ -122,6 +122,8 @@ public sealed class PoolTests
         { "Moirai:Health:StuckAfter", "00:00:00", "Moirai:Health:StuckAfter is 00:00:00" },
         { "Moirai:Health:StarvedAfter", "00:00:00", "Moirai:Health:StarvedAfter is 00:00:00" },
         { "Moirai:Health:Typo", "1", "Typo" },
+        { "Moirai:CancelTimout", "00:00:01", "Moirai:CancelTimout is no setting. There are: Name, CancelTimeout," },
+        { "Moirai:Pool:requests:Max", "5", "Moirai:Pool is no setting." },
     };
 
     [Theory]

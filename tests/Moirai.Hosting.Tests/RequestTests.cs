@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Builder;
@@ -42,6 +43,54 @@ public sealed class RequestTests
         request.Headers.Add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
         (await shop.Http.SendAsync(request)).EnsureSuccessStatusCode();
         seen.ShouldNotBeNull().TraceId.ToString().ShouldBe("0af7651916cd43dd8448eb211c80319c");
+    }
+
+    [Fact]
+    public async Task The_span_of_a_request_and_of_its_wait_for_a_slot_are_children_of_the_servers_and_the_handler_stays_in_its_trace()
+    {
+        const string Trace = "1af7651916cd43dd8448eb211c80319d";
+        var spans = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = static source => source.Name is "Moirai" or "Microsoft.AspNetCore",
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = spans.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        var held = new Held();
+        var seen = new ConcurrentQueue<string?>();
+        await using (Shop shop = await Shop.OpenAsync(
+            app => app.MapGet("/", async () =>
+            {
+                seen.Enqueue(Activity.Current?.DisplayName);
+                _ = await held.StayAsync();
+                seen.Enqueue(Activity.Current?.DisplayName);
+            }),
+            slots: 1))
+        {
+            Task<HttpResponseMessage> first = SendAsync(shop);
+            await held.ArriveAsync(1);
+            Task<HttpResponseMessage> second = SendAsync(shop);
+            await Eventually.IsAsync(() => shop.Pool.WaitingCount == 1, "the wait for a slot");
+            held.Gate.SetResult();
+            (await first).EnsureSuccessStatusCode();
+            (await second).EnsureSuccessStatusCode();
+        }
+
+        seen.ShouldBe(["HTTP: GET /", "HTTP: GET /", "HTTP: GET /", "HTTP: GET /"]);
+        Activity[] ofTrace = [.. spans.Where(static span => span.TraceId.ToString() == Trace)];
+        ActivitySpanId[] servers = [.. ofTrace.Where(static span => span.Source.Name == "Microsoft.AspNetCore").Select(static span => span.SpanId)];
+        servers.Length.ShouldBe(2);
+        Activity[] ours = [.. ofTrace.Where(static span => span.Source.Name == "Moirai")];
+        ours.Select(static span => span.DisplayName).ShouldBe(["HTTP: GET /", "HTTP: GET /", "admission"], ignoreOrder: true);
+        ours.ShouldAllBe(span => servers.Contains(span.ParentSpanId) && !span.Links.Any());
+
+        static async Task<HttpResponseMessage> SendAsync(Shop shop)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/");
+            request.Headers.Add("traceparent", $"00-{Trace}-b7ad6b7169203331-01");
+            return await shop.Http.SendAsync(request);
+        }
     }
 
     [Fact]

@@ -60,6 +60,23 @@ public sealed class SupervisorTests
     }
 
     [Fact]
+    public async Task A_child_is_told_by_where_it_was_added_and_not_by_where_the_supervisor_spawns_it()
+    {
+        House house = await House.OpenAsync(static services => services.AddMoirai().AddSupervisor("feeds", static feeds => feeds
+            .AddChild("future", static async Future (_, ct) => await Future.Delay(TimeSpan.FromHours(1)))
+            .AddChild("plain", static async Task (_, ct) => await Task.Delay(Timeout.Infinite, ct))
+            .AddChild<Patient>("object")));
+
+        house.Supervisor("feeds").Children.Select(static child => child.Task!.SpawnSite).ShouldAllBe(static site => site.StartsWith("SupervisorTests.cs:"));
+        await house.DisposeAsync();
+    }
+
+    private sealed class Patient : ISupervisedTask
+    {
+        public async Future RunAsync(CancellationToken cancellationToken) => await Future.Delay(TimeSpan.FromHours(1));
+    }
+
+    [Fact]
     public async Task One_for_one_restarts_the_child_that_failed_and_nobody_else()
     {
         await using House house = await OpenAsync(As(RestartStrategy.OneForOne), ("a", default), ("b", default), ("c", default));

@@ -215,6 +215,27 @@ public sealed class MeterTests
     }
 
     [Fact]
+    public async Task A_leak_that_is_found_again_and_again_and_then_healed_is_one()
+    {
+        using var book = new MeterBook("leaky again");
+        await using var runtime = new TaskRuntime(new() { Name = "leaky again" });
+        Lose(runtime);
+        while (runtime.TakeSnapshot().Tasks is not [{ State: TaskState.Blocked }])
+        {
+            await Task.Yield();
+        }
+
+        foreach (LeakPolicy policy in new[] { LeakPolicy.Report, LeakPolicy.Report, LeakPolicy.Heal })
+        {
+            (await runtime.FindLeaksAsync(policy)).Leaks.ShouldHaveSingleItem();
+        }
+
+        IReadOnlyList<Measured> all = book.Collect();
+        all.Where(static one => one.Name == "moirai.leak.found").Sum(static one => one.Value).ShouldBe(1);
+        all.Where(static one => one.Name == "moirai.leak.healed").Sum(static one => one.Value).ShouldBe(1);
+    }
+
+    [Fact]
     public void Runtimes_of_one_name_are_told_as_one()
     {
         using var one = new World("twins");

@@ -44,6 +44,44 @@ public sealed class ErrorTests
     }
 
     [Fact]
+    public async Task An_order_that_there_is_not_is_refused_in_the_users_words()
+    {
+        ToolEnd end = await Tool.RunAsync("top", "-p", "1", "--sort", "foo");
+
+        end.ShouldComplain(2, "--sort is both, busy, waited or name, not 'foo'.");
+        end.Errors.ShouldNotContain("TopOrder");
+    }
+
+    [Fact]
+    public async Task A_disk_that_is_full_is_told_in_a_sentence()
+    {
+        await using Probe orders = await Probe.StartAsync();
+        using var errors = new StringWriter();
+        using var full = new FullDisk();
+
+        int code = await CommandLine.RunAsync(["dump", "-p", orders.Pid], new Terminal { Out = full, Error = errors });
+
+        code.ShouldBe(1);
+        errors.ToString().Trim().ShouldBe("The output could not be written: No space left on device.");
+    }
+
+    [Fact]
+    public async Task Ps_tells_of_a_process_that_says_nothing_since_it_may_be_the_one_that_is_looked_for()
+    {
+        await using Probe orders = await Probe.StartAsync();
+        using (var stop = System.Diagnostics.Process.Start("kill", ["-STOP", orders.Pid]))
+        {
+            await Patience.Of(stop.WaitForExitAsync());
+        }
+
+        ToolEnd end = await Tool.RunAsync("ps");
+
+        end.Code.ShouldBe(0);
+        end.Output.ShouldNotContain(orders.Pid);
+        end.Errors.ShouldContain($"Process {orders.Pid} ('Moirai.ToolProbe') does not answer within 10 s.");
+    }
+
+    [Fact]
     public async Task A_name_that_nobody_has_is_told() =>
         (await Tool.RunAsync("dump", "-n", "no such name")).ShouldComplain(1, "There is no .NET process named 'no such name'", "moirai ps --all");
 
@@ -95,6 +133,7 @@ public sealed class ErrorTests
 
         target.Explain(new UnauthorizedAccessException(), isThere: true, "1000", "1000").Message.ShouldContain("you may not look into it");
         target.Explain(new SocketException((int)SocketError.AccessDenied), isThere: true, "1000", "0").Message.ShouldContain("you may not look into it");
+        target.Explain(new IOException("No such process : '/proc/17/environ'"), isThere: true, "0", "0").Message.ShouldContain("no .NET process"); // a thread of the kernel
         target.Explain(new ServerNotAvailableException("no socket"), isThere: false, "1000", "1001").Message.ShouldBe("Process 17 ('orders') has ended.");
     }
 
@@ -112,4 +151,13 @@ public sealed class ErrorTests
     [InlineData("bm8gZGVmbGF0ZQ==")]
     public void An_answer_that_is_none_is_said_to_be_none(string text) =>
         Should.Throw<CannotAskException>(() => Answer.Read(text)).Message.ShouldContain("does not understand");
+
+    private sealed class FullDisk : StringWriter
+    {
+        public override void Write(char value) => throw new IOException("No space left on device");
+
+        public override void Write(string? value) => throw new IOException("No space left on device");
+
+        public override void WriteLine(string? value) => throw new IOException("No space left on device");
+    }
 }

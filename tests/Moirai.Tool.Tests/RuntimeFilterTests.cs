@@ -43,10 +43,16 @@ public sealed class RuntimeFilterTests
     {
         await using Probe orders = await Probe.StartAsync("fill", "second");
 
-        ToolEnd end = (await Tool.RunAsync("watch", "-p", orders.Pid, "--count", "2")).ShouldBeGood();
+        using Process watch = Tool.StartProgram("watch", "-p", orders.Pid);
 
-        end.Lines.ShouldContain(static line => line.Contains("Z  'orders' alarm "));
-        end.Lines.ShouldContain(static line => line.Contains("Z  'imports' alarm "));
+        // One of them may have more to tell than the other, and first: a pool that is full, and a timer that was late on a busy machine.
+        string[] heard = [];
+        while (!(heard.Any(static line => line.Contains("Z  'orders' alarm ")) && heard.Any(static line => line.Contains("Z  'imports' alarm "))))
+        {
+            heard = [.. heard, (await Patience.Of(watch.StandardOutput.ReadLineAsync())).ShouldNotBeNull($"the watch has ended, and told only {string.Join(" | ", heard)}")];
+        }
+
+        watch.Kill();
     }
 
     [Fact]

@@ -79,6 +79,24 @@ public sealed class HealthTests
         house.ExpectsDisorder = true;
     }
 
+    [Theory]
+    [InlineData("localhost", HttpStatusCode.OK)]
+    [InlineData("127.0.0.1:5080", HttpStatusCode.OK)]
+    [InlineData("elsewhere.example", HttpStatusCode.NotFound)]
+    public async Task The_page_answers_to_the_names_of_this_machine_only(string host, HttpStatusCode status)
+    {
+        await using TestHouse house = await TestHouse.OpenAsync();
+        foreach (string path in new[] { "/moirai/", "/moirai/snapshot", "/moirai/frame" })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, path);
+            request.Headers.Host = host;
+
+            using HttpResponseMessage answer = await house.Http.SendAsync(request);
+
+            answer.StatusCode.ShouldBe(status, path);
+        }
+    }
+
     // Unhealthy is answered with 503, and the same story.
     private static async Task<HealthAnswer> HealthAsync(TestHouse house)
     {

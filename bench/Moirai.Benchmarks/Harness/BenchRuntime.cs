@@ -12,11 +12,14 @@ public abstract class BenchRuntime
     /// <summary>Where Moirai's tasks run.</summary>
     protected TaskRuntime Runtime { get; private set; } = null!;
 
+    /// <summary>How much of its tasks the runtime accounts for.</summary>
+    protected virtual AccountingLevel Level => AccountingLevel.Polls;
+
     [GlobalSetup]
-    public virtual void SetUp() => Runtime = new TaskRuntime(new() { Name = "benchmark" });
+    public virtual void SetUp() => Runtime = new TaskRuntime(new() { Name = "benchmark", Accounting = Level });
 
     [GlobalCleanup]
-    public async Task CleanUp() => await Runtime.DisposeAsync();
+    public virtual async Task CleanUp() => await Runtime.DisposeAsync();
 
     /// <summary>Runs work as one task of the runtime.</summary>
     protected Task InTask(Future work) => Runtime.SpawnDetached(work).AsTask();

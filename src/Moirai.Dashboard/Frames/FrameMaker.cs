@@ -10,6 +10,9 @@ internal static class FrameMaker
     internal const int MostGroups = 120;
     internal const int MostTasks = 150;
     internal const int MostScopes = 250;
+
+    /// <summary>Pools that stand behind so many scopes, one for each request say, are on the page all the same.</summary>
+    internal const int MostPoolsBeyond = 100;
     internal const int MostPrimitives = 60;
     internal const int MostAlarms = 60;
 
@@ -65,7 +68,7 @@ internal static class FrameMaker
     {
         List<GroupSnapshot> groups = [.. snapshot.Groups.Take(MostGroups)];
         List<TaskSnapshot> tasks = [.. snapshot.Tasks.Take(MostTasks)];
-        List<ScopeSnapshot> scopes = [.. snapshot.Scopes.Take(MostScopes)];
+        List<ScopeSnapshot> scopes = [.. snapshot.Scopes.Take(MostScopes), .. snapshot.Scopes.Skip(MostScopes).Where(static scope => scope.Slots is not null).Take(MostPoolsBeyond)];
         List<PrimitiveSnapshot> primitives = [.. snapshot.Primitives.Take(MostPrimitives)];
         return snapshot with
         {

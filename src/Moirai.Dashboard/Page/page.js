@@ -238,12 +238,13 @@ function curve(values, y) {
   return values.map((value, i) => `${i ? "L" : "M"}${from + i} ${y(value).toFixed(1)}`).join("");
 }
 
-// Pools of one name under one parent are one, however many there are.
+// Pools of one name at one place of the tree are one, however many there are. The place is told by names: numbers of scopes change when others come and go, and the chart would begin anew.
 function poolsOf(frame) {
-  const pools = new Map();
+  const pools = new Map(), paths = new Map();
   for (const scope of frame.snapshot.scopes) {
+    const key = `${paths.get(scope.parent) ?? ""}/${scope.name}`;
+    paths.set(scope.index, key);
     if (!scope.slots) continue;
-    const key = `${scope.parent}/${scope.name}`;
     const pool = pools.get(key) ?? { key, name: scope.name, count: 0, limit: 0, inUse: 0, waiting: 0, failed: 0, created: 0 };
     pool.count++;
     pool.limit += scope.slots.limit;
@@ -520,6 +521,7 @@ function drawWaits({ waits }) {
   const box = $("waits");
   if (box.said === key) return;
   box.said = key;
+  const focused = box.contains(document.activeElement) ? document.activeElement.dataset.node : undefined;
   box.replaceChildren();
   if (nodes.nodes.length === 0) return;
   const { place, height, width } = layOut(nodes);
@@ -550,17 +552,32 @@ function drawWaits({ waits }) {
     title.textContent = node.label;
     group.append(svg("rect", { width: NODE_W, height: NODE_H, rx: 8 }), name, sub, title);
     if (!isThing) {
+      group.dataset.node = node.id;
       group.setAttribute("tabindex", "0");
       group.setAttribute("role", "button");
       group.setAttribute("aria-label", `${node.label}, ${sub.textContent}${node.inRing ? ", in a ring" : ""}`);
       group.addEventListener("click", () => open(node.task));
-      group.addEventListener("keydown", event => { if (event.key === "Enter") open(node.task); });
+      group.addEventListener("keydown", event => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault(); // the space bar would scroll
+        open(node.task);
+      });
     }
     boxes.append(group);
   }
   picture.append(lines, boxes, labels);
   Object.assign(picture.style, { width: "100%", maxWidth: `${width + 8}px`, minWidth: `${Math.round(.5 * width)}px`, height: "auto" }); // it shrinks a little before it is scrolled
   box.append(picture);
+  for (const one of picture.querySelectorAll(".node text")) fit(one, NODE_W - 20);
+  for (const one of labels.querySelectorAll(".what:not(.ring)")) fit(one, COLUMN - NODE_W - 20);
+  if (focused !== undefined) [...box.querySelectorAll(".node")].find(one => one.dataset.node === focused)?.focus({ preventScroll: true });
+}
+
+// Letters differ in width, and a picture cuts no text by itself.
+function fit(node, most) {
+  const whole = node.firstChild;
+  for (let width = node.getComputedTextLength(); width > most && whole.data.length > 2; width = node.getComputedTextLength())
+    whole.data = cut(whole.data, Math.max(2, Math.min(whole.data.length - 1, Math.floor(whole.data.length * most / width))));
 }
 
 // Those that are looked for, with all they wait for.
@@ -823,7 +840,7 @@ function drawDetail() {
   const pane = $("detail");
   if (pane.said === key) return;
   pane.said = key;
-  const hadFocus = document.activeElement?.id === "cancel";
+  const focused = [...pane.querySelectorAll("button")].indexOf(document.activeElement); // the pane is drawn anew each second, and whoever goes through it by keys stays where he is
   pane.replaceChildren(
     el("button", { type: "button", class: "close", "aria-label": "Close (Esc)", title: "Close (Esc)", onclick: close }, "✕"),
     el("h2", {}, task ? `#${task.id} ${cut(task.name, 200)}` : `#${shown.id}`),
@@ -838,15 +855,16 @@ function drawDetail() {
       },
     }, shown.sure ? "Really cancel it?" : "Cancel this task")] : []),
     ...(shown.said ? [el("p", { class: "said", role: "status" }, shown.said)] : []));
-  if (hadFocus) $("cancel")?.focus();
+  if (focused >= 0) pane.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
 }
 
 function detailOf(task, answer, ended, group) {
   const chain = task.chain.length ? task.chain : [];
+  const waited = Math.min(task.waited, task.age ?? Infinity); // the one is told in seconds, the other exactly: none waits longer than it lives
   const parts = [
     el("p", { class: "quiet" }, el("span", { class: "state" }, el("i", { class: ended ? "created" : stateOf(task.state) }), ended ? "has ended; this is how it was last seen" : stateOf(task.state)), group && group.count > 1 ? `, the one of ${num(group.count)} alike that has waited longest` : ""),
     facts([
-      ["waits for", task.wait ? cut(task.wait.what, 160) : undefined], ["for", task.waited === undefined ? undefined : task.waited < 1 ? "less than 1 s" : span(task.waited)],
+      ["waits for", task.wait ? cut(task.wait.what, 160) : undefined], ["for", task.waited === undefined ? undefined : waited < 1 ? "less than 1 s" : span(waited)],
       ["due in", task.wait?.dueIn === undefined ? undefined : task.wait.dueIn < 0 ? `${span(task.wait.dueIn)} overdue` : span(task.wait.dueIn)],
       ["age", span(task.age)], ["busy", span(task.busy)], ["ready", span(task.ready)], ["blocked", span(task.blocked)],
       ["polls", task.polls === undefined ? undefined : num(task.polls)], ["spawned at", task.spawnSite], ["holds", task.holds.map(one => cut(one, 160)).join(", ")],

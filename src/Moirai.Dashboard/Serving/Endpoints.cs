@@ -14,6 +14,9 @@ internal sealed class Endpoints(Gallery gallery, MoiraiDashboardOptions options)
     /// <summary>A header that no page of another origin can send without being asked about it first.</summary>
     internal const string CommandHeader = "X-Moirai-Command";
 
+    // Set by browsers, and by no script.
+    private const string WhenceHeader = "Sec-Fetch-Site";
+
     private const int LongestChain = 12;
     private const int LongestFilter = 200;
 
@@ -229,6 +232,13 @@ internal sealed class Endpoints(Gallery gallery, MoiraiDashboardOptions options)
         if (!options.AllowCommands)
         {
             await Answers.RefuseAsync(context, StatusCodes.Status403Forbidden, "The page is read-only here: MoiraiDashboardOptions.AllowCommands is not set.").ConfigureAwait(false);
+            return false;
+        }
+
+        // Where a browser says whence a question comes, it is believed: whoever lets pages of others send headers (by CORS, for an API beside this) has not meant commands.
+        if (context.Request.Headers[WhenceHeader].ToString() is "cross-site" or "same-site")
+        {
+            await Answers.RefuseAsync(context, StatusCodes.Status403Forbidden, "A command comes from the page itself, and from no page of another origin.").ConfigureAwait(false);
             return false;
         }
 

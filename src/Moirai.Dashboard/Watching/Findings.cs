@@ -9,15 +9,19 @@ internal sealed class Findings
     internal const int MostLeaks = 40;
     internal const int MostOthers = 40;
     internal const int MostAlarms = 20;
+
+    /// <summary>Timeouts are daily bread: a few show that there are some, and all the others would push out what nobody expects.</summary>
+    internal const int MostTimeouts = 3;
     private const int LongestMessage = 2_000;
 
     private readonly Lock _gate = new();
 
     // Guarded by the gate, the oldest first.
     private readonly Queue<FoundDeadlock> _deadlocks = [];
-    private readonly Queue<FoundEvent> _leaks = [];
+    private readonly List<FoundEvent> _leaks = [];
     private readonly Queue<FoundEvent> _others = [];
     private readonly Queue<FoundEvent> _alarms = [];
+    private readonly Queue<FoundEvent> _timeouts = [];
     private readonly TimeProvider _time;
 
     internal Findings(TaskRuntime runtime)
@@ -31,7 +35,7 @@ internal sealed class Findings
     {
         lock (_gate)
         {
-            return ([.. _deadlocks.Reverse()], [.. _leaks.Reverse()], [.. _others.Concat(_alarms).OrderByDescending(static one => one.At)]);
+            return ([.. _deadlocks.Reverse()], [.. _leaks.AsEnumerable().Reverse()], [.. _others.Concat(_alarms).Concat(_timeouts).OrderByDescending(static one => one.At)]);
         }
     }
 
@@ -53,16 +57,31 @@ internal sealed class Findings
             {
                 Add(_deadlocks, new FoundDeadlock(found.At, found.Message, [.. deadlock.Cycle]), MostDeadlocks);
             }
+            else if (what.Kind == RuntimeEventKind.Leaked)
+            {
+                AddLeak(found);
+            }
             else
             {
                 (Queue<FoundEvent> ring, int most) = what.Kind switch
                 {
-                    RuntimeEventKind.Leaked => (_leaks, MostLeaks),
                     RuntimeEventKind.AlarmCleared => (_alarms, MostAlarms), // many that come and go push out nothing else
+                    RuntimeEventKind.TimedOut => (_timeouts, MostTimeouts),
                     _ => (_others, MostOthers),
                 };
                 Add(ring, found, most);
             }
+        }
+    }
+
+    // A task that was only told of is found by the next search again: it is one leak, and what was said of it last counts.
+    private void AddLeak(FoundEvent found)
+    {
+        _leaks.RemoveAll(before => before.Task == found.Task);
+        _leaks.Add(found);
+        if (_leaks.Count > MostLeaks)
+        {
+            _leaks.RemoveAt(0);
         }
     }
 

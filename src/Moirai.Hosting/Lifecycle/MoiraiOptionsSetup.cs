@@ -37,6 +37,12 @@ internal sealed class MoiraiOptionsSetup(IServiceProvider services) : IConfigure
 /// <summary>Checks the section <c>Moirai</c>: the budgets against the host's, and that whatever is configured exists.</summary>
 internal sealed class MoiraiOptionsCheck(IServiceProvider services, IOptions<HostOptions> host) : IValidateOptions<MoiraiOptions>
 {
+    private static readonly string[] s_keys =
+    [
+        nameof(MoiraiOptions.Name), nameof(MoiraiOptions.CancelTimeout), nameof(MoiraiOptions.AbandonTimeout), nameof(MoiraiOptions.LeaksAtStop), nameof(MoiraiOptions.LeakWatch),
+        nameof(MoiraiOptions.LeakWatchPause), nameof(MoiraiOptions.ReportUnseenResults), "Pools", "Supervisors", "Requests", "Health",
+    ];
+
     public ValidateOptionsResult Validate(string? name, MoiraiOptions options)
     {
         var found = new ValidateOptionsResultBuilder();
@@ -66,6 +72,7 @@ internal sealed class MoiraiOptionsCheck(IServiceProvider services, IOptions<Hos
                 + "Shorten them, or lengthen HostOptions.ShutdownTimeout.");
         }
 
+        UnknownKeys(found, services.GetService<IConfiguration>()?.GetSection(ConfigurationKeys.Root), s_keys);
         Strangers(found, ConfigurationKeys.Pools, "pool", "AddTaskPool", services.GetServices<PoolRegistration>().Select(static pool => pool.Name));
         Strangers(found, ConfigurationKeys.Supervisors, "supervisor", "AddSupervisor", services.GetServices<SupervisorRegistration>().Select(static supervisor => supervisor.Name));
         return found.Build();
@@ -84,6 +91,18 @@ internal sealed class MoiraiOptionsCheck(IServiceProvider services, IOptions<Hos
         if (value < TimeSpan.Zero)
         {
             found.AddError($"Moirai:{key} is {value}. It must not be negative.");
+        }
+    }
+
+    /// <summary>A typing error in a key would otherwise leave the setting at its default, and nobody would know. Sections that hold others cannot leave that to the binder.</summary>
+    internal static void UnknownKeys(ValidateOptionsResultBuilder found, IConfigurationSection? section, string[] known)
+    {
+        foreach (IConfigurationSection child in section?.GetChildren() ?? [])
+        {
+            if (!known.Contains(child.Key, StringComparer.OrdinalIgnoreCase))
+            {
+                found.AddError($"{child.Path} is no setting. There are: {string.Join(", ", known)}.");
+            }
         }
     }
 

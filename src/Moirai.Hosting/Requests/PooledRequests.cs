@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
@@ -21,7 +22,13 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
 {
     internal const string Category = "Moirai.Requests";
 
+    // As the telemetry of the core calls it: this activity lasts until what is spawned from it has ended, so that is its child and not a trace of its own.
+    private const string WaitsForEnd = "moirai.waits_for_end";
+
     private const string NothingDone = "Nothing was done. Try again later.";
+
+    // Only asked whether anybody listens to the source of this name, which is the core's.
+    private static readonly ActivitySource s_spans = new("Moirai");
 
     private readonly ILogger _logger = loggers.CreateLogger(Category);
     private readonly PooledRequestsOptions _options = options.Value;
@@ -61,7 +68,9 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
             return;
         }
 
-        var admission = new Admission(place, _ => next(context));
+        Activity? outside = s_spans.HasListeners() ? Activity.Current : null;
+        outside?.SetCustomProperty(WaitsForEnd, true);
+        var admission = new Admission(place, _ => next(context), outside);
         try
         {
             if (!await TryAdmitAsync(admission, context).ConfigureAwait(false))
@@ -147,6 +156,11 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
             admission.Limit = await limit.AcquireAsync();
         }
 
+        if (admission.Outside is { } outside)
+        {
+            Activity.Current = outside; // the request is no part of the wait for its slot
+        }
+
         admission.Task = await admission.Place.Pool!.SpawnAsync(admission.Body, admission.Place.Name);
     }
 
@@ -190,7 +204,7 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
     private sealed record Place(TaskPool? Pool, TaskSlotManager? Limit, string Name);
 
     /// <summary>A request on its way in. Written by one flow of control at a time.</summary>
-    private sealed class Admission(Place place, Func<CancellationToken, Task> body)
+    private sealed class Admission(Place place, Func<CancellationToken, Task> body, Activity? outside)
     {
         private SlotLease? _limit;
         private ManagedTask? _task;
@@ -198,6 +212,9 @@ internal sealed partial class PooledRequests(IServiceProvider services, TaskRunt
         internal Place Place => place;
 
         internal Func<CancellationToken, Task> Body => body;
+
+        /// <summary>What the request runs in outside Moirai, while somebody listens to spans.</summary>
+        internal Activity? Outside => outside;
 
         /// <summary>The endpoint's slot; given back when the request has ended.</summary>
         internal SlotLease? Limit

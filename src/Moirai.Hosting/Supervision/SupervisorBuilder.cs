@@ -47,36 +47,41 @@ public sealed class SupervisorBuilder
     /// <summary>Adds a child that is an object: made by its constructor, from the services of a scope that lives as long as it does.</summary>
     /// <param name="name">Its name in messages and in the configuration; its tasks are called <c>supervisor/child</c>.</param>
     /// <param name="configure">Runs after the configuration was read, and so has the last word.</param>
+    /// <param name="file">Filled in by the compiler: the spawn site of its tasks.</param>
+    /// <param name="line">Filled in by the compiler: the spawn site of its tasks.</param>
     /// <typeparam name="TChild">Its type; it need not be registered.</typeparam>
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentException">There is a child of that name, or the name is empty or holds a ':' or '/'.</exception>
-    public SupervisorBuilder AddChild<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TChild>(string name, Action<SupervisedChildOptions>? configure = null)
+    public SupervisorBuilder AddChild<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TChild>(
+        string name, Action<SupervisedChildOptions>? configure = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
         where TChild : class, ISupervisedTask =>
-        Add(name, configure, static (services, incarnation) =>
+        Add(name, configure, (services, incarnation) =>
         {
             TChild child = ActivatorUtilities.CreateInstance<TChild>(services);
             incarnation.Own(child);
-            return (scope, called) => scope.Spawn(child, static (child, ct) => child.RunAsync(ct), called);
+            return (scope, called) => scope.Spawn(child, static (child, ct) => child.RunAsync(ct), called, file, line);
         });
 
     /// <summary>Adds a child that is a function.</summary>
     /// <param name="name">Its name in messages and in the configuration; its tasks are called <c>supervisor/child</c>.</param>
     /// <param name="body">Does the work, with the services of a scope that lives as long as the work does. The token is canceled when it is to stop.</param>
     /// <param name="configure">Runs after the configuration was read, and so has the last word.</param>
+    /// <param name="file">Filled in by the compiler: the spawn site of its tasks.</param>
+    /// <param name="line">Filled in by the compiler: the spawn site of its tasks.</param>
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentException">There is a child of that name, or the name is empty or holds a ':' or '/'.</exception>
     [OverloadResolutionPriority(1)]
-    public SupervisorBuilder AddChild(string name, Func<IServiceProvider, CancellationToken, Future> body, Action<SupervisedChildOptions>? configure = null)
+    public SupervisorBuilder AddChild(string name, Func<IServiceProvider, CancellationToken, Future> body, Action<SupervisedChildOptions>? configure = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentNullException.ThrowIfNull(body);
-        return Add(name, configure, (services, _) => (scope, called) => scope.Spawn((body, services), static (child, ct) => child.body(child.services, ct), called));
+        return Add(name, configure, (services, _) => (scope, called) => scope.Spawn((body, services), static (child, ct) => child.body(child.services, ct), called, file, line));
     }
 
-    /// <inheritdoc cref="AddChild(string, Func{IServiceProvider, CancellationToken, Future}, Action{SupervisedChildOptions}?)"/>
-    public SupervisorBuilder AddChild(string name, Func<IServiceProvider, CancellationToken, Task> body, Action<SupervisedChildOptions>? configure = null)
+    /// <inheritdoc cref="AddChild(string, Func{IServiceProvider, CancellationToken, Future}, Action{SupervisedChildOptions}?, string, int)"/>
+    public SupervisorBuilder AddChild(string name, Func<IServiceProvider, CancellationToken, Task> body, Action<SupervisedChildOptions>? configure = null, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentNullException.ThrowIfNull(body);
-        return Add(name, configure, (services, _) => (scope, called) => scope.Spawn(ct => body(services, ct), called));
+        return Add(name, configure, (services, _) => (scope, called) => scope.Spawn(ct => body(services, ct), called, file, line));
     }
 
     internal void Register()

@@ -18,6 +18,12 @@ internal sealed class SupervisorOptionsCheck(IServiceProvider services) : IValid
 {
     private static readonly TimeSpan s_longest = TimeSpan.FromDays(1);
 
+    private static readonly string[] s_keys =
+    [
+        nameof(SupervisorOptions.Strategy), nameof(SupervisorOptions.MaxRestarts), nameof(SupervisorOptions.Window), nameof(SupervisorOptions.FirstDelay), nameof(SupervisorOptions.MaxDelay),
+        nameof(SupervisorOptions.UseJitter), nameof(SupervisorOptions.Escalation), nameof(SupervisorOptions.ExitCode), "Children",
+    ];
+
     public ValidateOptionsResult Validate(string? name, SupervisorOptions options)
     {
         var found = new ValidateOptionsResultBuilder();
@@ -62,6 +68,7 @@ internal sealed class SupervisorOptionsCheck(IServiceProvider services) : IValid
             found.AddError($"{key}:ExitCode is {options.ExitCode}. It has to be between 1 and 255: 0 would say that all is well.");
         }
 
+        MoiraiOptionsCheck.UnknownKeys(found, services.GetService<IConfiguration>()?.GetSection(key), s_keys);
         CheckChildren(found, key, services.GetServices<SupervisorRegistration>().Single(registration => registration.Name == name));
         return found.Build();
     }

@@ -110,7 +110,7 @@ internal static class AlarmRules
                     Count = pool.Waiting,
                     Lasted = pool.Full,
                     Limit = limit,
-                    Detail = string.Create(CultureInfo.InvariantCulture, $"all {pool.Slots} slots are held"),
+                    Detail = pool.Slots == 1 ? "its one slot is held" : string.Create(CultureInfo.InvariantCulture, $"all {pool.Slots} slots are held"),
                 });
             }
         }

@@ -32,7 +32,7 @@ public sealed class SnapshotOptions
         }
     } = int.MaxValue;
 
-    /// <summary>How many scopes and pools, how many groups and how many primitives are listed; the others are counted. Not negative; 1,000 of each by default.</summary>
+    /// <summary>How many scopes and pools, how many groups and how many primitives are listed; the others are counted. Of pools as many again where there are more scopes: they are not pushed out by those. Not negative; 1,000 of each by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Negative.</exception>
     public int MaxRows
     {

@@ -35,6 +35,9 @@ internal sealed partial class SnapshotTaker
     // One frame in a list, for who wants no chains.
     private readonly List<FrameSnapshot> _one = [];
     private long _scopeCount;
+
+    // Pools that are listed although there are more scopes than are wanted.
+    private int _poolsBeyond;
     private StateTally _all;
 
     private SnapshotTaker(Engine engine, SnapshotOptions options, PlainWalker walker)
@@ -123,7 +126,7 @@ internal sealed partial class SnapshotTaker
             inside.Clear();
             here.Group.Look(pages, inside);
             _scopeCount++;
-            int? index = _scopes.Count < _options.MaxRows ? _scopes.Count : null;
+            int? index = IsListed(here.Group) ? _scopes.Count : null;
             if (index is { } place)
             {
                 _scopes.Add(Describe(here.Group, place, here.Parent, here.Depth));
@@ -141,6 +144,19 @@ internal sealed partial class SnapshotTaker
                 todo.Push((child, index ?? here.Parent, here.Depth + 1));
             }
         }
+    }
+
+    // Pools are few, and what a screen shows of a service; scopes without number, one for each request, must not push them out.
+    private bool IsListed(TaskGroup group)
+    {
+        if (_scopes.Count - _poolsBeyond < _options.MaxRows)
+        {
+            return true;
+        }
+
+        bool isListed = _poolsBeyond < _options.MaxRows && group.PeekSlots() is TaskSlotManager;
+        _poolsBeyond += isListed ? 1 : 0;
+        return isListed;
     }
 
     private static ScopeSnapshot Describe(TaskGroup group, int index, int? parent, int depth)

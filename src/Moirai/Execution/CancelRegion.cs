@@ -63,7 +63,11 @@ internal abstract class CancelRegion
         TaskExtras extras = _task.ExtrasLocked();
         Outer = extras.Regions;
         extras.Regions = this;
-        extras.Shields += IsShield ? 1 : 0;
+        if (IsShield)
+        {
+            extras.Shields++;
+        }
+
         _active = true;
         _task.Unlock();
     }
@@ -76,7 +80,11 @@ internal abstract class CancelRegion
         {
             _active = false;
             TaskExtras extras = _task.ExtrasLocked();
-            extras.Shields -= IsShield ? 1 : 0;
+            if (IsShield)
+            {
+                extras.Shields--;
+            }
+
             if (ReferenceEquals(extras.Regions, this))
             {
                 extras.Regions = Outer;

@@ -7,7 +7,7 @@ namespace Moirai;
 /// <c>using (ManagedTask.Shield()) { await GiveBackAsync(); }</c>. Inside, waits do not throw although the task is canceled; what is inside
 /// can still be timed, and a timeout inside still ends it. After it, the cancellation is there again: the next wait throws. The token that the body was
 /// given stays canceled, so do not pass it to clean-up. Used by the task's own code; disposing twice is harmless.
-/// <para>In plain <c>async</c> code that runs for a task (see <see cref="ManagedTask.Current"/>) it covers the method that has raised it and what that calls, and no branch beside it: futures that are awaited there are not canceled with the task, and
+/// <para>In plain <c>async</c> code that runs for a task (see <see cref="ManagedTask.Current"/>) it covers the method that has raised it and what that calls, and no branch beside it: waits of Moirai's and futures that are awaited there do not end with the task, and
 /// <see cref="ManagedTask.CurrentToken"/> is not.</para>
 /// </remarks>
 public sealed class CancelShield : IDisposable

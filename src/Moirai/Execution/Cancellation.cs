@@ -70,8 +70,9 @@ internal static class Cancellation
             }
         }
 
+        Stack<TiedSeat>? plain = task.TakePlainWaitsLocked();
         task.Unlock();
-        Deliver(task, leaf, sources, cause);
+        Deliver(task, leaf, sources, cause, plain);
         return true;
     }
 
@@ -141,8 +142,8 @@ internal static class Cancellation
         return found?.ToArray();
     }
 
-    /// <summary>Wakes the claimed frame, then cancels the tokens. Under no lock.</summary>
-    internal static void Deliver(ManagedTask task, Frame? leaf, CancellationTokenSource[]? sources, CancelCause cause)
+    /// <summary>Wakes the claimed frame, then cancels the tokens and ends the waits of plain code. Under no lock.</summary>
+    internal static void Deliver(ManagedTask task, Frame? leaf, CancellationTokenSource[]? sources, CancelCause cause, Stack<TiedSeat>? plain = null)
     {
         if (leaf is not null)
         {
@@ -151,22 +152,22 @@ internal static class Cancellation
             task.Engine.Executor.Enqueue(leaf);
         }
 
-        if (sources is null)
+        if (sources is null && plain is null)
         {
             return;
         }
 
         if (cause.Kind == CancelKind.RuntimeStopped && task.Engine.Deliveries is { } deliveries)
         {
-            deliveries.Send(static late => CancelSources(late.task, late.sources), (task, sources));
+            deliveries.Send(static late => Tell(late.task, late.sources, late.plain), (task, sources, plain));
         }
         else if (IsOnTimerThread(task.Engine, cause))
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static late => CancelSources(late.task, late.sources), (task, sources), preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static late => Tell(late.task, late.sources, late.plain), (task, sources, plain), preferLocal: false);
         }
         else
         {
-            CancelSources(task, sources);
+            Tell(task, sources, plain);
         }
     }
 
@@ -174,11 +175,17 @@ internal static class Cancellation
     internal static bool IsOnTimerThread(Engine engine, CancelCause cause) =>
         cause.Kind == CancelKind.TimedOut && ReferenceEquals(engine.Provider, TimeProvider.System);
 
-    private static void CancelSources(ManagedTask task, CancellationTokenSource[] sources)
+    // May call code of the user's: callbacks of tokens, and contexts to which plain code comes back.
+    private static void Tell(ManagedTask task, CancellationTokenSource[]? sources, Stack<TiedSeat>? plain)
     {
-        foreach (CancellationTokenSource source in sources)
+        foreach (CancellationTokenSource source in sources ?? [])
         {
             CancelSource(task, source);
+        }
+
+        while (plain is not null && plain.TryPop(out TiedSeat? seat))
+        {
+            seat.Interrupt(task);
         }
     }
 
@@ -204,6 +211,13 @@ internal static class Cancellation
     {
         CancelCause cause = Deliver(task);
         return new ManagedTaskCanceledException($"{task.Title} was {cause}.", task.Id, cause, task.TokenSource?.Token ?? default);
+    }
+
+    /// <summary>What a wait of plain code throws that was ended by the cancellation of the task for which the code runs. From any thread.</summary>
+    internal static ManagedTaskCanceledException ErrorInPlainCode(ManagedTask task)
+    {
+        CancelCause cause = task.CancelCause ?? Cause(CancelKind.Requested, task.Engine, null);
+        return new ManagedTaskCanceledException($"{task.Title} was {cause}.", task.Id, cause, task.Token);
     }
 
     /// <summary>Throws what a canceled wait throws.</summary>

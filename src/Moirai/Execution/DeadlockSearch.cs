@@ -3,7 +3,7 @@ namespace Moirai.Execution;
 /// <summary>Finds the ring that a wait may have closed, where chains fork: all readers of a lock keep a writer waiting, all tasks of a scope keep waiting who waits for its end.</summary>
 /// <remarks>
 /// From who waits forward, to those who keep it waiting. Those who live in a scope may be a million, so a scope is not gone through: it is asked whether one of them waits, by whatever way, for the one who looks; and those are
-/// found backward, from what that one holds. Bounded; allocates, and runs only where chains fork or a ring is as good as found.
+/// found backward, from what that one holds. Bounded; runs only where chains fork or a ring is as good as found.
 /// </remarks>
 internal sealed class DeadlockSearch
 {
@@ -17,6 +17,8 @@ internal sealed class DeadlockSearch
     private bool _hasBackward;
 
     private readonly HashSet<ManagedTask> _seen = [];
+    private readonly HashSet<ManagedTask> _seenBackward = [];
+    private readonly List<Hold> _holds = [];
     private readonly List<ManagedTask> _found = [];
     private ManagedTask _self = null!;
 
@@ -45,6 +47,8 @@ internal sealed class DeadlockSearch
         _backward.Clear();
         _hasBackward = false;
         _seen.Clear();
+        _seenBackward.Clear();
+        _holds.Clear();
         _found.Clear();
         _self = null!;
     }
@@ -122,13 +126,15 @@ internal sealed class DeadlockSearch
 
     private void FindWaiters()
     {
-        HashSet<ManagedTask> seen = [_self];
+        _seenBackward.Add(_self);
         for (int i = -1; i < _backward.Count && _backward.Count < MostTasks; i++)
         {
             ManagedTask task = i < 0 ? _self : _backward[i].Edge.Task;
             _found.Clear();
             ((IBlocking)task).AddBlocked(_found);
-            foreach (Hold hold in Holdings.Copy(task))
+            _holds.Clear();
+            Holdings.AddTo(_holds, task);
+            foreach (Hold hold in _holds)
             {
                 (hold.What as IBlocking)?.AddBlocked(_found);
             }
@@ -136,9 +142,9 @@ internal sealed class DeadlockSearch
             ((IBlocking)task.Group).AddBlocked(_found);
             foreach (ManagedTask waiter in _found)
             {
-                if (!seen.Contains(waiter) && WaitEdge.TryRead(waiter, out WaitEdge edge) && edge.Queue.IsBlockedBy(task, edge.Leaf))
+                if (!_seenBackward.Contains(waiter) && WaitEdge.TryRead(waiter, out WaitEdge edge) && edge.Queue.IsBlockedBy(task, edge.Leaf))
                 {
-                    seen.Add(waiter);
+                    _seenBackward.Add(waiter);
                     _backward.Add((edge, i));
                 }
             }

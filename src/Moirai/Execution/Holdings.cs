@@ -71,6 +71,13 @@ internal static class Holdings
     internal static List<Hold> Copy(ManagedTask task)
     {
         List<Hold> all = [];
+        AddTo(all, task);
+        return all;
+    }
+
+    /// <summary>As <see cref="Copy"/>, into a list that is used again.</summary>
+    internal static void AddTo(List<Hold> all, ManagedTask task)
+    {
         task.Lock();
         foreach (Hold hold in task.Extras?.Holds ?? [])
         {
@@ -81,7 +88,6 @@ internal static class Holdings
         }
 
         task.Unlock();
-        return all;
     }
 
     /// <summary>Whether the running task holds this. By its own thread, which alone writes its notes.</summary>

@@ -23,6 +23,11 @@ public partial class ManagedTask
     /// <summary>The outcome is known to somebody who passes it on: it is not the handle any more at which somebody ought to look.</summary>
     internal void MarkPassedOn()
     {
+        if (IsEnded && _tail is not Unseen)
+        {
+            return; // it is only until the end that a flag is asked, and from then on only an outcome that somebody ought to see
+        }
+
         if ((_core.Flags & TaskFlags.Observed) == 0)
         {
             _core.Gate.Enter();
@@ -70,6 +75,11 @@ public partial class ManagedTask
         {
             links = extras.Links;
             late = TakeLateGuards(extras);
+            while (extras.PlainWaits.First is { } seat)
+            {
+                extras.PlainWaits.Remove(seat);
+                seat.LetGo();
+            }
         }
 
         CutWakersLocked();
@@ -200,6 +210,26 @@ public partial class ManagedTask
         {
             Atomics.SpinOnce(ref spinner);
         }
+    }
+
+    /// <inheritdoc cref="IPlainSeats.FindSeat"/>
+    internal CallbackSeat? FindSeat(object method)
+    {
+        Lock();
+        CallbackSeat? found = null;
+        if (!IsEnded && _tail is WaitNode first)
+        {
+            WaitNode node = first;
+            do
+            {
+                found = node is TiedNode seat && seat.Continues(method) ? seat : null;
+                node = node.Next!;
+            }
+            while (found is null && !ReferenceEquals(node, first));
+        }
+
+        Unlock();
+        return found;
     }
 
     void IWaitQueue.Remove(WaitNode node)

@@ -257,7 +257,6 @@ public partial class ManagedTask
     {
         var page = (SuspectPage)Place!;
         object seated = page[_core.Seat]!;
-        page[_core.Seat] = null;
         Frame leaf;
         SuspectGroup group;
         if (seated is Sentinel sentinel)
@@ -284,6 +283,7 @@ public partial class ManagedTask
             group = leaf.Unseat();
         }
 
+        page.Clear(_core.Seat, late: group.Scan.HasCollected);
         group.Keep();
         _core.Flags &= ~TaskFlags.Suspected;
         Atomics.Exchange(ref Place, leaf); // a fence: the owner writes there without any

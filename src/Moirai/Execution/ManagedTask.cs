@@ -139,7 +139,7 @@ public partial class ManagedTask : IWaitQueue
     internal StepContext Stepping => Unsafe.As<StepContext>(Place!);
 
     /// <summary>Asks the task, and every scope opened in it, to stop. Returns at once; await the task to see it ended.</summary>
-    /// <remarks>A task that waits in one of Moirai's waits is woken and its await throws; a task in foreign code sees it by its token.
+    /// <remarks>A task that waits in one of Moirai's waits is woken and its await throws, in plain code that runs for it too (see <see cref="Current"/>); a task in foreign code sees it by its token.
     /// A body that has not begun never begins. The first cause wins; a task that has ended keeps its outcome. Callbacks registered on the task's token
     /// run on the calling thread.</remarks>
     /// <param name="reason">Why, for whoever looks at <see cref="CancelCause"/> later.</param>

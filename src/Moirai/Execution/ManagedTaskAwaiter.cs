@@ -64,14 +64,12 @@ internal readonly struct EndAwaitable(ManagedTask task) : ICriticalNotifyComplet
 
     public EndAwaitable GetAwaiter() => this;
 
-    public void GetResult()
-    {
-        // The outcome is the caller's affair.
-    }
+    // The outcome is the caller's affair.
+    public void GetResult() => TiedNode.ThrowIfEndedEarly(task);
 
-    public void OnCompleted(Action continuation) => Joining.Register(task, continuation, flowContext: true, captureSynchronization: false);
+    public void OnCompleted(Action continuation) => task.Join(new TiedNode(task, task, continuation, flowContext: true, isTied: false), armed: 0);
 
-    public void UnsafeOnCompleted(Action continuation) => Joining.Register(task, continuation, flowContext: false, captureSynchronization: false);
+    public void UnsafeOnCompleted(Action continuation) => task.Join(new TiedNode(task, task, continuation, flowContext: false, isTied: false), armed: 0);
 }
 
 /// <summary>What both awaiters do.</summary>
@@ -89,6 +87,7 @@ internal static class Joining
 
     internal static void TakeOutcome(ManagedTask task)
     {
+        TiedNode.ThrowIfEndedEarly(task);
         if (Park.TakeSignal() == WaitSignal.Closed)
         {
             throw new InvalidOperationException($"{task.Title} awaits its own end, which would never come. Await another task, or return instead.");
@@ -115,11 +114,15 @@ internal static class Joining
         TakeOutcome(task);
     }
 
-    internal static void Register(ManagedTask task, Action continuation, bool flowContext, bool captureSynchronization = true)
+    /// <summary>Plain code awaits a handle.</summary>
+    internal static void Register(ManagedTask task, Action continuation, bool flowContext)
     {
         ArgumentNullException.ThrowIfNull(continuation);
-        task.Join(new CallbackNode(continuation, flowContext, captureSynchronization: captureSynchronization), armed: 0);
+        task.Join(new TiedNode(task, task, continuation, flowContext), armed: 0);
     }
+
+    /// <summary>Plain code awaits a future, which runs as a task in its place and is canceled instead: it is waited for until it has cleaned up.</summary>
+    internal static void RegisterFirm(ManagedTask task, Action continuation, bool flowContext) => task.Join(new CallbackNode(continuation, flowContext), armed: 0);
 
     internal static void Suspend(ManagedTask task, Frame frame)
     {

@@ -6,7 +6,7 @@ namespace Moirai.Execution;
 /// <summary>One worker's loop over a ready queue: a work item of the thread pool that steps what is ready until nothing is.</summary>
 /// <remarks>Two threads never run one pump at a time: it is sent only by whoever puts its queue on duty. A spare pump has no queue of its own and takes from the others, one frame
 /// at a time.</remarks>
-internal sealed class Pump : IThreadPoolWorkItem
+internal sealed class Pump : Isolated, IThreadPoolWorkItem
 {
     // A pump sends for a helper when this many frames wait behind it: fewer are run sooner than a thread is woken.
     private const int HelpThreshold = 4;
@@ -15,6 +15,10 @@ internal sealed class Pump : IThreadPoolWorkItem
     // are done sooner by one processor; measured in docs/performance.md.
     private const long ShortestStepWorthHelp = 10;
     private const long UnknownStep = long.MaxValue;
+
+    // Less than a microsecond from look to look, and some fifteen in all.
+    private const int SpinsBetweenLooks = 20;
+    private const int MostLooks = 20;
     private const int StepsBetweenLooksAtTheClock = 64;
     private const long NotYet = -1;
     private const long QuantumMilliseconds = 15;
@@ -26,6 +30,9 @@ internal sealed class Pump : IThreadPoolWorkItem
 
     // Written by the pump's thread.
     private long _steps;
+#pragma warning disable CS0169, S1144, IDE0051 // keeps the neighbours away
+    private CacheLine _after;
+#pragma warning restore CS0169, S1144, IDE0051
 
     // How long the last steps took on average, in units of 100 ns. Written by the pump's thread; read by anyone.
     private long _stepLength = UnknownStep;
@@ -141,6 +148,11 @@ internal sealed class Pump : IThreadPoolWorkItem
                 continue;
             }
 
+            if (Volatile.Read(ref _stepLength) < ShortestStepWorthHelp)
+            {
+                WaitForMore(other.Queue);
+            }
+
             int taken = other.Queue.StealHalf(_loot);
             if (taken > 0)
             {
@@ -156,5 +168,22 @@ internal sealed class Pump : IThreadPoolWorkItem
         }
 
         return null;
+    }
+
+    /// <summary>Lets a spawner get ahead, as long as it goes on: who follows on its heels takes every other frame from the very cache lines that it is writing, and holds it up.</summary>
+    private static void WaitForMore(ReadyQueue queue)
+    {
+        int seen = queue.Count;
+        for (int looks = MostLooks; looks > 0 && seen is > 0 and < MostStolen; looks--)
+        {
+            Thread.SpinWait(SpinsBetweenLooks);
+            int now = queue.Count;
+            if (now <= seen)
+            {
+                return;
+            }
+
+            seen = now;
+        }
     }
 }

@@ -7,7 +7,7 @@ namespace Moirai.Execution;
 /// <summary>Ready frames, first come first served, in a ring that grows.</summary>
 /// <remarks>Any thread may push, pop or steal. Everything is written under the gate. A ring and not a list through the frames: to take a frame touches
 /// no other frame, and to steal copies a few cache lines instead of walking memory that another processor has just written.</remarks>
-internal sealed class ReadyQueue
+internal sealed class ReadyQueue : Isolated
 {
     private const int SmallestRing = 256;
 
@@ -21,6 +21,9 @@ internal sealed class ReadyQueue
     // Whether somebody is bound to come and pop: a pump that runs, or one that was sent for. Changes together with what it depends on, so
     // that no frame can be left behind by a pump that goes to sleep.
     private bool _served;
+#pragma warning disable CS0169, S1144, IDE0051 // keeps the neighbours away
+    private CacheLine _after;
+#pragma warning restore CS0169, S1144, IDE0051
 
     /// <summary>Whether somebody is bound to come and pop.</summary>
     internal bool IsServed => Atomics.Read(ref _served);

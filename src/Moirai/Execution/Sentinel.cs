@@ -9,6 +9,9 @@ internal interface ISuspicion
     /// <summary>A suspect has turned out to live: what its group had let go of must not be collected while the group does not hold it.</summary>
     void Keep(GroupTies hold);
 
+    /// <summary>Whether the collector has been here since the suspects were made. Read by whoever makes one hold on again.</summary>
+    bool HasCollected { get; }
+
     /// <summary>Whether all suspects hold on again. Read by the finalizer's thread.</summary>
     bool IsOver { get; }
 }
@@ -53,6 +56,9 @@ internal sealed class Sentinel(SuspectGroup group)
 /// costs a scan less than a finalizer, for which the runtime enters each object in a list when it is made, and looks through that at each collection.</remarks>
 internal sealed class SuspectPage : IDisposable
 {
+    // In the seat of who was made to hold on again when the collector had been there.
+    private static readonly object s_late = new();
+
     private readonly WeakReference<object?[]> _seated;
 
     // By seats. Made, read and freed by the scan alone.
@@ -76,6 +82,14 @@ internal sealed class SuspectPage : IDisposable
     private object?[] Seated => _seated.TryGetTarget(out object?[]? seated)
         ? seated
         : throw new UnreachableException("A scan has lost its sentinels. Please report this.");
+
+    /// <summary>Who sits there holds on again. Under the lock of that task.</summary>
+    /// <param name="seat">The seat.</param>
+    /// <param name="late">Whether the collector had been there by then.</param>
+    internal void Clear(byte seat, bool late) => Seated[seat] = late ? s_late : null;
+
+    /// <summary>Whether somebody has woken who sits there after the collector had been there.</summary>
+    internal bool WasWokenLate(byte seat) => ReferenceEquals(Seated[seat], s_late);
 
     /// <summary>The frame in which who sits there waits. Under the lock of that task.</summary>
     internal Frame LeafOf(byte seat) => this[seat] is Sentinel sentinel ? sentinel.Leaf : (Frame)this[seat]!;

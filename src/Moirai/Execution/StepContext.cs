@@ -3,7 +3,7 @@ using Moirai.Wakers;
 namespace Moirai.Execution;
 
 /// <summary>What the current thread is stepping. One per thread; read and written by that thread alone.</summary>
-internal sealed class StepContext
+internal sealed class StepContext : Ground.Isolated
 {
     private const int IdBlock = 32;
 
@@ -71,6 +71,9 @@ internal sealed class StepContext
     // The plain code that is further up on this thread's stack, in which code of other tasks goes on inline, and how deep the stack was there. They lead to no task.
     private (AccountCell Cell, nint Depth)[]? _beneath;
     private int _beneathCount;
+#pragma warning disable CS0169, S1144, IDE0051 // keeps the neighbours away
+    private Ground.CacheLine _after;
+#pragma warning restore CS0169, S1144, IDE0051
 
     internal static StepContext Current => t_current ??= new StepContext();
 

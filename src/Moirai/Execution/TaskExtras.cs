@@ -70,8 +70,11 @@ internal sealed class TaskExtras
     // The innermost cancel region that the task is in.
     internal CancelRegion? Regions;
 
+    // Where plain code waits that runs for the task: its cancellation ends these waits, too.
+    internal IntrusiveList<TiedSeat> PlainWaits;
+
     // How many of the regions are shields.
-    internal int Shields;
+    internal ushort Shields;
 
     // The clean-up that the end waits for, the youngest first; each until it has run.
     internal IntrusiveList<TaskGuard> Guards;
@@ -101,7 +104,7 @@ internal sealed class TaskExtras
     internal ManagedTask? Caller;
 
     // How often the ticket of the task has begun again at zero.
-    internal int Rounds;
+    internal ushort Rounds;
 
     // The task's span, where somebody listens. Written once, before the task can run.
     internal System.Diagnostics.Activity? Span;
@@ -118,5 +121,5 @@ internal sealed class TaskExtras
 
     /// <summary>What is left of this after the end.</summary>
     internal TaskExtras AfterEnd() =>
-        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null && Span is null ? this : new TaskExtras { Cause = Cause, Rounds = Rounds };
+        Cts is null && Waking is null && Regions is null && Groups is null && Links is null && Holds is null && Caller is null && Span is null && PlainWaits.First is null ? this : new TaskExtras { Cause = Cause, Rounds = Rounds };
 }

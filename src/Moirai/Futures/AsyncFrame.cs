@@ -9,7 +9,7 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
     where TStateMachine : IAsyncStateMachine
 {
     private static readonly string s_method = MethodName.Of(typeof(TStateMachine).Name);
-    private static readonly FrameDepot s_depot = new();
+    private static readonly FrameFlow s_flow = new();
 
     [ThreadStatic]
     private static FrameShelf? t_shelf;
@@ -25,10 +25,26 @@ internal sealed class AsyncFrame<TStateMachine> : Frame
     /// <summary>A frame for one call: one that has served before, or a new one.</summary>
     internal static AsyncFrame<TStateMachine> Rent()
     {
-        return Bed.ReusesFrames && (t_shelf ??= new FrameShelf(s_depot)).TryTake() is { } frame ? Unsafe.As<AsyncFrame<TStateMachine>>(frame) : new AsyncFrame<TStateMachine>();
+        if (!Bed.ReusesFrames)
+        {
+            return new AsyncFrame<TStateMachine>();
+        }
+
+        FrameShelf shelf = t_shelf ??= new FrameShelf(s_flow);
+        return shelf.TryTake() is { } frame ? Unsafe.As<AsyncFrame<TStateMachine>>(frame) : Make(shelf);
     }
 
-    private protected override void Shelve() => (t_shelf ??= new FrameShelf(s_depot)).Put(this);
+    private static AsyncFrame<TStateMachine> Make(FrameShelf shelf)
+    {
+        for (int i = shelf.RunLength; i > 1; i--)
+        {
+            shelf.Add(new AsyncFrame<TStateMachine>());
+        }
+
+        return new AsyncFrame<TStateMachine>();
+    }
+
+    private protected override void Shelve() => (t_shelf ??= new FrameShelf(s_flow)).Put(this);
 
     internal override string Method => s_method;
 
@@ -56,7 +72,7 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
     where TStateMachine : IAsyncStateMachine
 {
     private static readonly string s_method = MethodName.Of(typeof(TStateMachine).Name);
-    private static readonly FrameDepot s_depot = new();
+    private static readonly FrameFlow s_flow = new();
 
     [ThreadStatic]
     private static FrameShelf? t_shelf;
@@ -72,10 +88,26 @@ internal sealed class AsyncFrame<TStateMachine, T> : Frame<T>
     /// <summary>A frame for one call: one that has served before, or a new one.</summary>
     internal static AsyncFrame<TStateMachine, T> Rent()
     {
-        return Bed.ReusesFrames && (t_shelf ??= new FrameShelf(s_depot)).TryTake() is { } frame ? Unsafe.As<AsyncFrame<TStateMachine, T>>(frame) : new AsyncFrame<TStateMachine, T>();
+        if (!Bed.ReusesFrames)
+        {
+            return new AsyncFrame<TStateMachine, T>();
+        }
+
+        FrameShelf shelf = t_shelf ??= new FrameShelf(s_flow);
+        return shelf.TryTake() is { } frame ? Unsafe.As<AsyncFrame<TStateMachine, T>>(frame) : Make(shelf);
     }
 
-    private protected override void Shelve() => (t_shelf ??= new FrameShelf(s_depot)).Put(this);
+    private static AsyncFrame<TStateMachine, T> Make(FrameShelf shelf)
+    {
+        for (int i = shelf.RunLength; i > 1; i--)
+        {
+            shelf.Add(new AsyncFrame<TStateMachine, T>());
+        }
+
+        return new AsyncFrame<TStateMachine, T>();
+    }
+
+    private protected override void Shelve() => (t_shelf ??= new FrameShelf(s_flow)).Put(this);
 
     internal override string Method => s_method;
 

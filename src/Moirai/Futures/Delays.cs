@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
-using Moirai.Futures;
+using Moirai.Wakers;
 
 namespace Moirai;
 
@@ -11,7 +11,7 @@ public readonly partial struct Future
     /// <see cref="TimeSpan.MaxValue"/> is fine. It never ends early. Under the system clock the resolution is a millisecond: the end is rounded up to the next one, and usually comes within one or two after that; later when the machine is busy.</param>
     /// <exception cref="ArgumentOutOfRangeException">The delay is negative.</exception>
     /// <remarks>A cancellation point. Await the result once, inside a managed task (its runtime's clock counts) or in plain <c>async</c> code (then
-    /// the default runtime's).</remarks>
+    /// the default runtime's). Plain code that runs for a task (see <see cref="ManagedTask.Current"/>) waits on the clock of that task, and is interrupted with it.</remarks>
     public static DelayAwaitable Delay(TimeSpan delay)
     {
         Delays.ThrowIfNegative(delay);
@@ -107,11 +107,7 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
         /// <exception cref="ManagedTaskCanceledException">The waiting task was canceled.</exception>
         public void GetResult()
         {
-            if (StepContext.Existing is { Delivered: RefusedSeat refused } context)
-            {
-                refused.Throw(context);
-            }
-
+            TiedNode.ThrowIfEndedEarly(awaited: null);
             Park.TakeSignal();
         }
 
@@ -155,18 +151,19 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
             ArgumentNullException.ThrowIfNull(continuation);
             if (_delay == TimeSpan.Zero)
             {
-                new CallbackNode(continuation, flowContext).GoOn();
+                TiedNode.GiveWay(continuation, flowContext);
                 return;
             }
 
             var timers = Engine.Ambient.Timers;
+            var seat = new TiedNode(awaited: null, timers, continuation, flowContext);
             try
             {
-                timers.Arm(new CallbackNode(continuation, flowContext), timers.DueIn(_delay), armed: 0);
+                timers.Arm(seat, timers.DueIn(_delay), armed: 0);
             }
             catch (Exception why) // thrown from here it would end the process
             {
-                new RefusedSeat(continuation, flowContext, why).GoOn();
+                seat.TryEnd(WaitSignal.Refused, why);
             }
         }
     }
@@ -201,13 +198,17 @@ public readonly struct YieldAwaitable : IEquatable<YieldAwaitable>
 
         /// <summary>Returns when it is the task's turn again.</summary>
         /// <exception cref="ManagedTaskCanceledException">The task was canceled.</exception>
-        public void GetResult() => Park.TakeSignal();
+        public void GetResult()
+        {
+            TiedNode.ThrowIfEndedEarly(awaited: null);
+            Park.TakeSignal();
+        }
 
         /// <inheritdoc/>
-        public void OnCompleted(Action continuation) => new CallbackNode(continuation, flowContext: true).GoOn();
+        public void OnCompleted(Action continuation) => TiedNode.GiveWay(continuation, flowContext: true);
 
         /// <inheritdoc/>
-        public void UnsafeOnCompleted(Action continuation) => new CallbackNode(continuation, flowContext: false).GoOn();
+        public void UnsafeOnCompleted(Action continuation) => TiedNode.GiveWay(continuation, flowContext: false);
 
         void IFrameAwaiter.Suspend(Frame frame) => Park.Yield(frame);
     }

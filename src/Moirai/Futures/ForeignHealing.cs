@@ -16,7 +16,7 @@ internal static class ForeignHealing
     private const BindingFlags Any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
     private const int DeepestChain = 10_000;
     // What could be failed, of things that are neither tasks nor methods.
-    private static readonly Func<object, bool> s_stands = static held => held is ManagedTask or Frame or IPlainSeats || FailMethod(held) is not null;
+    private static readonly Func<object, bool> s_stands = static held => held is ManagedTask or Frame { Owner: not null } or IPlainSeats || FailMethod(held) is not null;
 
     // Where a context is set the platform lets no awaiting code go on inline. Plain code that keeps its thread, in a finally say, must not keep the search, and with it the stop.
     private static readonly SynchronizationContext s_elsewhere = new Elsewhere();
@@ -46,7 +46,7 @@ internal static class ForeignHealing
 
             if (walker.ReaderOf(awaited) is { } reader)
             {
-                if (OfOurs(walker.Awaited(reader, awaited, s_stands), awaited) is { } next)
+                if (OfOurs(walker.Awaited(reader, awaited, s_stands), awaited, reader) is { } next)
                 {
                     todo.Push(next);
                 }
@@ -65,12 +65,26 @@ internal static class ForeignHealing
     }
 
     // Plain code may wait for what is ours: a future, for which it has made a task, or a primitive, in which it has a seat.
-    private static object? OfOurs(object? awaited, object method) => awaited switch
+    private static object? OfOurs(object? awaited, object method, MachineReader reader) => awaited switch
     {
+        Frame { Owner: null } => SlotFor(method, reader),
         Frame future => future.Owner,
+        ManagedTask joined => (object?)joined.FindSeat(method) ?? joined, // through AsTask, or by its handle
         IPlainSeats place => place.FindSeat(method),
         _ => awaited,
     };
+
+    // A future that has not begun is not waited for: somewhere beside it is the pool in which it is to run.
+    private static CallbackSeat? SlotFor(object method, MachineReader reader)
+    {
+        CallbackSeat? seat = null;
+        for (int i = 0; seat is null && i < reader.Awaiters; i++)
+        {
+            seat = (reader.Awaited(method, i) as IPlainSeats)?.FindSeat(method);
+        }
+
+        return seat;
+    }
 
     /// <summary>Whether a promise stands for tasks that cannot be found from it: that of <c>Task.Run(async …)</c>, and that of <c>Task.WhenAll</c> without results, which only counts. The <c>finally</c> blocks behind it went with it.</summary>
     internal static bool HidesCode(object promise) =>
@@ -87,6 +101,7 @@ internal static class ForeignHealing
             return promise switch
             {
                 ManagedTask => false,
+                TiedSeat seat => seat.TrySetException(error),
                 Task task => PlainWalker.Platform.Works && !task.IsCompleted && TrySetException(task, error), // else it could be that of a method that still ends it
                 _ => FailMethod(promise)?.Invoke(promise, [error]) is true,
             };

@@ -125,7 +125,7 @@ internal static class FutureAwait
     internal static void Detach(Frame frame, Action continuation, bool flowContext)
     {
         ArgumentNullException.ThrowIfNull(continuation);
-        Joining.Register(SpawnDetached(frame), continuation, flowContext);
+        Joining.RegisterFirm(SpawnDetached(frame), continuation, flowContext);
     }
 
     /// <summary>Never throws: what is refused is a task that has failed.</summary>

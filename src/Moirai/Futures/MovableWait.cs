@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using Moirai.Execution;
 using Moirai.Ground;
 using Moirai.Timers;
@@ -90,7 +89,7 @@ internal sealed class MovableWait : IWaitQueue
         seat.Take(continuation, flowContext);
         if (Seat(seat, armed: 0) is { } refused)
         {
-            seat.Refuse(refused);
+            seat.TryEnd(WaitSignal.Refused, refused);
         }
     }
 
@@ -169,31 +168,23 @@ internal sealed class MovableWait : IWaitQueue
 }
 
 /// <summary>The seat of plain code in a <see cref="MovableWait"/>. It serves one wait.</summary>
-internal sealed class MovableSeat(MovableWait wait) : CallbackSeat(captureSynchronization: true)
+internal sealed class MovableSeat(MovableWait wait) : TiedSeat(captureSynchronization: true)
 {
-    // Why it was not seated. Written before the continuation runs.
-    private Exception? _refused;
-
     internal bool IsOf(MovableWait other) => ReferenceEquals(wait, other);
 
-    internal void Take(Action continuation, bool flowContext) => SetContinuation(continuation, flowContext);
-
-    /// <summary>Nobody has seated it: it goes on at once, to be told why.</summary>
-    internal void Refuse(Exception why)
+    internal void Take(Action continuation, bool flowContext)
     {
-        _refused = why;
-        GoOn();
+        Queue = wait;
+        SetContinuation(continuation, flowContext);
+        Tie();
     }
 
-    public override void Execute() => Deliver();
+    public override void Execute()
+    {
+        Untie();
+        Deliver();
+    }
 
     /// <summary>By the awaiter, first thing in the continuation.</summary>
-    internal void End(StepContext? context)
-    {
-        TakeDelivery(context);
-        if (_refused is { } refused)
-        {
-            ExceptionDispatchInfo.Throw(refused);
-        }
-    }
+    internal void End(StepContext? context) => ThrowIfInError(context);
 }

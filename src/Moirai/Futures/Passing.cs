@@ -37,9 +37,20 @@ internal static class Passing<TStateMachine>
     [UnconditionalSuppressMessage("Trimming", "IL2090", Justification = "Where the method was trimmed away nothing is found, and the cancellation is thrown.")]
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "As above.")]
     private static bool HasTheCompilersClauseAlone() =>
-        typeof(TStateMachine).IsDefined(typeof(CompilerGeneratedAttribute), inherit: false)
+        IsMadeByTheCompiler(typeof(TStateMachine))
         && typeof(TStateMachine).GetMethod("MoveNext", BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)?.GetMethodBody() is { ExceptionHandlingClauses: [{ Flags: ExceptionHandlingClauseOptions.Clause } clause] }
         && clause.CatchType == typeof(Exception);
+
+    // The machine of a lambda lies in the class for what the lambda captures, and it is that class which is marked.
+    private static bool IsMadeByTheCompiler(Type? type)
+    {
+        while (type is not null && !type.IsDefined(typeof(CompilerGeneratedAttribute), inherit: false))
+        {
+            type = type.DeclaringType;
+        }
+
+        return type is not null;
+    }
 
     // A builder of the author's own may do what it likes with the exception it is handed (AsyncMethodBuilder on the method).
     // An awaiter of ours is harmless if it says so. One that is not ours is not interrupted by cancellation, so no wait at it is ever dropped.

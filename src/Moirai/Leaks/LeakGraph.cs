@@ -57,7 +57,7 @@ internal sealed class LeakGraph
             if (leaf is { Queue: not IWaitQueue })
             {
                 List<object> promises = ForeignHealing.FindPromises(leaf);
-                promises.ForEach(promise => AddEdges(task, promise, here, inGroup));
+                promises.ForEach(promise => AddEdges(task, PlaceOf(promise), here, inGroup));
                 _promises[task] = promises;
             }
             else
@@ -75,12 +75,15 @@ internal sealed class LeakGraph
     /// <summary>Those for whose end somebody was held back.</summary>
     internal HashSet<ManagedTask> AwaitedByHeldBack { get; } = [];
 
+    /// <summary>Whether one of them waits for what has come meanwhile, and is about to go on.</summary>
+    internal bool HasKeptPromises => _promises.Values.Any(static promises => promises.Exists(static promise => promise is Task { IsCompleted: true }));
+
     private void LookIntoLocals()
     {
         var waiters = new Dictionary<object, List<ManagedTask>>(ReferenceEqualityComparer.Instance);
         foreach ((ManagedTask task, List<object> promises) in _promises)
         {
-            foreach (object promise in promises.Where(static promise => promise is not ManagedTask))
+            foreach (object promise in promises.Where(static promise => promise is not (ManagedTask or TiedSeat)))
             {
                 if (!waiters.TryGetValue(promise, out List<ManagedTask>? list))
                 {
@@ -146,6 +149,9 @@ internal sealed class LeakGraph
 
         return false;
     }
+
+    // Plain code waits in a seat: for the end of a task, or in a queue.
+    private static object? PlaceOf(object promise) => promise is TiedSeat seat ? seat.Queue : promise;
 
     // From whoever else could let a task go on.
     private void AddEdges(ManagedTask task, object? awaits, HashSet<ManagedTask> here, Dictionary<object, List<ManagedTask>> inGroup)
@@ -242,8 +248,9 @@ internal sealed class LeakGraph
         {
             foreach (ManagedTask dependant in _dependants.GetValueOrDefault(done) ?? [])
             {
-                if (_remedies.TryAdd(dependant, LeakRemedy.Awaits))
+                if (_remedies.GetValueOrDefault(dependant, LeakRemedy.NotPossible) == LeakRemedy.NotPossible)
                 {
+                    _remedies[dependant] = LeakRemedy.Awaits;
                     todo.Push(dependant);
                 }
             }

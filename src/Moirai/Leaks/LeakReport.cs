@@ -25,6 +25,9 @@ public enum LeakPolicy
 public sealed record LeakedTask(
     TaskId Id, string Name, string SpawnSite, IReadOnlyList<string> Frames, string WaitsFor, TimeSpan Waited, IReadOnlyList<string> Holds, LeakRemedy Remedy)
 {
+    /// <summary>Whether a search before this one had found it too, and left it as it was. So it is counted once.</summary>
+    internal bool WasFoundBefore { get; init; }
+
     /// <summary>The whole story in a line.</summary>
     public override string ToString()
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Moirai.Execution;
+using Moirai.Sync;
 using Moirai.Timers;
 
 namespace Moirai.Leaks;
@@ -17,6 +18,9 @@ internal sealed partial class LeakScan : ISuspicion
 {
     // A collection concerns the whole process; so there is one search at a time.
     private static readonly SemaphoreSlim s_one = new(1);
+
+    // The tasks of each engine that were found before and left as they were. Touched by the one search.
+    private static readonly ConditionalWeakTable<Engine, HashSet<TaskId>> s_left = [];
 
     // Strong, until the end: what suspects that turned out to live had held for their groups.
     private readonly ConcurrentStack<GroupTies> _kept = new();
@@ -36,10 +40,19 @@ internal sealed partial class LeakScan : ISuspicion
     // Held while suspects are made, then by nobody, so that the collector proves what it is to prove.
     private SentinelKeeper? _keeper;
     private volatile bool _isOver;
+
+    // How many collections of the oldest generation there were before the search's own.
+    private volatile int _collectionsBefore;
+
+    // The collection itself has woken somebody, whom it could not reach before.
+    private bool _hasWoken;
     private TimeSpan _collecting;
 
     /// <summary>How long the finalizers of the process may take, in real time, before a search gives up. For tests to shorten.</summary>
     internal static TimeSpan FinalizersMayTake { get; set; } = TimeSpan.FromSeconds(30);
+
+    // Each of them finds fewer, unless finalizers wake tasks all the time.
+    private const int MostRounds = 8;
 
     // Collections that searches have asked for. Written by the one search, before it asks.
     private static int s_asked;
@@ -93,6 +106,8 @@ internal sealed partial class LeakScan : ISuspicion
 
     bool ISuspicion.IsOver => _isOver;
 
+    bool ISuspicion.HasCollected => GC.CollectionCount(GC.MaxGeneration) != _collectionsBefore;
+
     // Mostly many suspects of one group come one after the other.
     void ISuspicion.Keep(GroupTies hold)
     {
@@ -105,29 +120,57 @@ internal sealed partial class LeakScan : ISuspicion
 
     private LeakReport Run(Engine engine, TaskGroup top, LeakPolicy policy, HashSet<TaskId>? told, long began)
     {
-        List<ManagedTask> leaked;
-        int heeding;
-        do
+        LeakGraph? graph = null;
+        for (int round = 1; graph is null; round++)
         {
-            heeding = _heeding.Count;
-            leaked = Prove(engine, top);
-            HeedOpenersOf(leaked);
+            graph = TryFind(engine, top, isLast: round >= MostRounds);
         }
-        while (_heeding.Count > heeding);
 
-        // What the same collection has ended by itself (the lost end of a channel tells the other) is none of ours any more.
-        var graph = new LeakGraph(leaked.FindAll(static task => task.State == TaskState.Blocked), engine.Housekeeping);
         List<LeakedTask> leaks = graph.Judge(policy);
+        HashSet<TaskId> left = s_left.GetOrCreateValue(engine);
         foreach (LeakedTask leak in leaks)
         {
             if (told?.Add(leak.Id) ?? true)
             {
-                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite, Subject = leak });
+                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite, Subject = leak with { WasFoundBefore = left.Contains(leak.Id) } });
             }
         }
 
+        Remember(left, leaks, isWhole: ReferenceEquals(top, engine.Root));
+
         FollowUp(engine, top, policy, graph.AwaitedByHeldBack, [.. leaks.Select(static leak => leak.Id)]);
         return new LeakReport(engine.Name, leaks, _examined, _live, engine.Provider.GetElapsedTime(began)) { Collecting = _collecting };
+    }
+
+    // What is left as it is lives on and is found by every search; what is not found any more by a search of everything has ended.
+    private static void Remember(HashSet<TaskId> left, List<LeakedTask> leaks, bool isWhole)
+    {
+        if (isWhole)
+        {
+            left.Clear();
+        }
+
+        left.UnionWith(leaks.Where(static leak => leak.Remedy is LeakRemedy.None or LeakRemedy.Awaits or LeakRemedy.NotPossible).Select(static leak => leak.Id));
+    }
+
+    // In a method of its own: what a round has found must not be held by the stack while the next one collects.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private LeakGraph? TryFind(Engine engine, TaskGroup top, bool isLast)
+    {
+        int heeding = _heeding.Count;
+        int lostEnds = LostEnds.Count;
+        List<ManagedTask> leaked = Prove(engine, top);
+        HeedOpenersOf(leaked);
+        if (_heeding.Count > heeding)
+        {
+            return null; // as often as there are groups, at most
+        }
+
+        var graph = new LeakGraph(leaked.FindAll(static task => task.State == TaskState.Blocked), engine.Housekeeping);
+
+        // Whom the collection itself has woken (the lost end of a channel tells the other, a finalizer keeps a promise) lives, and so does whoever waits for that.
+        bool hasWoken = leaked.Count > 0 && (_hasWoken || lostEnds != LostEnds.Count || graph.HasKeptPromises);
+        return hasWoken && !isLast ? null : graph;
     }
 
     // Some were held back until others have ended, whose clean-up may wake them. If it does not, they have leaked still: another search finds out. A stop goes on searching by itself.
@@ -155,11 +198,15 @@ internal sealed partial class LeakScan : ISuspicion
     {
         _suspects.Clear();
         _groups.Clear();
+        _kept.Clear(); // of the round before, after which everybody holds on: it would hold those who wait for an end
+        _lastKept = null;
         _live = 0;
         _examined = 0;
         try
         {
             _isOver = false;
+            _hasWoken = false;
+            _collectionsBefore = GC.CollectionCount(GC.MaxGeneration);
             HoldKeeper();
             Suspect(top);
             if (ReferenceEquals(top, engine.Root))
@@ -322,6 +369,11 @@ internal sealed partial class LeakScan : ISuspicion
                 else if (task.TryTakeProved(page))
                 {
                     leaked.Add(task);
+                    _hasWoken |= task.State != TaskState.Blocked;
+                }
+                else
+                {
+                    _hasWoken |= page.WasWokenLate((byte)i);
                 }
             }
         }

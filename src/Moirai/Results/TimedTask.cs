@@ -200,6 +200,6 @@ internal static class TimedTasks
 
         ManagedTask waiter = FutureAwait.SpawnDetached(new TimedTask(wait.Task, wait.Within, wait.Operation).AsFuture().Frame);
         wait.Follow(waiter);
-        Joining.Register(waiter, continuation, flowContext);
+        Joining.RegisterFirm(waiter, continuation, flowContext);
     }
 }

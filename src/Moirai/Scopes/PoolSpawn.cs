@@ -167,6 +167,7 @@ internal static class SlotWait
             root.Due = 0;
         }
 
+        TiedNode.ThrowIfEndedEarly(root);
         WaitSignal signal = Park.TakeSignal();
         if (signal == WaitSignal.Done)
         {
@@ -183,7 +184,7 @@ internal static class SlotWait
     internal static void Register(TaskPool pool, Frame root, Action continuation, bool flowContext)
     {
         ArgumentNullException.ThrowIfNull(continuation);
-        pool.Slots.Wait(new CallbackNode(continuation, flowContext, answer: root), armed: 0);
+        pool.Slots.Wait(new TiedNode(root, pool.Slots, continuation, flowContext, answer: root), armed: 0);
     }
 
     internal static void Suspend(TaskPool pool, Frame frame)

@@ -11,7 +11,7 @@ namespace Moirai;
 /// <para><see cref="DrainAsync"/> leaves in peace; disposing without it cancels what still runs and waits for it.</para>
 /// </remarks>
 [DebuggerDisplay("{ToString(),nq}")]
-public sealed partial class TaskPool : IAsyncDisposable
+public sealed partial class TaskPool : IAsyncDisposable, IPlainSeats
 {
     private readonly TaskGroup _group;
     private readonly TaskSlotManager _slots;
@@ -147,6 +147,8 @@ public sealed partial class TaskPool : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(body);
         return TryTakeSlot();
     }
+
+    CallbackSeat? IPlainSeats.FindSeat(object method) => _slots.FindSeat(method);
 
     private bool TryTakeSlot()
     {

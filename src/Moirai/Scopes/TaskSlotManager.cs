@@ -152,6 +152,20 @@ public sealed class TaskSlotManager : IWaitQueue, ISlotReturn
         return next;
     }
 
+    /// <inheritdoc cref="IPlainSeats.FindSeat"/>
+    internal CallbackSeat? FindSeat(object method)
+    {
+        _gate.Enter();
+        WaitNode? node = _waiters.Head;
+        while (node is not null && !(node is CallbackSeat seat && seat.Continues(method)))
+        {
+            node = node.Next;
+        }
+
+        _gate.Exit();
+        return node as CallbackSeat;
+    }
+
     WaitNode? ISlotReturn.ReturnSlot() => ReturnSlot();
 
     void ISlotReturn.Count(ref long inUse, ref long waiting)

@@ -1,6 +1,5 @@
 using Moirai.Execution;
 using Moirai.Sites;
-using Moirai.Sync;
 using Moirai.Wakers;
 
 namespace Moirai.Stories;
@@ -26,7 +25,7 @@ internal static class TaskStory
     internal static string WaitsFor(ManagedTask task, object? promise) => promise switch
     {
         ManagedTask awaited => $"the end of {awaited.Title}",
-        PlainSeat seat => seat.DescribeWait(),
+        TiedSeat { Queue: IWaitQueue place } seat => place.DescribeWait(seat),
         Task => "a Task that nobody completes",
         not null and not IWaitQueue => $"a {promise.GetType().Name} that nobody completes",
         _ => task.DescribeWait(),

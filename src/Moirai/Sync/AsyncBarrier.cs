@@ -38,7 +38,7 @@ public sealed class AsyncBarrier : SynchronizationPrimitive, IAwaited<bool>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
     public PrimitiveAwaitable<bool> WaitAsync() => WaitAsync(default);
 
-    /// <summary>As <see cref="WaitAsync()"/>, for plain code, which no task's cancellation reaches.</summary>
+    /// <summary>As <see cref="WaitAsync()"/>, for plain code that runs for no task.</summary>
     /// <param name="cancellationToken">Ends the wait with an <see cref="OperationCanceledException"/>: this party has not come.</param>
     /// <inheritdoc cref="WaitAsync()"/>
     public PrimitiveAwaitable<bool> WaitAsync(CancellationToken cancellationToken) => new(this, 0, cancellationToken);

@@ -76,7 +76,7 @@ public sealed partial class AsyncMutex : SynchronizationPrimitive, IHeld, ILease
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
     public LeaseAwaitable<MutexLease> LockAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, ILeased.Owned, default, file, line);
 
-    /// <summary>As <see cref="LockAsync(string, int)"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <summary>As <see cref="LockAsync(string, int)"/>, for plain code that runs for no task: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
     /// <inheritdoc cref="LockAsync(string, int)"/>
     public LeaseAwaitable<MutexLease> LockAsync(CancellationToken cancellationToken) => new(this, 0, cancellationToken);

@@ -60,7 +60,7 @@ public sealed class AsyncReaderWriterLock : PermitPrimitive
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
     public LeaseAwaitable<ReadLease> LockReadAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(1, isOwned: true), default, file, line);
 
-    /// <summary>As <see cref="LockReadAsync(string, int)"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <summary>As <see cref="LockReadAsync(string, int)"/>, for plain code that runs for no task: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
     /// <inheritdoc cref="LockReadAsync(string, int)"/>
     public LeaseAwaitable<ReadLease> LockReadAsync(CancellationToken cancellationToken) => new(this, RequestFor(1, isOwned: false), cancellationToken);
@@ -69,7 +69,7 @@ public sealed class AsyncReaderWriterLock : PermitPrimitive
     /// <inheritdoc cref="LockReadAsync(string, int)"/>
     public LeaseAwaitable<WriteLease> LockWriteAsync([CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(Total, isOwned: true, isExclusive: true), default, file, line);
 
-    /// <summary>As <see cref="LockWriteAsync(string, int)"/>, for plain code, which no task's cancellation reaches: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
+    /// <summary>As <see cref="LockWriteAsync(string, int)"/>, for plain code that runs for no task: <paramref name="cancellationToken"/> ends the wait. No holder is put down.</summary>
     /// <inheritdoc cref="LockReadAsync(CancellationToken)"/>
     public LeaseAwaitable<WriteLease> LockWriteAsync(CancellationToken cancellationToken) => new(this, RequestFor(Total, isOwned: false, isExclusive: true), cancellationToken);
 

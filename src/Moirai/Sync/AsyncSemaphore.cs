@@ -82,7 +82,7 @@ public sealed class AsyncSemaphore : PermitPrimitive
     /// <inheritdoc cref="AcquireAsync(string, int)"/>
     public LeaseAwaitable<SemaphoreLease> AcquireAsync(int count, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0) => new(this, RequestFor(Checked(count), isOwned: true), default, file, line);
 
-    /// <summary>As <see cref="AcquireAsync(int, string, int)"/>, for plain code, which no task's cancellation reaches, and for permits that outlive the task: <paramref name="cancellationToken"/> ends the
+    /// <summary>As <see cref="AcquireAsync(int, string, int)"/>, for plain code that runs for no task, and for permits that outlive the task: <paramref name="cancellationToken"/> ends the
     /// wait. No task answers for them.</summary>
     /// <param name="cancellationToken">Canceled: the await throws an <see cref="OperationCanceledException"/>, and has taken nothing.</param>
     /// <param name="count">How many; 1 to <see cref="Maximum"/>.</param>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Moirai.Sync;
 
 namespace Moirai;
 
@@ -15,7 +16,11 @@ public sealed class ChannelPermit<T> : IDisposable
     internal ChannelPermit(ChannelSender<T> sender) => _sender = sender;
 
     /// <summary>The permit is lost.</summary>
-    ~ChannelPermit() => GiveBack();
+    ~ChannelPermit()
+    {
+        LostEnds.Note();
+        GiveBack();
+    }
 
     /// <summary>Sends, without waiting.</summary>
     /// <exception cref="ChannelClosedException">The receiver is gone; the channel's hook has got the element.</exception>

@@ -11,7 +11,11 @@ public sealed class ChannelReceiver<T> : IDisposable
     internal ChannelReceiver(ChannelCore<T> core) => Core = core;
 
     /// <summary>The receiver is lost.</summary>
-    ~ChannelReceiver() => Core.LoseEnd(isReceiver: true);
+    ~ChannelReceiver()
+    {
+        LostEnds.Note();
+        Core.LoseEnd(isReceiver: true);
+    }
 
     /// <summary>What messages call the channel.</summary>
     public string Name => Core.Name;
@@ -35,7 +39,7 @@ public sealed class ChannelReceiver<T> : IDisposable
     public ChannelReceiveAwaitable<T> ReceiveAsync() => new(this, default);
 
     /// <inheritdoc cref="ReceiveAsync()"/>
-    /// <param name="cancellationToken">Ends this wait: the await throws an <see cref="OperationCanceledException"/>. For plain code, which no task's cancellation reaches.</param>
+    /// <param name="cancellationToken">Ends this wait: the await throws an <see cref="OperationCanceledException"/>. For plain code that runs for no task.</param>
     public ChannelReceiveAwaitable<T> ReceiveAsync(CancellationToken cancellationToken) => new(this, cancellationToken);
 
     /// <summary>Receives an element if there is one for everybody: not one that somebody was woken for.</summary>

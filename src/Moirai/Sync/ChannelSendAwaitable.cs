@@ -95,14 +95,14 @@ public readonly struct ChannelSendAwaitable<T>
         private readonly void EndWait()
         {
             ChannelCore<T> core = _sender.Core;
-            Exception error;
+            Exception closed;
             switch (_answer)
             {
                 case ChannelAnswer.Closed:
-                    error = core.SendError();
+                    closed = core.SendError();
                     break;
                 case ChannelAnswer.Refused:
-                    error = PrimitiveWait.AbandonedError(core, _token);
+                    closed = PrimitiveWait.AbandonedError(core, _token);
                     break;
                 default:
                     try
@@ -112,7 +112,7 @@ public readonly struct ChannelSendAwaitable<T>
                             return; // whoever claimed the wait has taken the element out of its slot
                         }
                     }
-                    catch (OperationCanceledException)
+                    catch (Exception error) when (error is OperationCanceledException or LeakedTaskException or DeadlockException)
                     {
                         core.Forget(_slot);
                         core.TellUndelivered(_element);
@@ -120,12 +120,12 @@ public readonly struct ChannelSendAwaitable<T>
                     }
 
                     core.Forget(_slot);
-                    error = core.SendError();
+                    closed = core.SendError();
                     break;
             }
 
             core.TellUndelivered(_element);
-            throw error;
+            throw closed;
         }
     }
 }

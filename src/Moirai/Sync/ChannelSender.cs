@@ -10,7 +10,11 @@ public sealed class ChannelSender<T> : IDisposable
     internal ChannelSender(ChannelCore<T> core) => Core = core;
 
     /// <summary>The sender is lost.</summary>
-    ~ChannelSender() => Core.LoseEnd(isReceiver: false);
+    ~ChannelSender()
+    {
+        LostEnds.Note();
+        Core.LoseEnd(isReceiver: false);
+    }
 
     /// <summary>What messages call the channel.</summary>
     public string Name => Core.Name;
@@ -37,7 +41,7 @@ public sealed class ChannelSender<T> : IDisposable
 
     /// <inheritdoc cref="SendAsync(T)"/>
     /// <param name="element">What to send.</param>
-    /// <param name="cancellationToken">Ends this wait: the await throws an <see cref="OperationCanceledException"/>. For plain code, which no task's cancellation reaches.</param>
+    /// <param name="cancellationToken">Ends this wait: the await throws an <see cref="OperationCanceledException"/>. For plain code that runs for no task.</param>
     public ChannelSendAwaitable<T> SendAsync(T element, CancellationToken cancellationToken) => new(this, element, cancellationToken);
 
     /// <summary>Sends if there is room and nobody waits for it; with capacity 0, if somebody waits to receive.</summary>
@@ -56,7 +60,7 @@ public sealed class ChannelSender<T> : IDisposable
     public ChannelReserveAwaitable<T> ReserveAsync() => ReserveAsync(default);
 
     /// <inheritdoc cref="ReserveAsync()"/>
-    /// <param name="cancellationToken">Ends this wait: the await throws an <see cref="OperationCanceledException"/>. For plain code, which no task's cancellation reaches.</param>
+    /// <param name="cancellationToken">Ends this wait: the await throws an <see cref="OperationCanceledException"/>. For plain code that runs for no task.</param>
     public ChannelReserveAwaitable<T> ReserveAsync(CancellationToken cancellationToken) =>
         Capacity > 0
             ? new(this, cancellationToken)

@@ -39,7 +39,7 @@ public sealed class Notify : SynchronizationPrimitive, IAwaited<bool>
     /// <exception cref="ObjectDisposedException">At the await: it was disposed.</exception>
     public PrimitiveAwaitable WaitAsync() => WaitAsync(default);
 
-    /// <summary>As <see cref="WaitAsync()"/>, for plain code, which no task's cancellation reaches.</summary>
+    /// <summary>As <see cref="WaitAsync()"/>, for plain code that runs for no task.</summary>
     /// <param name="cancellationToken">Ends the wait with an <see cref="OperationCanceledException"/>.</param>
     /// <inheritdoc cref="WaitAsync()"/>
     public PrimitiveAwaitable WaitAsync(CancellationToken cancellationToken) => new(new PrimitiveAwaitable<bool>(this, Atomics.Read(ref _calls), cancellationToken));

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Moirai.Sync;
 
 namespace Moirai;
 
@@ -45,8 +46,11 @@ public sealed class OneShotSender<T> : IDisposable
     internal OneShotSender(OneShotReceiver<T> receiver) => _receiver = receiver;
 
     /// <summary>Nobody can reach the sender: nothing will ever be sent. Whoever waits is told by a thread of the pool, since what goes on then is not for the collector's thread.</summary>
-    ~OneShotSender() => ThreadPool.UnsafeQueueUserWorkItem(
-        static receiver => receiver.SenderHasGone(OneShotReceiver<T>.Lost), _receiver, preferLocal: false);
+    ~OneShotSender()
+    {
+        LostEnds.Note();
+        ThreadPool.UnsafeQueueUserWorkItem(static receiver => receiver.SenderHasGone(OneShotReceiver<T>.Lost), _receiver, preferLocal: false);
+    }
 
     /// <summary>Sends the value. Returns at once.</summary>
     /// <returns>False when the receiver was disposed: nobody will see the value, and it is the caller's still.</returns>

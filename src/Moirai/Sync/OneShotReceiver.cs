@@ -72,7 +72,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
     /// <exception cref="ObjectDisposedException">At the await: the receiver was disposed.</exception>
     public PrimitiveAwaitable<T> ReceiveAsync() => ReceiveAsync(default);
 
-    /// <summary>As <see cref="ReceiveAsync()"/>, for plain code, which no task's cancellation reaches.</summary>
+    /// <summary>As <see cref="ReceiveAsync()"/>, for plain code that runs for no task.</summary>
     /// <param name="cancellationToken">Ends the wait with an <see cref="OperationCanceledException"/>.</param>
     /// <inheritdoc cref="ReceiveAsync()"/>
     public PrimitiveAwaitable<T> ReceiveAsync(CancellationToken cancellationToken) => new(this, 0, cancellationToken);

@@ -4,7 +4,7 @@ using Moirai.Wakers;
 namespace Moirai.Sync;
 
 /// <summary>The seat of plain code that waits in a primitive. It serves one wait.</summary>
-internal sealed class PlainSeat : CallbackSeat
+internal sealed class PlainSeat : TiedSeat
 {
     /// <summary>Told of each such wait, for tests that look whether all of them came to an end. Set once.</summary>
     internal static Action<PlainSeat>? Begun { get; set; }
@@ -17,9 +17,6 @@ internal sealed class PlainSeat : CallbackSeat
 
     // Written before the continuation runs.
     private bool _isOver;
-
-    // What the await throws since nobody can end the wait any more. Written before the continuation runs.
-    private Exception? _leak;
 
     internal PlainSeat(SynchronizationPrimitive primitive, long request, CancellationToken token)
         : base(captureSynchronization: true)
@@ -34,6 +31,7 @@ internal sealed class PlainSeat : CallbackSeat
     internal void Begin(Action continuation, bool flowContext)
     {
         SetContinuation(continuation, flowContext);
+        Tie();
         _registration = _token.UnsafeRegister(static seat => ((PlainSeat)seat!).Abandon(), this);
         Begun?.Invoke(this);
         _primitive.Seat(this, armed: 0);
@@ -56,9 +54,12 @@ internal sealed class PlainSeat : CallbackSeat
                 Abandon();
             }
 
+            InterruptIfCanceled();
             return;
         }
 
+        Untie();
+        _registration.Unregister();
         _isOver = true;
         Deliver();
     }
@@ -66,39 +67,9 @@ internal sealed class PlainSeat : CallbackSeat
     /// <summary>By the awaiter, first thing in the continuation.</summary>
     internal WaitSignal End(StepContext? context)
     {
-        TakeDelivery(context);
-        _registration.Unregister();
-        if (_leak is { } leak)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(leak);
-        }
-
+        ThrowIfInError(context);
         return Signal;
     }
 
-    /// <summary>Ends a wait that nobody can end any more: the await throws. Found by its name, as the platform's promises are.</summary>
-    /// <returns>False when the wait is over.</returns>
-    internal bool TrySetException(Exception leak)
-    {
-        if (!TryClaim())
-        {
-            return false;
-        }
-
-        _leak = leak;
-        ((IWaitQueue)_primitive).Remove(this);
-        Signal = WaitSignal.Leaked;
-        GoOn();
-        return true;
-    }
-
-    private void Abandon()
-    {
-        if (TryClaim())
-        {
-            ((IWaitQueue)_primitive).Remove(this);
-            Signal = WaitSignal.Abandoned;
-            GoOn();
-        }
-    }
+    private void Abandon() => TryEnd(WaitSignal.Abandoned, error: null);
 }

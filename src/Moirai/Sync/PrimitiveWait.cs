@@ -86,7 +86,7 @@ internal static class PrimitiveWait
     /// <summary>For what a waiter gets that would be lost on one that has been canceled on its way: whether it has been. Then the awaiter gives it to the next in line,
     /// and throws (<see cref="ThrowGivenUp"/>).</summary>
     internal static bool IsGivenUp(WaitNode node, CancellationToken token) =>
-        token.IsCancellationRequested || (node is Frame { Owner: { HasCancelFlags: true } task } && Cancellation.Find(task) is not null);
+        token.IsCancellationRequested || node is PlainSeat { CanceledCaller: not null } || (node is Frame { Owner: { HasCancelFlags: true } task } && Cancellation.Find(task) is not null);
 
     /// <inheritdoc cref="IsGivenUp"/>
     [DoesNotReturn]
@@ -95,6 +95,11 @@ internal static class PrimitiveWait
         if (node is Frame { Owner: { HasCancelFlags: true } task } && Cancellation.Find(task) is not null)
         {
             Cancellation.Throw(task);
+        }
+
+        if (node is PlainSeat { CanceledCaller: { } caller })
+        {
+            throw Cancellation.ErrorInPlainCode(caller);
         }
 
         throw AbandonedError(primitive, token);

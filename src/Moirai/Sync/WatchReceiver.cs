@@ -34,7 +34,7 @@ public sealed class WatchReceiver<T>
     public WatchAwaitable<T> ChangedAsync() => new(this, default);
 
     /// <inheritdoc cref="ChangedAsync()"/>
-    /// <param name="cancellationToken">Ends this wait: the await throws an <see cref="OperationCanceledException"/>. For plain code, which no task's cancellation reaches.</param>
+    /// <param name="cancellationToken">Ends this wait: the await throws an <see cref="OperationCanceledException"/>. For plain code that runs for no task.</param>
     public WatchAwaitable<T> ChangedAsync(CancellationToken cancellationToken) => new(this, cancellationToken);
 
     /// <summary>Lets the value that is there now count as not seen: the next wait ends at once. Waits that go on are not woken.</summary>

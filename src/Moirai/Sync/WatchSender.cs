@@ -14,7 +14,11 @@ public sealed class WatchSender<T> : IDisposable
     public WatchSender(T first, string name = "watch") => Core = new WatchCore<T>(name, first);
 
     /// <summary>The sender is lost.</summary>
-    ~WatchSender() => Core?.Close(new ChannelEnd(ChannelEnding.SenderLost, null, null));
+    ~WatchSender()
+    {
+        LostEnds.Note();
+        Core?.Close(new ChannelEnd(ChannelEnding.SenderLost, null, null));
+    }
 
     /// <summary>What messages call it.</summary>
     public string Name => Core.Name;

@@ -81,7 +81,7 @@ internal static class MoiraiMeter
                 s_alarms.Add(1, owner, new(Vocabulary.AlarmKind, Vocabulary.WordOf(alarm.Kind)));
                 break;
             case LeakedTask leak:
-                s_leaksFound.Add(1, owner);
+                s_leaksFound.Add(leak.WasFoundBefore ? 0 : 1, owner);
                 s_leaksHealed.Add(leak.Remedy is LeakRemedy.Resumed or LeakRemedy.ResumedPartly ? 1 : 0, owner);
                 break;
         }

@@ -17,7 +17,7 @@ internal sealed class RecentEvents(TimeProvider time)
     private readonly Lock _gate = new();
 
     // Guarded by the gate. The oldest first.
-    private readonly Dictionary<RuntimeEventKind, Queue<Told>> _last = [];
+    private readonly Dictionary<RuntimeEventKind, List<Told>> _last = [];
 
     // Guarded by the gate. In which order they came: a clock may be turned back.
     private long _count;
@@ -37,15 +37,20 @@ internal sealed class RecentEvents(TimeProvider time)
         text = text.Length > LongestText ? $"{text.AsSpan(0, LongestText)}…" : text;
         lock (_gate)
         {
-            if (!_last.TryGetValue(what.Kind, out Queue<Told>? last))
+            if (!_last.TryGetValue(what.Kind, out List<Told>? last))
             {
-                _last[what.Kind] = last = new Queue<Told>(MostOfAKind + 1);
+                _last[what.Kind] = last = new List<Told>(MostOfAKind + 1);
             }
 
-            last.Enqueue(new Told(_count++, at, what.Kind, what.Task.Value, text));
+            if (what.Kind == RuntimeEventKind.Leaked)
+            {
+                last.RemoveAll(before => before.Task == what.Task.Value); // one that was only told of is found by the next search again, and is one leak
+            }
+
+            last.Add(new Told(_count++, at, what.Kind, what.Task.Value, text));
             if (last.Count > MostOfAKind)
             {
-                last.Dequeue();
+                last.RemoveAt(0);
             }
         }
     }

@@ -6,7 +6,8 @@ namespace Moirai.Telemetry;
 
 /// <summary>The activity source <c>Moirai</c>: a span for each task that was spawned under a name, from its spawn to its end.</summary>
 /// <remarks>
-/// The code of the task runs inside its span (<see cref="Activity.Current"/>). A task of a scope is a child of what its spawner runs in; one that may outlive its spawner (detached, or of a pool) begins a trace of its own, which is linked to that.
+/// The code of the task runs inside its span (<see cref="Activity.Current"/>). A task of a scope is a child of what its spawner runs in; one that may outlive its spawner (detached, or of a pool) begins a trace of its own, which is linked to that,
+/// unless the spawner's activity says by <see cref="Vocabulary.WaitsForEnd"/> that it lasts until the task has ended, as the activity of a pooled request does.
 /// What plain code awaits, or blocks in, is part of that code and no span.
 /// </remarks>
 internal static class TaskSpans
@@ -65,7 +66,7 @@ internal static class TaskSpans
     {
         Engine engine = task.Engine;
         TaskSlotManager? slots = Vocabulary.SlotsOf(task.Group);
-        bool outlives = slots is not null || ReferenceEquals(task.Group, engine.Root);
+        bool outlives = (slots is not null || ReferenceEquals(task.Group, engine.Root)) && spawner?.GetCustomProperty(Vocabulary.WaitsForEnd) is not true;
         if (outlives)
         {
             Activity.Current = null; // or it would be the parent

@@ -31,6 +31,9 @@ internal static class Vocabulary
     internal const string Within = "moirai.timeout.within";
     internal const string Story = "moirai.alarm.story";
 
+    /// <summary>A custom property of an activity: true where what is spawned straight from it ends before it does. Moirai.Hosting says so of requests.</summary>
+    internal const string WaitsForEnd = "moirai.waits_for_end";
+
     /// <summary>The ends of a task.</summary>
     internal static readonly string[] Outcomes = ["completed", "failed", "canceled"];
 

@@ -101,6 +101,8 @@ public sealed class LookingModels
             task.TrySuspect(new SuspectPage(_keeper, RosterPage.LargestPage), new SuspectGroup(this, Ties: null));
         }
 
+        public bool HasCollected => false;
+
         public bool IsOver => true;
 
         public void Keep(GroupTies hold)

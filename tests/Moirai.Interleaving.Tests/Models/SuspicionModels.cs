@@ -60,6 +60,8 @@ public sealed class SuspicionModels
         // Nobody's finalizer is waited for here.
         private SentinelKeeper? _keeper;
 
+        public bool HasCollected => false;
+
         public bool IsOver => true;
 
         internal bool Suspect(ManagedTask task)

@@ -100,6 +100,17 @@ public sealed class AlarmRulesTests
         AlarmRules.Judge(facts).Count(static finding => finding is { Kind: AlarmKind.PoolFull, Count: 8, Name: "requests" }).ShouldBe(found ? 1 : 0);
     }
 
+    [Theory]
+    [InlineData(1, "its one slot is held")]
+    [InlineData(100, "all 100 slots are held")]
+    public void C7_A_full_pool_is_told_in_words(int slots, string saying)
+    {
+        WatchFacts facts = Facts();
+        facts.FullPools.Add(new PoolFact("key", "requests", slots, Waiting: 8, 60 * s_second));
+
+        AlarmRules.Judge(facts).ShouldHaveSingleItem().Detail.ShouldBe(saying);
+    }
+
     [Fact]
     public void C7_What_has_no_limit_is_never_found()
     {

@@ -187,6 +187,8 @@ public sealed class SnapshotRulesTests
 
     private sealed class Scan : ISuspicion
     {
+        public bool HasCollected => false;
+
         public bool IsOver => true;
 
         public void Keep(GroupTies hold)

@@ -95,6 +95,24 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void Scopes_without_number_push_no_pool_out_of_the_list()
+    {
+        var world = new World();
+        TaskScope[] scopes = [.. Enumerable.Range(0, 20).Select(i => world.Runtime.OpenScope($"request {i}"))];
+        TaskPool[] pools = [.. Enumerable.Range(0, 7).Select(i => world.Runtime.CreatePool($"pool {i}", 3))];
+
+        RuntimeSnapshot snapshot = world.Runtime.TakeSnapshot(new SnapshotOptions { MaxRows = 5 });
+
+        snapshot.Scopes.Count(static scope => scope.Kind != ScopeKind.Pool).ShouldBe(5, "the runtime, and what was opened first");
+        snapshot.Scopes.Count(static scope => scope.Kind == ScopeKind.Pool).ShouldBe(5, "of pools as many again");
+        snapshot.Scopes.Select(static scope => scope.Index).ShouldBe(Enumerable.Range(0, 10));
+        snapshot.ScopesNotListed.ShouldBe(1 + 20 + 7 - 10);
+        Array.ForEach(scopes, scope => world.Run(scope.DisposeAsync()));
+        Array.ForEach(pools, pool => world.Run(pool.DisposeAsync()));
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Timers_joins_and_plain_tasks_are_told_for_what_they_are()
     {
         var world = new World();

@@ -5,12 +5,10 @@ namespace Moirai.Tests.Execution;
 /// <summary>Where frames wait for their next call. Decision 50.</summary>
 public sealed class FrameShelfTests
 {
-    private const int OnAShelf = 2 * FrameShelf.Chain;
-
     [Fact]
     public void A_shelf_gives_each_frame_once_and_the_latest_first()
     {
-        var shelf = new FrameShelf(new FrameDepot());
+        var shelf = new FrameShelf(new FrameFlow());
         Frame[] frames = Frames(3);
         foreach (Frame frame in frames)
         {
@@ -23,59 +21,84 @@ public sealed class FrameShelfTests
     }
 
     [Fact]
-    public void What_one_thread_ends_another_gets_in_full_chains()
-    {
-        var depot = new FrameDepot();
-        var ends = new FrameShelf(depot);
-        var begins = new FrameShelf(depot);
-        Frame[] frames = Frames(OnAShelf + 1);
-        foreach (Frame frame in frames[..^1])
-        {
-            ends.Put(frame);
-        }
-
-        begins.TryTake().ShouldBeNull("what a thread may need itself it does not give away");
-        ends.Put(frames[^1]);
-        List<Frame> taken = TakeAll(begins);
-        taken.Count.ShouldBe(FrameShelf.Chain);
-        taken.AddRange(TakeAll(ends));
-        taken.ShouldBe(frames, ignoreOrder: true);
-    }
-
-    [Fact]
     public void There_is_an_end_to_how_many_are_kept()
     {
-        var depot = new FrameDepot();
-        var shelf = new FrameShelf(depot);
+        var shelf = new FrameShelf(new FrameFlow());
         foreach (Frame frame in Frames(10_000))
         {
             shelf.Put(frame);
         }
 
-        TakeAll(shelf).Count.ShouldBeInRange(FrameDepot.MostChains * FrameShelf.Chain, OnAShelf + (FrameDepot.MostChains * FrameShelf.Chain));
-        TakeAll(new FrameShelf(depot)).ShouldBeEmpty();
+        TakeAll(shelf).Count.ShouldBe(FrameShelf.Most);
     }
 
     [Fact]
-    public void Who_puts_and_takes_around_a_full_shelf_does_not_go_to_the_depot()
+    public void Frames_of_a_method_that_ends_where_it_begins_are_made_one_by_one()
     {
-        var depot = new FrameDepot();
-        var shelf = new FrameShelf(depot);
-        foreach (Frame frame in Frames(FrameShelf.Chain))
+        var shelf = new FrameShelf(new FrameFlow());
+        for (int round = 0; round < 100; round++)
         {
-            shelf.Put(frame);
-        }
+            foreach (Frame frame in Frames(FrameShelf.Most))
+            {
+                shelf.Put(frame);
+            }
 
-        for (int i = 0; i < 100; i++)
-        {
-            shelf.Put(new Idle());
-            shelf.TryTake().ShouldNotBeNull();
-            shelf.TryTake().ShouldNotBeNull();
-            shelf.Put(new Idle());
+            shelf.RunLength.ShouldBe(1);
+            TakeAll(shelf).Count.ShouldBe(FrameShelf.Most);
         }
-
-        depot.TryTake().ShouldBeNull();
     }
+
+    [Fact]
+    public void Once_more_have_ended_on_a_thread_than_it_has_use_for_all_threads_make_them_by_the_run()
+    {
+        var flow = new FrameFlow();
+        var begins = new FrameShelf(flow);
+        var ends = new FrameShelf(flow);
+        foreach (Frame frame in Frames(FrameShelf.Most))
+        {
+            ends.Put(frame);
+        }
+
+        begins.RunLength.ShouldBe(1);
+        ends.Put(new Idle());
+        begins.RunLength.ShouldBe(FrameFlow.Run);
+    }
+
+    [Fact]
+    public void A_run_is_used_up_before_another_is_made()
+    {
+        const int Calls = 10 * FrameFlow.Run;
+        var executor = new LocalExecutor();
+        var runtime = new TaskRuntime(new() { Executor = executor });
+        SpawnAndRun(runtime, executor, 2 * FrameShelf.Most); // more at a time than a thread keeps: from here on they are made by the run
+
+        long least = Enumerable.Range(0, 3).Min(_ => BytesOf(() => SpawnAndRun(runtime, executor, 1)));
+        long each = BytesOf(() => SpawnAndRun(runtime, executor, Calls)) / Calls;
+        each.ShouldBeLessThan(3 * least, "each call made a run of its own");
+    }
+
+    private static long BytesOf(Action action)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        action();
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
+    private static void SpawnAndRun(TaskRuntime runtime, LocalExecutor executor, int tasks)
+    {
+        for (int i = 0; i < tasks; i++)
+        {
+            _ = runtime.SpawnDetached(NothingAsync());
+        }
+
+        executor.RunUntilStalled();
+    }
+
+#pragma warning disable CS1998 // it never waits: its frame serves again
+    private static async Future NothingAsync()
+    {
+    }
+#pragma warning restore CS1998
 
     private static Frame[] Frames(int count) => [.. Enumerable.Range(0, count).Select(static _ => new Idle())];
 

@@ -20,6 +20,21 @@ public sealed class PassingCancellationTests
     }
 
     [Fact]
+    public void Nor_is_one_thrown_in_a_lambda_that_captures()
+    {
+        var world = new World();
+        string captured = world.Runtime.Name;
+        ManagedTask task = world.Start(ct => world.Runtime.RunScopeAsync("scope", async scope =>
+        {
+            _ = scope.Spawn(async inner => await OuterAsync(() => captured.Length > 0 ? InnerAsync() : OuterAsync(() => InnerAsync())));
+            await InnerAsync();
+        }));
+        ThrownBy(() => CancelAndRun(world, task)).ShouldBe(0);
+        task.State.ShouldBe(TaskState.Canceled);
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Twin_an_exception_that_is_thrown_on_the_way_is_counted()
     {
         var world = new World();

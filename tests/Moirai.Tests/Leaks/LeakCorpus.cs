@@ -94,6 +94,17 @@ internal static class LeakCorpus
         P("a join through AsTask of a leaked task", w => { ManagedTask a = w.Spawn(AwaitPromise(new())); _ = w.Spawn(AwaitTask(a.AsTask())); return null; }, "AwaitPromise", "AwaitTask"),
         P("a join through AsTask of a sleeper", w => { ManagedTask a = w.Spawn(Sleep()); _ = w.Spawn(AwaitTask(a.AsTask())); return null; }),
 
+        P("two tasks that wait for each other through AsTask", w => { AsTaskRing(w, 2, breaks: null); return null; }, "ring 0", "ring 1"),
+        P("five tasks that wait for each other through AsTask", w => { AsTaskRing(w, 5, breaks: null); return null; }, "ring 0", "ring 1", "ring 2", "ring 3", "ring 4"),
+        P("a ring through AsTask with one timeout", w => { AsTaskRing(w, 3, breaks: TimeSpan.FromHours(1)); return null; }),
+        P("a task that waits for itself through AsTask", w => { AsTaskRing(w, 1, breaks: null); return null; }, "ring 0"),
+        P("three plain bodies that join each other", w => { PlainRing(w, 3, keep: false); return null; }, "ring 0", "ring 1", "ring 2"),
+        P("three plain bodies that join each other, and one of them waits for somebody too", w => PlainRing(w, 3, keep: true)),
+        P("plain code that awaits a future which joins it", w => { PlainAroundFuture(w, within: null); return null; }, "plain", "JoinLater"),
+        P("plain code that awaits a future which joins it for a while", w => { PlainAroundFuture(w, TimeSpan.FromHours(1)); return null; }),
+        P("plain code that waits for a slot of its own full pool", w => { PlainSelfServing(w, slots: 1); return null; }, "outer"),
+        P("plain code that waits for a slot of its own pool with room", w => { PlainSelfServing(w, slots: 2); return null; }),
+
         // Scopes, pools, collectors.
         P("children wait for what their scope's body keeps", w => { _ = w.Spawn(Family(w, keep: null)); return null; }, "Family", "child"),
         P("children wait for what somebody keeps", w => { var p = new TaskCompletionSource(); _ = w.Spawn(Family(w, keep: p)); return p; }),
@@ -505,6 +516,67 @@ internal static class LeakCorpus
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AsTaskRing(World world, int length, TimeSpan? breaks)
+    {
+        var tasks = new ManagedTask?[length];
+        for (int i = 0; i < length; i++)
+        {
+            int next = (i + 1) % length;
+            tasks[i] = world.Runtime.SpawnDetached(Member(tasks, next, i == 0 ? breaks : null), $"ring {i}");
+        }
+
+        static async Future Member(ManagedTask?[] tasks, int next, TimeSpan? within)
+        {
+            await Future.Yield();
+            Task awaited = tasks[next]!.AsTask();
+            tasks = null!;
+            await (within is { } limit ? AwaitTask(awaited).WithTimeout(limit) : AwaitTask(awaited));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static object? PlainRing(World world, int length, bool keep)
+    {
+        var tasks = new ManagedTask?[length];
+        var somebody = new TaskCompletionSource();
+        for (int i = 0; i < length; i++)
+        {
+            int index = i;
+            tasks[i] = world.Runtime.SpawnDetached(async Task (_) => await MemberAsync(tasks, (index + 1) % length, keep && index == 0 ? somebody.Task : null).ConfigureAwait(false), $"ring {i}");
+        }
+
+        return keep ? somebody : null;
+
+        static async Task MemberAsync(ManagedTask?[] tasks, int next, Task? or)
+        {
+            ManagedTask awaited = tasks[next]!;
+            tasks = null!;
+            if (or is null)
+            {
+                await awaited;
+            }
+            else
+            {
+                await (await Task.WhenAny(or, awaited.AsTask()).ConfigureAwait(false)).ConfigureAwait(false);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void PlainAroundFuture(World world, TimeSpan? within)
+    {
+        _ = world.Runtime.SpawnDetached(async Task (_) => await (within is { } limit ? JoinLater(ManagedTask.Current!).WithTimeout(limit) : JoinLater(ManagedTask.Current!)), "plain");
+
+        static async Future JoinLater(ManagedTask task) => await task;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void PlainSelfServing(World world, int slots)
+    {
+        TaskPool pool = world.Runtime.CreatePool("own", slots);
+        _ = pool.TrySpawn(async Task (_) => await await pool.SpawnAsync(static async _ => await Future.Delay(TimeSpan.FromHours(1)), name: "inner"), out _, name: "outer");
+    }
+
     private static void Ring(World world, int length, TimeSpan? breaks)
     {
         var tasks = new ManagedTask?[length];

@@ -304,7 +304,6 @@ public sealed class LeakOracleTests
                 if (wait is Wait.Join or Wait.JoinAsTask)
                 {
                     a = (i + 1 + _random.Next(count - 1)) % count;
-                    wait = a > i ? Wait.Join : wait; // a ring through AsTask alone is found and cannot be healed: docs/ownership.md
                 }
 
                 if (wait == Wait.Mutex && !locked.Add(a))

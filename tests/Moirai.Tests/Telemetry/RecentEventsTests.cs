@@ -48,6 +48,24 @@ public sealed class RecentEventsTests
     }
 
     [Fact]
+    public async Task A_leak_that_is_found_again_is_told_once_with_what_became_of_it_last()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "leak found again" });
+        ManagedTask task = Orphan(runtime);
+        while (task.State != TaskState.Blocked)
+        {
+            await Task.Yield();
+        }
+
+        await runtime.FindLeaksAsync(LeakPolicy.Report);
+        await runtime.FindLeaksAsync(LeakPolicy.Report);
+        await runtime.FindLeaksAsync(LeakPolicy.Heal);
+
+        Events(runtime).ShouldHaveSingleItem().Text.ShouldContain("'orphan' was healed");
+        _ = task.Exception;
+    }
+
+    [Fact]
     public async Task Many_of_one_kind_push_out_none_of_another_and_are_not_kept_themselves()
     {
         await using var runtime = new TaskRuntime(new() { Name = "many told later" });

@@ -37,6 +37,12 @@ internal static class PsCommand
                 WriteTable(found, parsed.GetValue(all), terminal);
             }
 
+            // Whoever looks for a process that hangs must not take it for one that is not there.
+            foreach (Found process in found.Where(process => process.IsSilent && (parsed.GetValue(json) || !parsed.GetValue(all))))
+            {
+                await terminal.Error.WriteLineAsync(Words.Wrap(process.Trouble!, terminal.Width, hang: 0));
+            }
+
             return 0;
         });
         return command;
@@ -50,7 +56,7 @@ internal static class PsCommand
         }
         catch (CannotAskException error)
         {
-            return new Found(target, null, error.IsNotOurs ? "without Moirai" : error.Message);
+            return new Found(target, null, error.IsNotOurs ? "without Moirai" : error.Message) { IsSilent = error.IsSilent };
         }
     }
 
@@ -101,5 +107,8 @@ internal static class PsCommand
     // A process of before may not tell all.
     private static string Number(JsonElement runtime, string name) => runtime.TryGetProperty(name, out JsonElement value) ? Words.Count(value.GetInt64()) : "?";
 
-    private sealed record Found(Target Target, Answer? Answer, string? Trouble);
+    private sealed record Found(Target Target, Answer? Answer, string? Trouble)
+    {
+        public bool IsSilent { get; init; }
+    }
 }

@@ -52,6 +52,11 @@ internal static class Commanding
                 await terminal.Error.WriteLineAsync(Views.Words.Wrap(error.Message, terminal.Width, hang: 0));
                 return error.IsUsage ? BadUsage : BadNews;
             }
+            catch (IOException error) // a disk that is full, say
+            {
+                await terminal.Error.WriteLineAsync($"The output could not be written: {error.Message.TrimEnd('.')}.");
+                return BadNews;
+            }
             catch (OperationCanceledException) when (ct.IsCancellationRequested)
             {
                 return isLive ? Good : Interrupted;

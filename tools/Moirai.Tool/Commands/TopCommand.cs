@@ -21,6 +21,7 @@ internal static class TopCommand
     private static readonly TimeSpan KeyPause = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan LongSilence = TimeSpan.FromSeconds(3);
 
+    private const TopOrder NoOrder = (TopOrder)(-1);
     private const int PlainHeight = 40;
     private const int PlainWidth = 120;
 
@@ -29,7 +30,22 @@ internal static class TopCommand
         var target = new TargetOptions();
         Option<int?> every = Numbers.Whole(("--every", "-e"), (50, 60_000), "Milliseconds from picture to picture, 50 or more: 100 on a screen, 1,000 in plain text.", "ms");
         Option<int?> count = Numbers.Whole(("--count", "-c"), (1, int.MaxValue), "Ends after so many pictures: never on a screen, after one in plain text.", "count");
-        var sort = new Option<TopOrder>("--sort", "-s") { Description = "Which tasks: both, busy, waited, name." };
+        var sort = new Option<TopOrder>("--sort", "-s")
+        {
+            Description = "Which tasks: both, busy, waited, name.",
+            HelpName = "order",
+            CustomParser = static result =>
+            {
+                string text = result.Tokens[0].Value;
+                if (Enum.GetValues<TopOrder>().FirstOrDefault(order => string.Equals(order.ToString(), text, StringComparison.OrdinalIgnoreCase), NoOrder) is var order && order != NoOrder)
+                {
+                    return order;
+                }
+
+                result.AddError($"--sort is both, busy, waited or name, not '{text}'.");
+                return default;
+            },
+        };
         var filter = new Option<string?>("--filter", "-f") { Description = "Only tasks with this in their names.", HelpName = "text" };
         var command = new Command("top", Description) { every, count, sort, filter };
         target.AddTo(command);

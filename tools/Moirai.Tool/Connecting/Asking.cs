@@ -54,7 +54,7 @@ internal static class Asking
             }
             catch (OperationCanceledException) when (!ct.IsCancellationRequested)
             {
-                throw new CannotAskException($"{target.Title} has not answered within {patience.TotalSeconds:0} s.");
+                throw new CannotAskException($"{target.Title} has not answered within {patience.TotalSeconds:0} s.") { IsSilent = true };
             }
             catch (System.Threading.Channels.ChannelClosedException closed) // Moirai has one of its own
             {

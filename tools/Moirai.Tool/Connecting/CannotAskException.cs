@@ -11,6 +11,9 @@ internal sealed class CannotAskException : Exception
     /// <summary>It is a .NET process, and there is no Moirai in it.</summary>
     public bool IsNotOurs { get; init; }
 
+    /// <summary>It is .NET's, and says nothing: it is stopped, say. Whether there is a Moirai in it cannot be told.</summary>
+    public bool IsSilent { get; init; }
+
     /// <summary>The user did not say clearly whom to ask.</summary>
     public bool IsUsage { get; init; }
 }

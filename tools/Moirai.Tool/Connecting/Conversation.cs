@@ -59,7 +59,7 @@ internal sealed class Conversation : IAsyncDisposable
         }
         catch (OperationCanceledException error) when (!ct.IsCancellationRequested)
         {
-            throw new CannotAskException($"{target.Title} does not answer within {OpenPatience.TotalSeconds:0} s. It may be stopped, or in the hands of a debugger.", error);
+            throw new CannotAskException($"{target.Title} does not answer within {OpenPatience.TotalSeconds:0} s. It may be stopped, or in the hands of a debugger.", error) { IsSilent = true };
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {

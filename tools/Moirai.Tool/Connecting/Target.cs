@@ -75,13 +75,17 @@ internal sealed record Target(int Id, string? Name)
                 _ when !isThere => $"{Title} has ended.",
                 UnauthorizedAccessException or SocketException { SocketErrorCode: SocketError.AccessDenied } => NoPermission(owner),
                 _ when isForeign => NoPermission(owner),
-                ServerNotAvailableException => $"{Title} is no .NET process, or its diagnostics are off (DOTNET_EnableDiagnostics=0), or it has another TMPDIR than this tool, or it lives in a container of its own.",
+                _ when HasNoDoor(error) => $"{Title} is no .NET process, or its diagnostics are off (DOTNET_EnableDiagnostics=0), or it has another TMPDIR than this tool, or it lives in a container of its own.",
                 EndOfStreamException => $"{Title} broke the session off. It may be about to end.",
                 ServerErrorException => $"{Title} refused the session: {error.Message.TrimEnd('.')}.",
                 _ => $"{Title} could not be asked: {error.Message.TrimEnd('.')}.",
             },
             error);
     }
+
+    // The client library looks into the environment of a process for the place of its socket, and threads of the kernel have none.
+    private static bool HasNoDoor(Exception error) =>
+        error is ServerNotAvailableException || (error is IOException && error.Message.Contains("/environ", StringComparison.Ordinal));
 
     private string NoPermission(string? owner) =>
         $"{Title} is another user's{(owner is null ? string.Empty : $" (user {owner})")}, and you may not look into it. Run moirai as that user.";

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using Moirai.Tool.Commands;
 using Spectre.Console;
 
 namespace Moirai.Tool.Million;
@@ -28,7 +29,7 @@ internal static class MillionCommand
         limit.CustomParser = result => Within(result, limit.Name, int.MaxValue);
 
         var command = new Command("million", Description) { tasks, limit, json };
-        command.SetAction(async (parsed, ct) =>
+        command.Do(Terminal.Console, async (parsed, ct) =>
         {
             var run = new MillionRun(parsed.GetValue(tasks), parsed.GetValue(limit));
             return parsed.GetValue(json) ? await ShowJsonAsync(run, ct) : await ShowTableAsync(run, ct);
