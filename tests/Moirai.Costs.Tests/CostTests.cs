@@ -26,7 +26,7 @@ public sealed partial class CostTests
     {
         // Gates: enter the group, push, pop, end; and two for the spawner that yields. Atomics: the account of the page.
         ["spawn to end"] = (new(Task, 6, 1, 0, 0), new(PageOfSeats + FramesOfSixtyFour, 1, 0, 0, 0)),
-        ["spawn with a handle, and join"] = (new(Task + 8, 8, 3, 0, 0), new(PageOfSeats + FramesOfSixtyFour + (4 * 8), 1, 0, 0, 0)),
+        ["spawn with a handle, and join"] = (new(Task + 8, 7, 3, 0, 0), new(PageOfSeats + FramesOfSixtyFour + (4 * 8), 1, 0, 0, 0)),
         ["spawn of a delegate that takes a token"] = (new(Task + Token, 6, 1, 0, 0), new(PageOfSeats + FramesOfSixtyFour, 1, 0, 0, 0)),
         ["spawn into a pool"] = (new(Task + Frame, 8, 1, 0, 0), new(PageOfSeats, 1, 0, 0, 0)),
         ["call of a future"] = (default, new(FramesOfSixtyFour, 0, 0, 0, 0)),
