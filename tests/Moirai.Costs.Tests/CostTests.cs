@@ -26,7 +26,7 @@ public sealed partial class CostTests
     {
         // Gates: enter the group, push, pop, end; and two for the spawner that yields. Atomics: the account of the page.
         ["spawn to end"] = (new(Task, 6, 1, 0, 0), new(PageOfSeats + FramesOfSixtyFour, 1, 0, 0, 0)),
-        ["spawn with a handle, and join"] = (new(Task + 8, 8, 3, 0, 0), new(PageOfSeats + FramesOfSixtyFour + (4 * 8), 1, 0, 0, 0)),
+        ["spawn with a handle, and join"] = (new(Task + 8, 7, 3, 0, 0), new(PageOfSeats + FramesOfSixtyFour + (4 * 8), 1, 0, 0, 0)),
         ["spawn of a delegate that takes a token"] = (new(Task + Token, 6, 1, 0, 0), new(PageOfSeats + FramesOfSixtyFour, 1, 0, 0, 0)),
         ["spawn into a pool"] = (new(Task + Frame, 8, 1, 0, 0), new(PageOfSeats, 1, 0, 0, 0)),
         ["call of a future"] = (default, new(FramesOfSixtyFour, 0, 0, 0, 0)),
@@ -44,7 +44,7 @@ public sealed partial class CostTests
         ["send and receive, each waits"] = (new(0, 7, 2, 0, 0), default),
         ["atomic waker, the same again"] = (default, default),
         ["atomic waker, taken"] = (new(0, 0, 2, 0, 0), default),
-        ["cancel of a waiting task"] = (new(384, 15, 5, 1, 4), new(PageOfSeats, 1, 0, 0, 0)),
+        ["cancel of a waiting task"] = (new(400, 15, 5, 1, 4), new(PageOfSeats, 1, 0, 0, 0)),
     };
 
     public static TheoryData<string> Names => [.. Works.All.Keys];

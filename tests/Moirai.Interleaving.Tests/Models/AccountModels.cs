@@ -10,7 +10,7 @@ public sealed class AccountModels
     public void C5_the_times_that_a_look_tells_belong_together() => Proof.Holds<LookAgainstRun>(atLeast: 50);
 
     [Theory]
-    [InlineData("AccountCell.Complete", Flaw.Stale)]
+    [InlineData("AccountCell.Telling.Complete", Flaw.Stale)]
     [InlineData("AccountCell.Write", Flaw.Forgotten)]
     public void C5_look_against_run_twin(string site, Flaw flaw) => Proof.Catches<LookAgainstRun>(site, flaw);
 
@@ -18,7 +18,7 @@ public sealed class AccountModels
     public void C5_the_time_of_a_lent_thread_is_nobodys() => Proof.Holds<LookAgainstLoan>(atLeast: 200, budget: 1);
 
     [Theory]
-    [InlineData("AccountCell.Complete", Flaw.Stale)]
+    [InlineData("AccountCell.Telling.Complete", Flaw.Stale)]
     [InlineData("AccountCell.TakeBack", Flaw.Blind)]
     public void C5_look_against_loan_twin(string site, Flaw flaw) => Proof.Catches<LookAgainstLoan>(site, flaw);
 
