@@ -37,6 +37,7 @@ public sealed class SeamTests
         ["StepContext.cs"] = "a counter that gives out blocks of ids, and nothing else",
         ["ThreadPoolExecutor.cs"] = "a throttle for spare pumps and a gauge; a spare too many or too few is right all the same",
         ["Pump.cs"] = "gauges: how many steps, and how long they take",
+        ["LostEnds.cs"] = "counts ends that finalizers have found lost; a search looks at it after all finalizers have run",
         ["LocalExecutor.cs"] = "a gauge: how many steps",
         ["TaskSlotManager.cs"] = "a gauge: how many slots are in use; it is written under the gate",
         ["TimerQueue.Gauges.cs"] = "gauges: how many have fired, and how late",

@@ -166,10 +166,11 @@ internal sealed partial class LeakScan : ISuspicion
             return null; // as often as there are groups, at most
         }
 
-        var graph = new LeakGraph(leaked.FindAll(static task => task.State == TaskState.Blocked), engine.Housekeeping);
+        List<ManagedTask> waiting = leaked.FindAll(static task => task.State == TaskState.Blocked);
+        var graph = new LeakGraph(waiting, engine.Housekeeping);
 
         // Whom the collection itself has woken (the lost end of a channel tells the other, a finalizer keeps a promise) lives, and so does whoever waits for that.
-        bool hasWoken = leaked.Count > 0 && (_hasWoken || lostEnds != LostEnds.Count || graph.HasKeptPromises);
+        bool hasWoken = leaked.Count > 0 && (_hasWoken || waiting.Count < leaked.Count || lostEnds != LostEnds.Count || graph.HasKeptPromises);
         return hasWoken && !isLast ? null : graph;
     }
 

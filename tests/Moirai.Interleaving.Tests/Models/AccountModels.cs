@@ -53,9 +53,15 @@ public sealed class AccountModels
     [Fact]
     public void C5_look_against_failure_twin() => Proof.Catches<LookAgainstFailure>("AccountCell.ReadOther", Flaw.Forgotten);
 
+    [Fact]
+    public void C7_how_long_plain_code_is_quiet_is_told_from_when_a_thread_left_it() => Proof.Holds<LookAgainstLeave>(atLeast: 3);
+
+    [Fact]
+    public void C7_look_against_leave_twin() => Proof.Catches<LookAgainstLeave>("AccountCell.ThreadLeaves", Flaw.Forgotten);
+
     private abstract class OfCell : Model
     {
-        protected OfCell(bool hasClock) => Cell = new AccountCell(TaskLabel.Of("task", "method", null, "model", 0), hasClock ? Clock : null);
+        protected OfCell(bool hasClock, bool isExact = true) => Cell = new AccountCell(TaskLabel.Of("task", "method", null, "model", 0), hasClock ? Clock : null, isExact: isExact);
 
         protected CellClock Clock { get; } = new();
 
@@ -162,6 +168,26 @@ public sealed class AccountModels
         }
 
         public override void Check() => Cell.Polls.ShouldBe(2 - 1);
+    }
+
+    /// <summary>Where polls are counted and threads are followed: one thread leaves at ten milliseconds, while somebody looks.</summary>
+    private sealed class LookAgainstLeave : OfCell
+    {
+        public LookAgainstLeave()
+            : base(hasClock: true, isExact: false)
+        {
+            Clock.Set(10);
+            Thread("leaver", () =>
+            {
+                Cell.ThreadEnters(takesUp: true, thread: null);
+                Cell.ThreadLeaves(thread: null);
+            });
+            Thread("looker", () => (QuietAt(30) is null or { TotalMilliseconds: 20 }).ShouldBeTrue());
+        }
+
+        public override void Check() => QuietAt(30).ShouldBe(TimeSpan.FromMilliseconds(20));
+
+        private TimeSpan? QuietAt(int milliseconds) => Cell.QuietFor(milliseconds * TimeSpan.TicksPerMillisecond);
     }
 
     private sealed class SpawnAgainstEnd : OfCell
