@@ -19,9 +19,6 @@ internal sealed partial class LeakScan : ISuspicion
     // A collection concerns the whole process; so there is one search at a time.
     private static readonly SemaphoreSlim s_one = new(1);
 
-    // The tasks of each engine that were found before and left as they were. Touched by the one search.
-    private static readonly ConditionalWeakTable<Engine, HashSet<TaskId>> s_left = [];
-
     // Strong, until the end: what suspects that turned out to live had held for their groups.
     private readonly ConcurrentStack<GroupTies> _kept = new();
 
@@ -127,30 +124,9 @@ internal sealed partial class LeakScan : ISuspicion
         }
 
         List<LeakedTask> leaks = graph.Judge(policy);
-        HashSet<TaskId> left = s_left.GetOrCreateValue(engine);
-        foreach (LeakedTask leak in leaks)
-        {
-            if (told?.Add(leak.Id) ?? true)
-            {
-                engine.Publish(new RuntimeEvent(RuntimeEventKind.Leaked, leak.ToString(), leak.Id) { TaskName = leak.Name, SpawnSite = leak.SpawnSite, Subject = leak with { WasFoundBefore = left.Contains(leak.Id) } });
-            }
-        }
-
-        Remember(left, leaks, isWhole: ReferenceEquals(top, engine.Root));
-
+        LeakTelling.Tell(engine, leaks, told, isWhole: ReferenceEquals(top, engine.Root));
         FollowUp(engine, top, policy, graph.AwaitedByHeldBack, [.. leaks.Select(static leak => leak.Id)]);
         return new LeakReport(engine.Name, leaks, _examined, _live, engine.Provider.GetElapsedTime(began)) { Collecting = _collecting };
-    }
-
-    // What is left as it is lives on and is found by every search; what is not found any more by a search of everything has ended.
-    private static void Remember(HashSet<TaskId> left, List<LeakedTask> leaks, bool isWhole)
-    {
-        if (isWhole)
-        {
-            left.Clear();
-        }
-
-        left.UnionWith(leaks.Where(static leak => leak.Remedy is LeakRemedy.None or LeakRemedy.Awaits or LeakRemedy.NotPossible).Select(static leak => leak.Id));
     }
 
     // In a method of its own: what a round has found must not be held by the stack while the next one collects.
