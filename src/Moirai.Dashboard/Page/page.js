@@ -7,7 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const STATES = ["running", "ready", "blocked", "created"];
 const WINDOW = 40_000;                 // of the lives, in milliseconds
 const HISTORY = 180;                   // frames in the small charts
-const NEW_ROWS = 40;                   // of the table, at a time
+const NEW_ROWS = 24;                   // of the table, at a time
 const ROW = 19, LIVES_TOP = 18;
 
 const state = {
