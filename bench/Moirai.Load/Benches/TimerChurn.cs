@@ -5,6 +5,7 @@ using Moirai.Wakers;
 namespace Moirai.Load.Benches;
 
 /// <summary>The timer queue alone, without tasks: N deadlines in, and out again in another order before they come.</summary>
+/// <remarks>Another order costs half as much again, ours and theirs: who sets a peer's program beside it sets one that cancels in the order of its inserts beside <c>ordered</c>.</remarks>
 internal sealed class TimerChurn() : Workload(
     "timers",
     "N timers with random deadlines in 1..60 s, all inserted, then all canceled in another order (ordered: in the same); fire: within one second, all wait for theirs",
