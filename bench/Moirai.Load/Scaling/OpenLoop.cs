@@ -13,6 +13,9 @@ internal abstract class OpenLoop(int count)
     /// <summary>How many requests come between the start of one and its wake.</summary>
     public const int Lag = 64;
 
+    // Who is to be woken stands in one of so many places, which the next but one takes over: a request that was served is nobody's, and no collection copies it.
+    private const int Places = 2 * Lag;
+
     private const int SpinsAtOnce = 20;
 
     // What a request computes, each time that it runs: about two microseconds.
@@ -35,16 +38,16 @@ internal abstract class OpenLoop(int count)
     public long[] WakeLate => _wakeLate;
 
     /// <summary>Lets requests come as fast as they are served, with a bounded number under way, and tells how many a second that were.</summary>
+    /// <remarks>It spins for its turn as <see cref="RunOpen"/> does: the capacity is what is left beside the thread that lets requests come.</remarks>
     public double RunClosed(int underWay)
     {
         long began = Stopwatch.GetTimestamp();
         for (int i = 0; i < count + Lag; i++)
         {
             _due[i] = Stopwatch.GetTimestamp();
-            var spinner = default(SpinWait);
             while (i - Volatile.Read(ref _begun) > underWay)
             {
-                spinner.SpinOnce();
+                Thread.SpinWait(SpinsAtOnce);
             }
 
             Come(i);
@@ -124,16 +127,16 @@ internal abstract class OpenLoop(int count)
             : base(count)
         {
             _runtime = runtime;
-            _senders = new OneShotSender<bool>[count];
+            _senders = new OneShotSender<bool>[Places];
         }
 
         protected override void Start(int request)
         {
-            (_senders[request], OneShotReceiver<bool> told) = OneShot.Create<bool>();
+            (_senders[request % Places], OneShotReceiver<bool> told) = OneShot.Create<bool>();
             _ = _runtime.SpawnDetached(ServeAsync(request, told));
         }
 
-        protected override void Wake(int request) => _senders[request].TrySend(true);
+        protected override void Wake(int request) => _senders[request % Places].TrySend(true);
 
         private async Future ServeAsync(int request, OneShotReceiver<bool> told)
         {
@@ -149,16 +152,16 @@ internal abstract class OpenLoop(int count)
         private readonly TaskCompletionSource<bool>[] _sources;
 
         public ByHand(int count)
-            : base(count) => _sources = new TaskCompletionSource<bool>[count];
+            : base(count) => _sources = new TaskCompletionSource<bool>[Places];
 
         protected override void Start(int request)
         {
             var told = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-            _sources[request] = told;
+            _sources[request % Places] = told;
             _ = Task.Run(() => ServeAsync(request, told.Task));
         }
 
-        protected override void Wake(int request) => _sources[request].TrySetResult(true);
+        protected override void Wake(int request) => _sources[request % Places].TrySetResult(true);
 
         private async Task ServeAsync(int request, Task<bool> told)
         {
