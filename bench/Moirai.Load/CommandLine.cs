@@ -115,8 +115,9 @@ internal static class CommandLine
     private static Command Growth()
     {
         var most = Within(new Option<long?>("--most") { Description = "The largest number of tasks [default: 10000000]." }, 1_000, 100_000_000);
+        var rounds = Within(new Option<int?>("--rounds") { Description = "How often each point is measured; the median counts [default: 1]." }, 1, 100);
         var plot = new Option<string>("--plot") { Description = "The file for the plot, an SVG image." };
-        var command = new Command("scale", "What a task costs, from 1,000 tasks to 10 million, by Moirai and by hand; a table, and a plot.") { most, plot };
+        var command = new Command("scale", "What a task costs, from 1,000 tasks to 10 million, by Moirai and by hand; a table, and a plot.") { most, rounds, plot };
         plot.Validators.Add(static result =>
         {
             // Before the hours that the works take, not after.
@@ -125,7 +126,7 @@ internal static class CommandLine
                 result.AddError($"There is no folder for the plot '{file}'.");
             }
         });
-        command.SetAction((result, ct) => Scale.RunAsync(result.GetValue(most) ?? 10_000_000, result.GetValue(plot), ct));
+        command.SetAction((result, ct) => Scale.RunAsync(result.GetValue(most) ?? 10_000_000, result.GetValue(rounds) ?? 1, result.GetValue(plot), ct));
         return command;
     }
 

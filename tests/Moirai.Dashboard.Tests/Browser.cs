@@ -26,7 +26,8 @@ public sealed class Browser : IAsyncLifetime
         });
     }
 
-    internal async Task<Visit> VisitAsync(Site site, ColorScheme scheme = ColorScheme.Light, int width = 1440, int height = 1150, string query = "")
+    /// <param name="opened">Called when the browser has made its empty page, before ours is loaded into it.</param>
+    internal async Task<Visit> VisitAsync(Site site, ColorScheme scheme = ColorScheme.Light, int width = 1440, int height = 1150, string query = "", Func<Task>? opened = null)
     {
         IBrowserContext context = await _browser!.NewContextAsync(new BrowserNewContextOptions
         {
@@ -45,6 +46,11 @@ public sealed class Browser : IAsyncLifetime
             await dialog.DismissAsync();
         };
         await page.AddInitScriptAsync("globalThis.longTasks = []; new PerformanceObserver(list => longTasks.push(...list.getEntries().map(one => Math.round(one.duration)))).observe({ type: 'longtask', buffered: true });");
+        if (opened is not null)
+        {
+            await opened();
+        }
+
         await page.GotoAsync($"/moirai/{query}");
         await page.WaitForFunctionAsync("() => state.frame !== null && document.querySelectorAll('#tiles .tile').length === 6");
         return visit;

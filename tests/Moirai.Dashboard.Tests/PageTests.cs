@@ -70,6 +70,32 @@ public sealed class PageTests(Browser browser)
     }
 
     [Fact]
+    public async Task Rows_beyond_the_first_forty_come_to_whoever_walks_or_scrolls_to_the_end()
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "rows" });
+        for (int i = 0; i < 95; i++)
+        {
+            _ = runtime.SpawnDetached(static async _ => await Future.Delay(s_hour), name: $"task {i}");
+        }
+
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 40");
+        for (int i = 0; i < 41; i++)
+        {
+            await visit.Page.Keyboard.PressAsync("j");
+        }
+
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 60 && document.querySelectorAll('#rows tr')[40].getAttribute('aria-selected') === 'true'");
+
+        await visit.UntilAsync("(() => { const box = document.querySelector('#groups .scroll'); box.scrollTop = box.scrollHeight; return document.querySelectorAll('#rows tr').length === 95; })()");
+
+        await visit.Page.Keyboard.PressAsync("/");
+        await visit.Page.Keyboard.TypeAsync("task");
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 40");
+    }
+
+    [Fact]
     public async Task Keys_filter_walk_open_close_and_pause()
     {
         await using var runtime = new TaskRuntime(new() { Name = "keys" });

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Moirai.Dashboard.Tests;
 
 /// <summary>Issue 7, what it must reach: no long task over 100 ms in the page, with 1,000,000 live tasks behind it. In a browser of its own, in which nothing else is traced.</summary>
@@ -6,23 +8,26 @@ public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
 {
     private const double LongestTask = 100;
 
+    // Fewer tell what of it is the browser's and the machine's, for docs/performance.md.
+    private static readonly int s_count = int.Parse(Environment.GetEnvironmentVariable("MOIRAI_PAGE_TASKS") ?? "1000000", CultureInfo.InvariantCulture);
+
     [Fact]
     public async Task With_a_million_live_tasks_no_task_of_the_page_takes_over_100_ms_of_processor_time()
     {
-        const int Count = 1_000_000;
         await using var runtime = new TaskRuntime(new() { Name = "million", Accounting = AccountingLevel.None });
-        await using TaskPool pool = runtime.CreatePool("sleepers", maxTasks: Count);
+        await using TaskPool pool = runtime.CreatePool("sleepers", maxTasks: s_count);
         string[] names = [.. Enumerable.Range(1, 130).Select(static i => $"sleeper {i}")]; // more than a frame lists
-        for (int i = 0; i < Count; i++)
+        for (int i = 0; i < s_count; i++)
         {
             pool.TrySpawn(static async _ => await Future.Delay(TimeSpan.FromHours(1)), out _, name: names[i % names.Length]).ShouldBeTrue();
         }
 
-        await Eventually.IsAsync(() => runtime.TakeCensus().TimerEntries == Count, "a million that sleep");
+        await Eventually.IsAsync(() => runtime.TakeCensus().TimerEntries == s_count, "a million that sleep");
         await using Site site = await Site.OpenAsync(runtime, realTime: true);
-        Trace trace = await Trace.BeginAsync(browser.Chromium);
+        Trace? trace = null;
 
-        await using Visit visit = await browser.VisitAsync(site); // loading it is traced too
+        // Loading it is traced too; what the browser does for its empty page before, while its processes still start, is not the page's.
+        await using Visit visit = await browser.VisitAsync(site, opened: async () => trace = await Trace.BeginAsync(browser.Chromium));
         await visit.UntilAsync("state.history.length >= 2");
         await visit.Page.Keyboard.PressAsync("j");
         await visit.Page.Keyboard.PressAsync("Enter");
@@ -32,9 +37,10 @@ public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
         await visit.Page.Keyboard.TypeAsync("sleeper 77");
         await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 1");
         await visit.Page.Keyboard.PressAsync("Escape");
-        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 120");
+        await visit.UntilAsync("document.querySelectorAll('#rows tr').length === 40");
+        await visit.UntilAsync("(() => { const box = document.querySelector('#groups .scroll'); box.scrollTop = box.scrollHeight; return document.querySelectorAll('#rows tr').length === 120; })()");
 
-        PageTask[] tasks = await trace.EndAsync();
+        PageTask[] tasks = await trace!.EndAsync();
         Tell("processor time", tasks.Select(static one => one.Processor));
         Tell("the browser's clock", tasks.Select(static one => one.Clock));
         tasks.Length.ShouldBeGreaterThan(50, "the page was traced");

@@ -4,6 +4,7 @@ using BenchmarkDotNet.Diagnosers;
 using BenchmarkDotNet.Exporters;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
+using Perfolizer.Horology;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 
 namespace Moirai.Benchmarks.Harness;
@@ -13,10 +14,14 @@ namespace Moirai.Benchmarks.Harness;
 /// of what kind it is.</remarks>
 internal sealed class ReportConfig : ManualConfig
 {
+    // All questions in some ten minutes. What a shorter iteration blurs stands in the reports' column of errors.
+    private static readonly TimeInterval s_iteration = TimeInterval.FromMilliseconds(200);
+    private const int MostIterations = 15;
+
     /// <param name="isShort">Three iterations, to see that all runs: the times mean little.</param>
     public ReportConfig(bool isShort)
     {
-        AddJob((isShort ? Job.ShortRun : Job.Default).WithToolchain(InProcessEmitToolchain.Instance));
+        AddJob((isShort ? Job.ShortRun : Job.Default.WithIterationTime(s_iteration).WithMaxIterationCount(MostIterations).WithMinIterationCount(MostIterations - 1)).WithToolchain(InProcessEmitToolchain.Instance));
         AddLogger(ConsoleLogger.Default);
         AddColumnProvider(DefaultColumnProviders.Instance);
         AddDiagnoser(MemoryDiagnoser.Default);

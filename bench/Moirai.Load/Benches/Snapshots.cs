@@ -7,10 +7,11 @@ namespace Moirai.Load.Benches;
 /// <remarks>A half of the tasks are three <c>async Future</c> methods deep, the other half three plain <c>async</c> methods below one.</remarks>
 internal sealed class Snapshots() : Workload(
     "snapshot",
-    "N suspended tasks, told by snapshots: all one by one with their chains; counted in groups; and what that takes from tasks that yield all the time",
+    "N suspended tasks, told by snapshots: all one by one with their chains; counted in groups; and what that takes from tasks that yield all the time, on all processors but one (load) or on all (full)",
     new Variant("chains", 100_000),
     new Variant("plain", 1_000_000),
-    new Variant("load", 100_000))
+    new Variant("load", 100_000),
+    new Variant("full", 100_000))
 {
     private const int Rounds = 9;
     private const int LoadRounds = 5;
@@ -40,7 +41,7 @@ internal sealed class Snapshots() : Workload(
         }
 
         pass.Phase("suspend");
-        if (pass.Variant == "load")
+        if (pass.Variant is "load" or "full")
         {
             await MeasureLoadAsync(pass);
         }
@@ -97,8 +98,9 @@ internal sealed class Snapshots() : Workload(
     private static async Future MeasureLoadAsync(Pass pass)
     {
         TimeSpan window = pass.N < WorthTiming ? TimeSpan.FromMilliseconds(20) : TimeSpan.FromSeconds(1);
-        var busy = new Busy(Environment.ProcessorCount);
-        ManagedTask[] workers = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(worker => pass.Runtime.SpawnDetached(_ => busy.WorkAsync(worker), name: "worker"))];
+        int processors = pass.Variant == "full" ? Environment.ProcessorCount : Math.Max(1, Environment.ProcessorCount - 1);
+        var busy = new Busy(processors);
+        ManagedTask[] workers = [.. Enumerable.Range(0, processors).Select(worker => pass.Runtime.SpawnDetached(_ => busy.WorkAsync(worker), name: "worker"))];
         var without = new List<double>();
         var each = new List<double>();
         var always = new List<double>();

@@ -13,8 +13,8 @@ internal abstract class OpenLoop(int count)
     /// <summary>How many requests come between the start of one and its wake.</summary>
     public const int Lag = 64;
 
-    // Who is to be woken stands in one of so many places, which the next but one takes over: a request that was served is nobody's, and no collection copies it.
-    private const int Places = 2 * Lag;
+    // Requests that may not have been woken yet. What has been is not kept: the collector would carry it along to the end of the run.
+    private const int Waiting = 2 * Lag;
 
     private const int SpinsAtOnce = 20;
 
@@ -38,7 +38,6 @@ internal abstract class OpenLoop(int count)
     public long[] WakeLate => _wakeLate;
 
     /// <summary>Lets requests come as fast as they are served, with a bounded number under way, and tells how many a second that were.</summary>
-    /// <remarks>It spins for its turn as <see cref="RunOpen"/> does: the capacity is what is left beside the thread that lets requests come.</remarks>
     public double RunClosed(int underWay)
     {
         long began = Stopwatch.GetTimestamp();
@@ -47,7 +46,7 @@ internal abstract class OpenLoop(int count)
             _due[i] = Stopwatch.GetTimestamp();
             while (i - Volatile.Read(ref _begun) > underWay)
             {
-                Thread.SpinWait(SpinsAtOnce);
+                Thread.SpinWait(SpinsAtOnce); // as in the open loop: a thread that gave its processor away would measure one processor more than there will be
             }
 
             Come(i);
@@ -121,22 +120,18 @@ internal abstract class OpenLoop(int count)
     internal sealed class OfMoirai : OpenLoop
     {
         private readonly TaskRuntime _runtime;
-        private readonly OneShotSender<bool>[] _senders;
+        private readonly OneShotSender<bool>[] _senders = new OneShotSender<bool>[Waiting];
 
         public OfMoirai(TaskRuntime runtime, int count)
-            : base(count)
-        {
-            _runtime = runtime;
-            _senders = new OneShotSender<bool>[Places];
-        }
+            : base(count) => _runtime = runtime;
 
         protected override void Start(int request)
         {
-            (_senders[request % Places], OneShotReceiver<bool> told) = OneShot.Create<bool>();
+            (_senders[request % Waiting], OneShotReceiver<bool> told) = OneShot.Create<bool>();
             _ = _runtime.SpawnDetached(ServeAsync(request, told));
         }
 
-        protected override void Wake(int request) => _senders[request % Places].TrySend(true);
+        protected override void Wake(int request) => _senders[request % Waiting].TrySend(true);
 
         private async Future ServeAsync(int request, OneShotReceiver<bool> told)
         {
@@ -149,19 +144,21 @@ internal abstract class OpenLoop(int count)
     /// <summary>Requests as <see cref="Task.Run(Func{Task})"/>.</summary>
     internal sealed class ByHand : OpenLoop
     {
-        private readonly TaskCompletionSource<bool>[] _sources;
+        private readonly TaskCompletionSource<bool>[] _sources = new TaskCompletionSource<bool>[Waiting];
 
         public ByHand(int count)
-            : base(count) => _sources = new TaskCompletionSource<bool>[Places];
+            : base(count)
+        {
+        }
 
         protected override void Start(int request)
         {
             var told = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-            _sources[request % Places] = told;
+            _sources[request % Waiting] = told;
             _ = Task.Run(() => ServeAsync(request, told.Task));
         }
 
-        protected override void Wake(int request) => _sources[request % Places].TrySetResult(true);
+        protected override void Wake(int request) => _sources[request % Waiting].TrySetResult(true);
 
         private async Task ServeAsync(int request, Task<bool> told)
         {

@@ -8,7 +8,7 @@ internal static class Scale
 {
     private const long Fewest = 1_000;
     private const long TasksInAll = 1_000_000;
-    private const int MostPasses = 100;
+    private const int MostPasses = 1_000;
 
     // Name, variant, colour. A pool holds a tenth of the tasks at a time.
     private static readonly (string Name, string Variant, string Color)[] s_works =
@@ -19,10 +19,11 @@ internal static class Scale
     ];
 
     /// <param name="most">The largest number of tasks.</param>
+    /// <param name="rounds">How often each point is measured, both peers in turn; the median counts.</param>
     /// <param name="file">Where the plot goes; null for none.</param>
     /// <param name="ct">Ends the run between two works.</param>
     /// <returns>The exit code: 1 when a run failed.</returns>
-    public static async Task<int> RunAsync(long most, string? file, CancellationToken ct)
+    public static async Task<int> RunAsync(long most, int rounds, string? file, CancellationToken ct)
     {
         int failures = 0;
         List<PlotLine> lines = [];
@@ -34,12 +35,22 @@ internal static class Scale
             List<(double X, double Y)> byHand = [];
             for (long n = Fewest; n <= most; n *= 10)
             {
-                double? our = await MeasureAsync(name, variant, "moirai", n, ct);
-                double? hand = await MeasureAsync(name, variant, "dotnet", n, ct);
-                failures += (our is null ? 1 : 0) + (hand is null ? 1 : 0);
-                Keep(ours, n, our);
-                Keep(byHand, n, hand);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} {variant} | {n:N0} | {our:N0} | {hand:N0} | {our / hand:0.00} |"));
+                List<double> our = [];
+                List<double> hand = [];
+                for (int round = 0; round < rounds; round++)
+                {
+                    failures += await MeasureAsync(our, name, variant, "moirai", n, ct) ? 0 : 1;
+                    failures += await MeasureAsync(hand, name, variant, "dotnet", n, ct) ? 0 : 1;
+                }
+
+                if (our.Count == 0 || hand.Count == 0)
+                {
+                    continue; // why has been said on standard error
+                }
+
+                ours.Add((n, Median(our)));
+                byHand.Add((n, Median(hand)));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} {variant} | {n:N0} | {Median(our):N0} | {Median(hand):N0} | {Median(our) / Median(hand):0.00} |"));
             }
 
             lines.Add(new PlotLine($"{name} {variant}", false, color, ours));
@@ -57,16 +68,14 @@ internal static class Scale
         return failures == 0 ? 0 : 1;
     }
 
-    private static void Keep(List<(double X, double Y)> points, long n, double? value)
+    private static double Median(List<double> values)
     {
-        if (value is { } ns)
-        {
-            points.Add((n, ns));
-        }
+        values.Sort();
+        return values[values.Count / 2];
     }
 
     // Small works are repeated until a million tasks have run, so that the code is as warm as in the large ones; the median counts.
-    private static async Task<double?> MeasureAsync(string name, string variant, string peer, long n, CancellationToken ct)
+    private static async Task<bool> MeasureAsync(List<double> values, string name, string variant, string peer, long n, CancellationToken ct)
     {
         long passes = Math.Clamp(TasksInAll / n, 1, MostPasses);
         List<string> options = ["--variant", variant, "--peer", peer, "--n", $"{n}", "--repeat", $"{passes}"];
@@ -75,6 +84,12 @@ internal static class Scale
             options.AddRange(["--tasks", $"{n / 10}"]);
         }
 
-        return await Comparison.RunSelfAsync(name, options, ct) is { } run ? run.GetProperty("ns_per_op").GetDouble() : null;
+        if (await Comparison.RunSelfAsync(name, options, ct) is not { } run)
+        {
+            return false;
+        }
+
+        values.Add(run.GetProperty("ns_per_op").GetDouble());
+        return true;
     }
 }

@@ -7,12 +7,13 @@ const SVG = "http://www.w3.org/2000/svg";
 const STATES = ["running", "ready", "blocked", "created"];
 const WINDOW = 40_000;                 // of the lives, in milliseconds
 const HISTORY = 180;                   // frames in the small charts
-const NEW_ROWS = 24;                   // of the table, at a time
+const ROWS = 40;                       // of the table, before it is scrolled to its end
+const NEW_ROWS = 20;                   // of these, with one picture
 const ROW = 19, LIVES_TOP = 18;
 
 const state = {
   runtime: null, stream: null, paused: false, frame: null, frameAt: 0, filter: "", found: null,
-  history: [], pools: new Map(), selected: null, detail: null, said: null, searching: false, dirty: false,
+  history: [], pools: new Map(), rows: ROWS, selected: null, detail: null, said: null, searching: false, dirty: false,
 };
 
 // ---- small helpers -------------------------------------------------------------------------------------------------
@@ -641,8 +642,9 @@ function drawGroups(frame) {
   show($("none"), groups.length === 0);
   text($("none"), state.filter ? `Nothing is called “${state.filter}”.` : "No task lives.");
   const most = Math.max(1, ...groups.map(group => group.count));
-  const now = groups.slice(0, $("rows").children.length + NEW_ROWS); // the rest comes with the next pictures
-  if (now.length < groups.length) schedule();
+  const wanted = groups.slice(0, state.rows); // whoever comes to the end of them gets more
+  const now = wanted.slice(0, $("rows").children.length + NEW_ROWS); // the rest comes with the next pictures
+  if (now.length < wanted.length) schedule();
   keep($("rows"), now, keyOf,
     () => {
       const row = el("tr", { tabIndex: -1, onclick: () => { select(row); open(row.group.oldest, row.group); } },
@@ -689,10 +691,22 @@ function select(row) {
   }
 }
 
+const table = $("rows").closest(".scroll");
+
+function moreRows() {
+  if ($("rows").children.length < state.rows) return; // there are no more, or they are coming
+  state.rows += NEW_ROWS;
+  drawGroups(state.frame);
+}
+
 function step(by) {
-  const rows = [...$("rows").children];
+  let rows = [...$("rows").children];
   if (rows.length === 0) return;
   const at = rows.findIndex(row => row.getAttribute("aria-selected") === "true");
+  if (by > 0 && at === rows.length - 1) {
+    moreRows();
+    rows = [...$("rows").children];
+  }
   const row = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + by))];
   select(row);
   row.focus({ preventScroll: true });
@@ -893,8 +907,8 @@ function pause(yes) {
 }
 
 function filter(value) {
-  state.filter = value.trim().toLowerCase();
-  state.found = null;
+  Object.assign(state, { filter: value.trim().toLowerCase(), found: null, rows: ROWS });
+  table.scrollTop = 0;
   search();
   schedule();
 }
@@ -934,7 +948,7 @@ async function choose() {
   const box = $("runtime");
   box.replaceChildren(...runtimes.map(one => el("option", { value: one.key, selected: one.key === state.runtime }, `${one.key}${one.isStopped ? " (stopped)" : ""}`)));
   box.onchange = () => {
-    Object.assign(state, { runtime: box.value, history: [], pools: new Map(), frame: null, found: null, said: null });
+    Object.assign(state, { runtime: box.value, history: [], pools: new Map(), frame: null, found: null, said: null, rows: ROWS });
     history.replaceState(null, "", `${location.pathname}?runtime=${encodeURIComponent(box.value)}`);
     if (state.detail) close();
     begin();
@@ -948,6 +962,7 @@ function begin() {
   connect();
 }
 
+table.addEventListener("scroll", () => { if (table.scrollTop + table.clientHeight > table.scrollHeight - 150) moreRows(); }, { passive: true });
 $("filter").addEventListener("input", event => filter(event.target.value));
 $("pause").addEventListener("click", () => pause(!state.paused));
 $("ask").addEventListener("click", () => $("help").showModal());

@@ -220,8 +220,45 @@ internal sealed partial class AccountCell : TaskIdentity
         return Unread;
     }
 
+    // On the hot path of every task whose times are kept, mostly before plain code is called, if ever: then the owner alone writes, and the word is the condition and no more.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private long Turn(int condition, long now) => Change(~(ConditionMask | LentBit), 0, condition, polls: 0, now);
+    private long Turn(int condition, long now)
+    {
+        int word = Atomics.Read(ref _word);
+        if (_flows || (uint)word >= Ended)
+        {
+            return TurnBesideThreads(condition, now);
+        }
+
+        if (now == Unread && word != condition)
+        {
+            now = Read();
+        }
+
+        int version = Atomics.ReadOwn(in _version);
+        Atomics.Write(ref _version, version + 1);
+        long spent = now - Atomics.ReadOwn(in _since);
+        if (spent > 0 && now != Unread)
+        {
+            if (word == Running)
+            {
+                Atomics.Write(ref _busy, Atomics.ReadOwn(in _busy) + spent);
+            }
+            else if (word == Ready)
+            {
+                Atomics.Write(ref _ready, Atomics.ReadOwn(in _ready) + spent);
+            }
+
+            Atomics.Write(ref _since, now);
+        }
+
+        Atomics.Write(ref _word, condition);
+        Atomics.Write(ref _version, version + 2);
+        return now;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private long TurnBesideThreads(int condition, long now) => Change(~(ConditionMask | LentBit), 0, condition, polls: 0, now);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void ChangeBits(int mask, int set, long now) => Change(mask, 0, set, polls: 0, now);

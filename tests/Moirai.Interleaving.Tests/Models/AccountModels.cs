@@ -11,7 +11,7 @@ public sealed class AccountModels
 
     [Theory]
     [InlineData("AccountCell.Telling.Complete", Flaw.Stale)]
-    [InlineData("AccountCell.Write", Flaw.Forgotten)]
+    [InlineData("AccountCell.Turn", Flaw.Forgotten)]
     public void C5_look_against_run_twin(string site, Flaw flaw) => Proof.Catches<LookAgainstRun>(site, flaw);
 
     [Fact]
