@@ -63,7 +63,7 @@ internal static class CommandLine
         var variant = new Option<string>("--variant") { Description = "Which way.", DefaultValueFactory = _ => load.Variants[0].Name };
         variant.AcceptOnlyFromAmong([.. load.Variants.Select(static variant => variant.Name)]);
         var n = Within(new Option<long?>("--n") { Description = $"How many [default: {sizes}]." }, 1, MostOperations);
-        var tasks = Within(new Option<int?>("--tasks") { Description = "T: tasks at a time, or children of each, as the work says." }, 1, MostTasks);
+        var tasks = Within(new Option<int?>("--tasks") { Description = $"T: {load.TasksAre} [default: {string.Join("; ", load.Variants.Select(static variant => $"{variant.Name}: {variant.Tasks:N0}"))}]." }, 1, MostTasks);
         var peer = new Option<string>("--peer") { Description = "Who does the work: Moirai, or the base library by hand.", DefaultValueFactory = _ => Peers[0] };
         peer.AcceptOnlyFromAmong(Peers);
         var repeat = Within(new Option<int?>("--repeat") { Description = "Counted passes; extra.rss_1, … is the memory resident after each [default: 1]." }, 1, 1_000);
@@ -72,7 +72,12 @@ internal static class CommandLine
         var watched = new Option<string>("--watched") { Description = "Who listens meanwhile: nobody, OpenTelemetry's SDK to all metrics, or also to every span; the runtime's own search for leaks, or its alarms.", DefaultValueFactory = _ => nameof(Watcher.Nobody) };
         watched.AcceptOnlyFromAmong(Enum.GetNames<Watcher>());
 
-        var command = new Command(load.Name, load.Work) { variant, n, tasks, peer, repeat, watched };
+        var command = new Command(load.Name, load.Work) { variant, n, peer, repeat, watched };
+        if (load.TasksAre is not null)
+        {
+            command.Add(tasks);
+        }
+
         if (load.Holds)
         {
             command.Add(hold);
@@ -83,7 +88,7 @@ internal static class CommandLine
             result.GetValue(peer) == Peers[1] ? Peer.Dotnet : Peer.Moirai,
             result.GetValue(variant)!,
             result.GetValue(n),
-            result.GetValue(tasks),
+            load.TasksAre is null ? null : result.GetValue(tasks),
             load.Holds ? result.GetValue(hold) : null);
 
         command.SetAction((result, _) => RunAsync(load, ArgsOf(result), result.GetValue(repeat) ?? 1, Enum.Parse<Watcher>(result.GetValue(watched)!)));
@@ -113,6 +118,14 @@ internal static class CommandLine
         var rounds = Within(new Option<int?>("--rounds") { Description = "How often each point is measured; the median counts [default: 1]." }, 1, 100);
         var plot = new Option<string>("--plot") { Description = "The file for the plot, an SVG image." };
         var command = new Command("scale", "What a task costs, from 1,000 tasks to 10 million, by Moirai and by hand; a table, and a plot.") { most, rounds, plot };
+        plot.Validators.Add(static result =>
+        {
+            // Before the hours that the works take, not after.
+            if (result.GetValueOrDefault<string>() is { } file && !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(file))))
+            {
+                result.AddError($"There is no folder for the plot '{file}'.");
+            }
+        });
         command.SetAction((result, ct) => Scale.RunAsync(result.GetValue(most) ?? 10_000_000, result.GetValue(rounds) ?? 1, result.GetValue(plot), ct));
         return command;
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Moirai.Costs.Counting;
 using Moirai.Ground;
@@ -5,12 +6,13 @@ using Moirai.Ground;
 namespace Moirai.Costs;
 
 /// <summary>What the operations of the hot path cost, exactly, in bytes, gates and atomic operations: no clock is asked. Issue 6, "Besides" 5.</summary>
-/// <remarks>A figure that grows is a regression, and one that shrinks is written in here, so that it stays. The counts are those of one thread on a <see cref="LocalExecutor"/>.</remarks>
+/// <remarks>A figure that grows is a regression, and one that shrinks is written in here, so that it stays. The counts are those of one thread on a <see cref="LocalExecutor"/>, or where it says so of a pump's thread.</remarks>
 public sealed partial class CostTests
 {
     private const int Task = 80;
     private const int Frame = 80 + 16; // the smallest state machine: its state, and its builder
     private const int Token = 48;
+    private const int MostLooks = 20;
     private const int PageOfSeats = 56 + 24 + (64 * 8);
 
     private static readonly Action s_nothing = static () => { };
@@ -44,6 +46,15 @@ public sealed partial class CostTests
         ["send and receive, each waits"] = (new(0, 7, 2, 0, 0), default),
         ["atomic waker, the same again"] = (default, default),
         ["atomic waker, taken"] = (new(0, 0, 2, 0, 0), default),
+        ["spawn into an open scope"] = (new(Task, 6, 1, 0, 0), new(PageOfSeats + FramesOfSixtyFour, 1, 0, 0, 0)),
+        ["wake by a waker"] = (new(0, 4, 5, 0, 2), default),
+        ["wake by a notification"] = (new(0, 7, 3, 0, 2), default),
+        ["await of a foreign task"] = (new(0, 4, 3, 0, 2), default),
+        ["timeout around a foreign task, not reached"] = (new(128, 6, 3, 0, 2), default),
+        ["one-shot, sent and received"] = (new(168, 3, 0, 0, 0), new(0, 3, 2, 0, 0)),
+        ["collect of one result"] = (new(1_336, 22, 4, 0, 0), new(480, 0, 0, 0, 0)),
+        ["spawn to end, on the thread pool"] = (new(Task, 6, 1, 0, 0), new(PageOfSeats + FramesOfSixtyFour, 1, 0, 0, 0)),
+        ["yield, on the thread pool"] = (new(0, 2, 0, 0, 0), default),
         ["cancel of a waiting task"] = (new(400, 15, 5, 1, 4), new(PageOfSeats, 1, 0, 0, 0)),
     };
 
@@ -73,6 +84,13 @@ public sealed partial class CostTests
     public void Every_work_has_its_cost() => s_costs.Keys.ShouldBe(Works.All.Keys, ignoreOrder: true);
 
     [Fact]
+    public void The_page_of_costs_says_what_is_asserted()
+    {
+        string[] page = File.ReadAllLines(Path.Combine(Root(), "docs", "performance.md"));
+        s_costs.Keys.Select(Row).Where(row => !Array.Exists(page, line => line.StartsWith(row, StringComparison.Ordinal))).ShouldBeEmpty("rows that docs/performance.md does not have so");
+    }
+
+    [Fact]
     public void A_byte_is_compared_and_exchanged_by_gates_alone()
     {
         string[] others =
@@ -87,11 +105,18 @@ public sealed partial class CostTests
     private static void IsCaught(string work, Action plant) =>
         Should.Throw<ShouldAssertException>(() => CostOf(work, plant).ShouldBe(Expected(work), work));
 
+    // On the thread pool a pump may go on on another thread, and others may help: then it is looked again. A cost that has grown is there at each look.
     private static Tally CostOf(string work, Action plant)
     {
-        var meter = new Meter(plant);
-        Works.All[work](new CostWorld(), meter);
-        return meter.Cost;
+        for (int looks = 1; ; looks++)
+        {
+            var meter = new Meter(plant);
+            Works.All[work](new CostWorld(), meter);
+            if (!work.EndsWith(Works.OnPool, StringComparison.Ordinal) || looks == MostLooks || (!meter.IsTorn && meter.Cost == Expected(work)))
+            {
+                return meter.Cost;
+            }
+        }
     }
 
     private static Tally Expected(string work)
@@ -100,7 +125,15 @@ public sealed partial class CostTests
         return (each * Meter.Times) + (inSixtyFour * (Meter.Times / 64));
     }
 
-    private static string Root()
+    private static string Row(string work)
+    {
+        (Tally each, Tally inSixtyFour) = s_costs[work];
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"| {work} | {each.Bytes:N0} | {each.Gates} | {each.Atomics} | {each.Fences + each.Monitors} | {(inSixtyFour == default ? "" : $"{inSixtyFour.Bytes:N0} B, {inSixtyFour.Gates}, {inSixtyFour.Atomics}")} |");
+    }
+
+    internal static string Root()
     {
         string? folder = AppContext.BaseDirectory;
         while (folder is not null && !File.Exists(Path.Combine(folder, "Moirai.slnx")))

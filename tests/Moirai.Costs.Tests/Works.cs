@@ -1,11 +1,13 @@
 using Moirai.Costs.Counting;
-using Moirai.Wakers;
 
 namespace Moirai.Costs;
 
 /// <summary>The operations whose costs are asserted. Each does one operation for each <see cref="Meter.Next"/>.</summary>
-internal static class Works
+internal static partial class Works
 {
+    /// <summary>How the names of those end that run on the thread pool.</summary>
+    public const string OnPool = ", on the thread pool";
+
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Long = TimeSpan.FromSeconds(30);
 
@@ -30,6 +32,15 @@ internal static class Works
         ["send and receive, each waits"] = SendToWaiting,
         ["atomic waker, the same again"] = static (world, meter) => world.Run(RegisterSame(meter)),
         ["atomic waker, taken"] = static (world, meter) => world.Run(RegisterAndTake(meter)),
+        ["spawn into an open scope"] = static (world, meter) => world.Run(SpawnIntoScopeAsync(world.Runtime, meter)),
+        ["wake by a waker"] = WakeByWaker,
+        ["wake by a notification"] = WakeByNotification,
+        ["await of a foreign task"] = static (world, meter) => AwaitForeign(world, meter, AwaitAllAsync),
+        ["timeout around a foreign task, not reached"] = static (world, meter) => AwaitForeign(world, meter, TimeAllAsync),
+        ["one-shot, sent and received"] = static (world, meter) => world.Run(SendOnceAsync(meter)),
+        ["collect of one result"] = static (world, meter) => world.Run(CollectAsync(world.Runtime, meter)),
+        ["spawn to end" + OnPool] = static (_, meter) => CostWorld.RunOnPool(runtime => SpawnAsync(runtime, meter)),
+        ["yield" + OnPool] = static (_, meter) => CostWorld.RunOnPool(_ => YieldAsync(meter)),
         ["cancel of a waiting task"] = Cancel,
     };
 
@@ -97,29 +108,6 @@ internal static class Works
         while (meter.Next())
         {
             await Future.Yield();
-        }
-    }
-
-    private static void Delay(CostWorld world, Meter meter)
-    {
-        bool over = false;
-        ManagedTask sleeper = world.Runtime.SpawnDetached(SleepAsync(() => over));
-        while (meter.Next())
-        {
-            world.Run();
-            world.Clock.Turn(Moment);
-        }
-
-        over = true;
-        world.Run();
-        sleeper.IsEnded.ShouldBeTrue();
-    }
-
-    private static async Future SleepAsync(Func<bool> isOver)
-    {
-        while (!isOver())
-        {
-            await Future.Delay(Moment);
         }
     }
 
@@ -246,45 +234,34 @@ internal static class Works
         sender.Complete();
     }
 
-    private static Future RegisterSame(Meter meter) => Future.FromPoll(waker =>
+    private static async Future SpawnIntoScopeAsync(TaskRuntime runtime, Meter meter) => await runtime.RunScopeAsync("scope", async scope =>
     {
-        var slot = new AtomicWaker();
         while (meter.Next())
         {
-            slot.Register(waker);
+            _ = scope.Spawn(NothingAsync());
+            await Future.Yield();
         }
-
-        return true;
     });
 
-    private static Future RegisterAndTake(Meter meter) => Future.FromPoll(waker =>
+    private static async Future SendOnceAsync(Meter meter)
     {
-        var slot = new AtomicWaker();
         while (meter.Next())
         {
-            slot.Register(waker);
-            _ = slot.Take();
+            (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+            sender.TrySend(1);
+            await receiver.ReceiveAsync();
         }
-
-        return true;
-    });
-
-    private static void Cancel(CostWorld world, Meter meter)
-    {
-        int canceled = 0;
-        while (meter.Next())
-        {
-            ManagedTask task = world.Runtime.SpawnDetached(ForeverAsync());
-            world.Run();
-            task.Cancel();
-            world.Run();
-            canceled += task.State == TaskState.Canceled ? 1 : 0;
-        }
-
-        canceled.ShouldBeGreaterThan(Meter.Times);
     }
 
-    private static async Future ForeverAsync() => await Future.Delay(Timeout.InfiniteTimeSpan);
+    private static async Future CollectAsync(TaskRuntime runtime, Meter meter) => await runtime.RunScopeAsync("scope", async scope =>
+    {
+        while (meter.Next())
+        {
+            var collector = new TaskCollector<int>(scope);
+            _ = collector.Add(OneAsync());
+            await collector.CollectAsync();
+        }
+    });
 
     private static async Future YieldOnceAsync() => await Future.Yield();
 

@@ -9,6 +9,8 @@ internal sealed class CancelTree() : Workload(
     new("plain", 100_000, 10),
     new("cleanup", 100_000, 10))
 {
+    public override string? TasksAre => "children of each task";
+
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(1);
 
     public override string? Objection(LoadArgs args) => args.Tasks < 2 ? "A tree needs --tasks of at least 2: the children of each task." : null;

@@ -23,5 +23,6 @@ internal static class Catalogue
         new Accounting(),
         new AlarmLooks(),
         new MeterLooks(),
+        new Stages(),
     ];
 }

@@ -13,7 +13,11 @@ internal sealed class DeadlockLooks() : Workload(
     new("threads", 1_000_000, 16),
     new("threads-off", 1_000_000, 16))
 {
+    public override string? TasksAre => "tasks that share the mutex";
+
     public override bool HasPeer => false;
+
+    public override string? Objection(LoadArgs args) => args.Peer == Peer.Dotnet ? "the base library looks for no deadlocks: compare with the variants that end in -off" : null;
 
     public override async Future RunByMoiraiAsync(Pass pass)
     {
@@ -48,7 +52,7 @@ internal sealed class DeadlockLooks() : Workload(
         Pass.Check(runtime.TakeCensus().Deadlocks == 0, "a ring was found where there is one lock");
     }
 
-    public override Task RunByHandAsync(Pass pass) => throw new NotSupportedException("The base library looks for no deadlocks.");
+    public override Task RunByHandAsync(Pass pass) => throw new NotSupportedException("It is refused before.");
 
     private static async Future HoldAsync(AsyncMutex mutex, long count)
     {

@@ -12,6 +12,8 @@ internal sealed class MillionPool() : Workload(
     new("plain", 1_000_000, 100_000),
     new("task", 1_000_000, 100_000))
 {
+    public override string? TasksAre => "how many at a time";
+
     private static readonly TimeSpan Sleep = TimeSpan.FromMilliseconds(1);
 
     public override async Future RunByMoiraiAsync(Pass pass)

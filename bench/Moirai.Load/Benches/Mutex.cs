@@ -12,6 +12,8 @@ internal sealed class Mutex() : Workload(
     new("many", 4_000_000, 1_000),
     new("held", 1_000_000, 16))
 {
+    public override string? TasksAre => "tasks that share the mutex";
+
     public override async Future RunByMoiraiAsync(Pass pass)
     {
         var shared = new Guarded();

@@ -13,6 +13,8 @@ internal sealed class TimeoutChurn() : Workload(
     new("yield-token", 1_000_000),
     new("oneshot-token", 1_000_000))
 {
+    public override string? TasksAre => "tasks that share the operations";
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     public override async Future RunByMoiraiAsync(Pass pass)

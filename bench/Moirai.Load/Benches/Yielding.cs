@@ -10,6 +10,8 @@ internal sealed class Yielding() : Workload(
     new("many", 10_000_000, 1_000),
     new("local", 10_000_000, IsLocal: true))
 {
+    public override string? TasksAre => "tasks that share the yields";
+
     public override async Future RunByMoiraiAsync(Pass pass)
     {
         long done = 0;

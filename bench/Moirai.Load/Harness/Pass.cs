@@ -74,6 +74,9 @@ internal sealed class Pass(LoadArgs args, TaskRuntime? runtime)
         return seconds;
     }
 
+    /// <summary>Notes a phase that the load has measured itself, in pieces.</summary>
+    public void Measured(string name, double seconds) => _phases.Add(new(name, seconds));
+
     public void Extra(string name, double value) => _extra.Add(new(name, value));
 
     /// <summary>The work is done.</summary>

@@ -7,7 +7,7 @@ internal static class Runner
 {
     private const int WarmUps = 3;
 
-    // Passes smaller than this are for looking, not for timing.
+    // Runs that count fewer operations in all are for looking, not for timing.
     private const long WorthWarming = 50_000;
 
     // The JIT promotes what was called often after a tenth of a second without news, in two steps.
@@ -25,7 +25,7 @@ internal static class Runner
         for (int i = 0; i < WarmUps; i++)
         {
             await arena.RunAsync(new Pass(args.Smaller(), arena.Runtime));
-            if (args.N >= WorthWarming)
+            if (args.N * repeat >= WorthWarming)
             {
                 await Task.Delay(JitBreak, TimeProvider.System);
             }

@@ -43,6 +43,9 @@ internal abstract class Workload(string name, string work, params Variant[] vari
     /// <summary>Whether <c>--hold</c> says anything here.</summary>
     public virtual bool Holds => false;
 
+    /// <summary>What <c>--tasks</c> says here; null when it would say nothing, and is refused.</summary>
+    public virtual string? TasksAre => null;
+
     /// <summary>Whether the base library can do this work at all, so that there is something to compare.</summary>
     public virtual bool HasPeer => true;
 

@@ -23,6 +23,14 @@ internal sealed class CostWorld
         task.GetAwaiter().GetResult();
     }
 
+    /// <summary>Runs some work to its end on the thread pool, in a runtime of its own.</summary>
+    public static void RunOnPool(Func<TaskRuntime, Future> work)
+    {
+        var runtime = new TaskRuntime(new() { Name = "costs on the pool", TimeProvider = new HandClock(), LeaksAtStop = null });
+        runtime.SpawnDetached(work(runtime)).AsTask().GetAwaiter().GetResult();
+        runtime.DisposeAsync().AsTask().GetAwaiter().GetResult();
+    }
+
     /// <summary>A clock with timers that fire when it is turned. For one thread; setting a timer allocates nothing.</summary>
     internal sealed class HandClock : TimeProvider
     {

@@ -47,12 +47,22 @@ public sealed class LoadBenchTests
     [InlineData("snapshot", "chains", "suspend,snapshots,drain")]
     [InlineData("snapshot", "plain", "suspend,snapshots,drain")]
     [InlineData("snapshot", "load", "suspend,snapshots,drain")]
+    [InlineData("snapshot", "full", "suspend,snapshots,drain")]
     [InlineData("accounting", "future-none", "run")]
     [InlineData("accounting", "future-polls", "run")]
     [InlineData("accounting", "future-exact", "run")]
     [InlineData("accounting", "plain-none", "run")]
     [InlineData("accounting", "plain-polls", "run")]
     [InlineData("accounting", "plain-exact", "run")]
+    [InlineData("accounting", "plain-handler", "run")]
+    [InlineData("accounting", "plain-clock", "run")]
+    [InlineData("deadlock-check", "pair", "run")]
+    [InlineData("deadlock-check", "line", "run")]
+    [InlineData("deadlock-check", "threads", "run")]
+    [InlineData("deadlock-check", "threads-off", "run")]
+    [InlineData("meter-look", "sleep", "suspend,looks,drain")]
+    [InlineData("stages", "detached", "call,spawn,first_step,wake,last_step,result,collections")]
+    [InlineData("stages", "pool", "call,spawn,first_step,wake,last_step,result,collections")]
     [InlineData("alarm-look", "within", "suspend,looks,drain")]
     [InlineData("alarm-look", "over", "suspend,looks,drain")]
     public async Task Each_load_prints_one_line_of_json_and_leaves_a_balanced_census(string name, string variant, string phases)
@@ -107,7 +117,8 @@ public sealed class LoadBenchTests
     [InlineData("timers", "fire")]
     public async Task A6_the_depth_of_the_queue_at_the_end_is_in_the_json_and_zero(string name, string variant)
     {
-        JsonElement run = (await Bench.RunAsync(name, "--variant", variant, "--n", "1000", "--tasks", "7")).OnlyLineOfJson();
+        string[] shared = name == "timers" ? [] : ["--tasks", "7"];
+        JsonElement run = (await Bench.RunAsync([name, "--variant", variant, "--n", "1000", .. shared])).OnlyLineOfJson();
 
         run.GetProperty("extra").GetProperty("timer_entries_left").GetInt64().ShouldBe(0);
     }
@@ -151,7 +162,7 @@ public sealed class LoadBenchTests
     }
 
     [Theory]
-    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, deadlock-check, atomic-waker, ping-pong, leak-scan, snapshot, accounting, alarm-look, meter-look, compare")]
+    [InlineData("million-pol", "million-pool, million-live, spawn-join, timeout-churn, timers, yield, cancel-tree, mutex, deadlock-check, atomic-waker, ping-pong, leak-scan, snapshot, accounting, alarm-look, meter-look, stages, compare")]
     [InlineData("", "million-pool, million-live")]
     [InlineData("yield --variant some", "'many'")]
     [InlineData("yield --peer java", "'dotnet'")]
@@ -162,12 +173,45 @@ public sealed class LoadBenchTests
     [InlineData("yield --tasks 3000000000", "--tasks is a number from 1 to")]
     [InlineData("million-live --hold NaN", "--hold is a number from 0.001 to")]
     [InlineData("cancel-tree --tasks 1", "at least 2")]
+    [InlineData("ping-pong --tasks 5", "'--tasks'")]
+    [InlineData("spawn-join --hold 1", "'--hold'")]
+    [InlineData("spawn-join --watched Somebody", "'Metrics'")]
+    [InlineData("deadlock-check --peer dotnet", "no deadlocks")]
+    [InlineData("stages --peer dotnet", "no stages")]
+    [InlineData("scale --plot no/such/folder/plot.svg", "no folder for the plot")]
+    [InlineData("latency --seconds 0", "--seconds is a number from 0.01 to")]
     [InlineData("compare --only nothing", "'nothing'")]
     public async Task A_question_that_makes_no_sense_is_refused_with_what_would(string args, string saying) =>
         (await Bench.RunAsync(args.Split(' ', StringSplitOptions.RemoveEmptyEntries))).ShouldBeRefused(saying);
 
+    [Fact]
+    public async Task The_readme_has_a_row_for_every_work_with_all_of_its_variants()
+    {
+        string[] rows = await File.ReadAllLinesAsync(Path.Combine(Root(), "bench", "README.md"));
+        string known = (await Bench.RunAsync("nothing")).Errors.Split("Known: ")[1].Split(", compare")[0];
+        foreach (string name in known.Split(", "))
+        {
+            string row = rows.SingleOrDefault(row => row.StartsWith($"| `{name}` |", StringComparison.Ordinal)).ShouldNotBeNull($"{name} has no row");
+            string refusal = (await Bench.RunAsync(name, "--variant", "?")).Errors.Split("Known: ")[0];
+            string[] variants = [.. refusal.Split('\'').Where((_, i) => i % 2 == 1).Where(static word => word != "?")];
+            variants.ShouldNotBeEmpty(refusal);
+            variants.Where(variant => !row.Contains($"`{variant}`", StringComparison.Ordinal)).ShouldBeEmpty($"variants that the row of {name} does not name");
+        }
+    }
+
+    private static string Root()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "Moirai.slnx")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return folder.ShouldNotBeNull("The tests do not run inside the repository.");
+    }
+
     // A round trip is two operations.
-    private static int Hops(string name) => name switch { "ping-pong" => 2, "alarm-look" => 9, _ => 1 };
+    private static int Hops(string name) => name switch { "ping-pong" => 2, "alarm-look" or "meter-look" => 9, _ => 1 };
 
     private static string[] Hold(string name) => name == "million-live" ? ["--hold", "0.1"] : [];
 }
