@@ -15,6 +15,18 @@ public sealed class AccountModels
     public void C5_look_against_run_twin(string site, Flaw flaw) => Proof.Catches<LookAgainstRun>(site, flaw);
 
     [Fact]
+    public void C5_the_times_of_a_task_that_gives_way_belong_together() => Proof.Holds<LookAgainstYield>(atLeast: 50);
+
+    [Fact]
+    public void C5_look_against_yield_twin() => Proof.Catches<LookAgainstYield>("AccountCell.Turn", Flaw.Forgotten);
+
+    [Fact]
+    public void C5_the_times_of_a_task_with_plain_code_belong_together() => Proof.Holds<LookAgainstRunBesideThreads>(atLeast: 50);
+
+    [Fact]
+    public void C5_look_against_run_beside_threads_twin() => Proof.Catches<LookAgainstRunBesideThreads>("AccountCell.Write", Flaw.Forgotten);
+
+    [Fact]
     public void C5_the_time_of_a_lent_thread_is_nobodys() => Proof.Holds<LookAgainstLoan>(atLeast: 200, budget: 1);
 
     [Theory]
@@ -96,6 +108,32 @@ public sealed class AccountModels
     {
         public LookAgainstRun()
         {
+            Clock.Set(10);
+            Thread("owner", () => Cell.Run(AccountCell.Unread));
+        }
+
+        protected override (int Busy, int Ready) At(int age) => (age - 10, 10);
+    }
+
+    /// <summary>It ran, and gives way.</summary>
+    private sealed class LookAgainstYield : Timed
+    {
+        public LookAgainstYield()
+        {
+            Cell.Run(AccountCell.Unread);
+            Clock.Set(10);
+            Thread("owner", () => Cell.GiveWay());
+        }
+
+        protected override (int Busy, int Ready) At(int age) => (10, age - 10);
+    }
+
+    /// <summary>It was ready, its cell flows with plain code already, and runs.</summary>
+    private sealed class LookAgainstRunBesideThreads : Timed
+    {
+        public LookAgainstRunBesideThreads()
+        {
+            Cell.BeginToFlow();
             Clock.Set(10);
             Thread("owner", () => Cell.Run(AccountCell.Unread));
         }

@@ -305,8 +305,14 @@ public sealed class PlainWaitCancellationTests
                     using (await mutex.LockAsync())
                     {
                         tooMany |= Interlocked.Increment(ref inside) > 1;
-                        await Future.Yield();
-                        Interlocked.Decrement(ref inside);
+                        try
+                        {
+                            await Future.Yield(); // throws where the task is canceled by now
+                        }
+                        finally
+                        {
+                            Interlocked.Decrement(ref inside);
+                        }
                     }
                 }
             }));
