@@ -19,7 +19,7 @@ public sealed class SeamTests
         ["ManagedTask.Probe.cs"] = "a label with a birth takes the place of the label before the task runs; who reads it still has the same",
         ["NameBook.cs"] = "counts how many names are known; one too many or too few harms nobody",
         ["InquiryDesk.cs"] = "a look for tests at the thread; all else is under the bed",
-        ["MoiraiEventSource.cs"] = "the desk is set once, by the first; who comes too early is not answered",
+        ["MoiraiEventSource.cs"] = "the desk is set once, under a lock, under which early questions are kept for it; who reads no desk looks again there",
         ["Watchdog.cs"] = "a flag of a watch that is over, and a subscription that ends once; all else is under the lock",
         ["EventSubscribers.cs"] = "a list that is replaced as a whole, under the lock; who reads it late tells those of a moment ago",
         ["AlarmBook.cs"] = "a counter that gives out numbers, and nothing else",

@@ -15,7 +15,7 @@ public sealed class CommandTests
         await using Probe orders = await Probe.StartAsync(blocked ? ["spawn 10", "block"] : ["spawn 10"]);
         await using Probe plain = await Probe.StartPlainAsync();
 
-        ToolEnd end = (await Tool.RunAsync("ps")).ShouldBeGood();
+        ToolEnd end = (await Tool.RunAsync("ps")).ShouldBeGoodFor(orders, plain);
 
         string[] words = end.Lines.Single(line => line.Contains(orders.Pid)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
         words.Take(7).ShouldBe([orders.Pid, "Moirai.ToolProbe", "orders", "12", "0", "0", "0"]);
@@ -28,7 +28,7 @@ public sealed class CommandTests
     {
         await using Probe orders = await Probe.StartAsync();
 
-        ToolEnd end = (await Tool.RunAsync("ps", "--json")).ShouldBeGood();
+        ToolEnd end = (await Tool.RunAsync("ps", "--json")).ShouldBeGoodFor(orders);
 
         JsonElement line = end.Lines.Select(static line => JsonElement.Parse(line)).Single(line => line.GetProperty("process").GetInt32() == orders.Id);
         line.GetProperty("runtimes")[0].GetProperty("live").GetInt32().ShouldBe(2);

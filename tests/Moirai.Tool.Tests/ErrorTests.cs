@@ -32,6 +32,30 @@ public sealed class ErrorTests
         (await Tool.RunAsync(command, "-p", plain.Pid)).ShouldComplain(1, $"Process {plain.Id}", "does not use Moirai");
     }
 
+    // A session that is there before the process has an event source brings its question while that is being made.
+    [Fact]
+    public async Task A_question_that_comes_before_the_first_runtime_is_answered_when_there_is_one()
+    {
+        await using Probe unborn = Probe.StartUnborn();
+        while (!Target.All().Exists(target => target.Id == unborn.Id))
+        {
+            await Task.Yield(); // its door is there before its first line
+        }
+
+        await using Conversation conversation = await Patience.Of(Conversation.OpenAsync(Target.Of(unborn.Id), new Question("ps"), CancellationToken.None));
+        await unborn.ResumeAsync();
+
+        using var limit = new CancellationTokenSource(Patience.Limit, TimeProvider.System);
+        Message message;
+        do
+        {
+            message = await conversation.Messages.ReadAsync(limit.Token);
+        }
+        while (message is Message.Beat or Message.Happened);
+
+        Answer.Read(message.ShouldBeOfType<Message.Answered>().Text).Runtimes.ShouldNotBeNull();
+    }
+
     [Theory]
     [MemberData(nameof(Commands))]
     public async Task Who_is_meant_must_be_said_and_in_one_way(string command)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Diagnostics.NETCore.Client;
 
 // Each test has processes of its own; two at once only make each other slow.
 [assembly: CollectionBehavior(DisableTestParallelization = true)]
@@ -31,6 +32,21 @@ internal sealed class Probe : IAsyncDisposable
 
     /// <summary>Starts a .NET process without Moirai.</summary>
     public static Task<Probe> StartPlainAsync() => StartAsync(["plain"], []);
+
+    /// <summary>Starts a process with a runtime that stands still before its first line until it is resumed.</summary>
+    public static Probe StartUnborn()
+    {
+        var start = new ProcessStartInfo("dotnet", [Built.Path("Moirai.ToolProbe")]);
+        start.Environment["DOTNET_DefaultDiagnosticPortSuspend"] = "1";
+        return new Probe(start);
+    }
+
+    /// <summary>Lets it begin, and waits until it has a runtime.</summary>
+    public async Task ResumeAsync()
+    {
+        new DiagnosticsClient(Id).ResumeRuntime();
+        await HearAsync();
+    }
 
     /// <summary>Starts a process that is not .NET's and waits for input.</summary>
     public static Probe StartForeign() => new(new ProcessStartInfo("cat"));

@@ -14,6 +14,18 @@ internal sealed record ToolEnd(int Code, string Output, string Errors)
         return this;
     }
 
+    /// <summary>It complains of none of these. Who asks every process of the machine is told also of others that are silent, and those are not this test's.</summary>
+    public ToolEnd ShouldBeGoodFor(params Probe[] ours)
+    {
+        Code.ShouldBe(0, Output + Errors);
+        foreach (Probe probe in ours)
+        {
+            Errors.ShouldNotContain(probe.Pid);
+        }
+
+        return this;
+    }
+
     /// <summary>It says what is wrong in a sentence and not in a stack trace, and nothing else.</summary>
     public void ShouldComplain(int code, params string[] saying)
     {

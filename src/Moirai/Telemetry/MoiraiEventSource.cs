@@ -6,9 +6,15 @@ namespace Moirai.Telemetry;
 [EventSource(Name = "Moirai")]
 internal sealed class MoiraiEventSource : EventSource
 {
+    // These two are there before the source: sessions that are older than it bring their questions while it is made.
+    private static readonly Lock s_gate = new();
+
+    // What was asked before there was a desk. Under the gate.
+    private static readonly List<Inquiry> s_early = [];
+
     internal static readonly MoiraiEventSource Log = new();
 
-    // Set by the roof with the first runtime. Interlocked.
+    // Set by the roof with the first runtime, under the gate; read by anyone.
     private static InquiryDesk? s_desk;
 
     private MoiraiEventSource()
@@ -23,10 +29,45 @@ internal sealed class MoiraiEventSource : EventSource
     /// <param name="isSlow">Whether it takes its time, so that others must not wait for it.</param>
     internal static void OpenDesk(Func<Inquiry, string> answer, Func<Inquiry, bool> isSlow)
     {
-        if (Volatile.Read(ref s_desk) is null)
+        if (Volatile.Read(ref s_desk) is not null)
         {
-            Interlocked.CompareExchange(ref s_desk, new InquiryDesk(Log, answer, isSlow), null);
+            return;
         }
+
+        var desk = new InquiryDesk(Log, answer, isSlow);
+        Inquiry[] early;
+        lock (s_gate)
+        {
+            if (s_desk is not null)
+            {
+                return;
+            }
+
+            early = [.. s_early];
+            s_early.Clear();
+            Volatile.Write(ref s_desk, desk);
+        }
+
+        Array.ForEach(early, desk.Post);
+    }
+
+    private static void Post(Inquiry inquiry)
+    {
+        InquiryDesk? desk = Volatile.Read(ref s_desk);
+        if (desk is null)
+        {
+            lock (s_gate)
+            {
+                desk = s_desk;
+                if (desk is null)
+                {
+                    s_early.Add(inquiry);
+                    return;
+                }
+            }
+        }
+
+        desk.Post(inquiry);
     }
 
     /// <summary>Something that an operator should know; <paramref name="kind"/> is a <see cref="RuntimeEventKind"/>. Name and spawn site are those of the task, where the event is about one; else empty. The runtime is the one that tells it, by its name.</summary>
@@ -68,7 +109,7 @@ internal sealed class MoiraiEventSource : EventSource
             && Inquiry.Read(command.Arguments) is { } inquiry)
         {
             Beat();
-            Volatile.Read(ref s_desk)?.Post(inquiry);
+            Post(inquiry);
         }
     }
 
