@@ -694,7 +694,7 @@ function select(row) {
 const table = $("rows").closest(".scroll");
 
 function moreRows() {
-  if ($("rows").children.length < state.rows) return; // there are no more, or they are coming
+  if (!state.frame || $("rows").children.length < state.rows) return; // there are no more, or they are coming; after a change of runtime none is there yet
   state.rows += NEW_ROWS;
   drawGroups(state.frame);
 }
