@@ -38,6 +38,7 @@ internal static partial class Works
         ["await of a foreign task"] = static (world, meter) => AwaitForeign(world, meter, AwaitAllAsync),
         ["timeout around a foreign task, not reached"] = static (world, meter) => AwaitForeign(world, meter, TimeAllAsync),
         ["one-shot, sent and received"] = static (world, meter) => world.Run(SendOnceAsync(meter)),
+        ["one-shot, answered by a task in time"] = static (world, meter) => world.Run(AnswerInTimeAsync(world.Runtime, meter)),
         ["collect of one result"] = static (world, meter) => world.Run(CollectAsync(world.Runtime, meter)),
         ["spawn to end" + OnPool] = static (_, meter) => CostWorld.RunOnPool(runtime => SpawnAsync(runtime, meter)),
         ["yield" + OnPool] = static (_, meter) => CostWorld.RunOnPool(_ => YieldAsync(meter)),
@@ -253,6 +254,16 @@ internal static partial class Works
         }
     }
 
+    private static async Future AnswerInTimeAsync(TaskRuntime runtime, Meter meter)
+    {
+        while (meter.Next())
+        {
+            (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+            _ = runtime.SpawnDetached(SendAsync(sender));
+            await receiver.ReceiveAsync().WithTimeout(TimeSpan.FromSeconds(30));
+        }
+    }
+
     private static async Future CollectAsync(TaskRuntime runtime, Meter meter) => await runtime.RunScopeAsync("scope", async scope =>
     {
         while (meter.Next())
@@ -266,6 +277,8 @@ internal static partial class Works
     private static async Future YieldOnceAsync() => await Future.Yield();
 
 #pragma warning disable CS1998 // an async method that waits for nothing is what is to be counted
+    private static async Future SendAsync(OneShotSender<int> sender) => sender.TrySend(1);
+
     private static async Future NothingAsync()
     {
     }

@@ -10,6 +10,7 @@ internal sealed class TimeoutChurn() : Workload(
     "N operations that suspend once, each under a 30 s timeout which it never reaches; T tasks share them",
     new("yield", 1_000_000),
     new("oneshot", 1_000_000),
+    new("oneshot-foreign", 1_000_000),
     new("yield-token", 1_000_000),
     new("oneshot-token", 1_000_000))
 {
@@ -27,7 +28,7 @@ internal sealed class TimeoutChurn() : Workload(
             var callers = new ManagedTask<long>[pass.Tasks];
             for (int t = 0; t < callers.Length; t++)
             {
-                callers[t] = scope.Spawn(CallAsync(pass.Variant, Shares.Of(pass, t)));
+                callers[t] = scope.Spawn(CallAsync(pass, Shares.Of(pass, t)));
             }
 
             foreach (ManagedTask<long> caller in callers)
@@ -66,10 +67,11 @@ internal sealed class TimeoutChurn() : Workload(
     }
 
     // One loop for each variant: a choice inside the loop would be measured too.
-    private static Future<long> CallAsync(string variant, long count) => variant switch
+    private static Future<long> CallAsync(Pass pass, long count) => pass.Variant switch
     {
         "yield" => YieldsAsync(count),
-        "oneshot" => OneshotsAsync(count),
+        "oneshot" => OneshotsAsync(pass.Runtime, count),
+        "oneshot-foreign" => ForeignOneshotsAsync(count),
         "yield-token" => YieldsWithTokenAsync(count),
         _ => OneshotsWithTokenAsync(count),
     };
@@ -85,7 +87,20 @@ internal sealed class TimeoutChurn() : Workload(
         return done;
     }
 
-    private static async Future<long> OneshotsAsync(long count)
+    private static async Future<long> OneshotsAsync(TaskRuntime runtime, long count)
+    {
+        long done = 0;
+        for (long i = 0; i < count; i++)
+        {
+            (OneShotSender<int> sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+            _ = runtime.SpawnDetached(SendAsync(sender));
+            done += await receiver.ReceiveAsync().WithTimeout(Limit);
+        }
+
+        return done;
+    }
+
+    private static async Future<long> ForeignOneshotsAsync(long count)
     {
         long done = 0;
         for (long i = 0; i < count; i++)
@@ -95,6 +110,10 @@ internal sealed class TimeoutChurn() : Workload(
 
         return done;
     }
+
+#pragma warning disable CS1998 // never suspending is the shortest way to an answer
+    private static async Future SendAsync(OneShotSender<int> sender) => sender.TrySend(1);
+#pragma warning restore CS1998
 
     private static async Future<long> YieldsWithTokenAsync(long count)
     {
@@ -137,7 +156,7 @@ internal sealed class TimeoutChurn() : Workload(
     private static Task<long> CallByHandAsync(string variant, long count, CancellationToken outer) => variant switch
     {
         "yield" => YieldsByHandAsync(count),
-        "oneshot" => OneshotsByHandAsync(count),
+        "oneshot" or "oneshot-foreign" => OneshotsByHandAsync(count),
         "yield-token" => YieldsWithLinkedTokenAsync(count, outer),
         _ => OneshotsWithLinkedTokenAsync(count, outer),
     };

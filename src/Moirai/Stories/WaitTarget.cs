@@ -35,7 +35,7 @@ internal sealed class WaitTarget(WaitKind kind, string what)
             case SynchronizationPrimitive primitive:
                 aspect = primitive.WaitAspect(leaf);
                 return primitive;
-            case Sync.TokenWatch watch:
+            case Sync.IWatchedWait watch:
                 aspect = watch.Primitive.WaitAspect(leaf);
                 return watch.Primitive;
             case MovableWait wait:
@@ -70,6 +70,9 @@ internal sealed class WaitTarget(WaitKind kind, string what)
     };
 
     /// <summary>When time ends the wait, by the timer queue's clock; null when it does not.</summary>
-    internal static long? DueOf(Frame leaf) =>
-        leaf is { IsLinked: true, Queue: TimerQueue or MovableWait or TaskWait } && leaf.Due is var due && due != TimerWheel.Never ? due : null;
+    internal static long? DueOf(Frame leaf)
+    {
+        WaitNode? entry = leaf.Queue is Sync.TimeWatch watch ? watch : leaf.Queue is TimerQueue or MovableWait or TaskWait ? leaf : null;
+        return entry is { IsLinked: true } && entry.Due is var due && due != TimerWheel.Never ? due : null;
+    }
 }

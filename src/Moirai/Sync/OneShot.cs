@@ -43,13 +43,13 @@ public sealed class OneShotSender<T> : IDisposable
 {
     private readonly OneShotReceiver<T> _receiver;
 
-    internal OneShotSender(OneShotReceiver<T> receiver) => _receiver = receiver;
+    // Tells the receiver when nobody can reach the sender any more: nothing will ever be sent. Null once a value was sent; written by who sent it.
+    private LossNotice? _notice;
 
-    /// <summary>Nobody can reach the sender: nothing will ever be sent. Whoever waits is told by a thread of the pool, since what goes on then is not for the collector's thread.</summary>
-    ~OneShotSender()
+    internal OneShotSender(OneShotReceiver<T> receiver)
     {
-        LostEnds.Note();
-        ThreadPool.UnsafeQueueUserWorkItem(static receiver => receiver.SenderHasGone(OneShotReceiver<T>.Lost), _receiver, preferLocal: false);
+        _receiver = receiver;
+        _notice = LossNotice.Take(receiver);
     }
 
     /// <summary>Sends the value. Returns at once.</summary>
@@ -60,7 +60,13 @@ public sealed class OneShotSender<T> : IDisposable
     public bool TrySend(T value)
     {
         bool sent = _receiver.TrySend(value);
-        Dispose(); // nothing is left to be done; the collector need not look
+        if (sent)
+        {
+            LossNotice notice = _notice!;
+            _notice = null; // first: it serves others from here on
+            notice.GiveBack();
+        }
+
         return sent;
     }
 
@@ -71,16 +77,11 @@ public sealed class OneShotSender<T> : IDisposable
     public OneShotSender<T> TakeOver()
     {
         _receiver.TakeOver();
-        GC.KeepAlive(this);
         return this;
     }
 
     /// <summary>Breaks the promise if nothing was sent. Disposing again, or after sending, does nothing.</summary>
-    public void Dispose()
-    {
-        _receiver.SenderHasGone(OneShotReceiver<T>.SenderDisposed);
-        GC.SuppressFinalize(this);
-    }
+    public void Dispose() => _receiver.SenderHasGone(OneShotReceiver<T>.SenderDisposed);
 
     /// <summary>Name and state.</summary>
     public override string ToString() => $"sender of {_receiver}";

@@ -12,7 +12,7 @@ namespace Moirai;
 /// <para><b>Cancellation.</b> A canceled receive takes nothing: the value can still be received. Dispose the receiver when nobody wants the value any more: then the sender is told.</para>
 /// </remarks>
 /// <typeparam name="T">What is received.</typeparam>
-public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, IHeld, IPromise
+public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, IHeld, IPromise, ILosable
 {
     // Why the promise is broken, beside the tickets of those who answer for it.
     internal const long SenderDisposed = -1;
@@ -157,10 +157,7 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
     /// <summary>The sender will send nothing.</summary>
     internal void SenderHasGone(long reason)
     {
-        Gate.Enter();
-        bool owes = _stage == Stage.Promised && !IsClosed;
-        Gate.Exit();
-        if (owes)
+        if (Owes)
         {
             Break(_maker, _makerName ?? "plain code", reason, TaskEvent.Fail); // which looks again
         }
@@ -197,6 +194,21 @@ public sealed class OneShotReceiver<T> : SynchronizationPrimitive, IAwaited<T>, 
             node.GoOn();
         }
     }
+
+    private bool Owes
+    {
+        get
+        {
+            Gate.Enter();
+            bool owes = _stage == Stage.Promised && !IsClosed;
+            Gate.Exit();
+            return owes;
+        }
+    }
+
+    bool ILosable.Owes => Owes;
+
+    void ILosable.WasLost() => SenderHasGone(Lost);
 
     bool IPromise.IsUnresolved
     {

@@ -18,8 +18,11 @@ public readonly struct PrimitiveAwaitable
     /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
     public Awaiter GetAwaiter() => new(_wait.GetAwaiter());
 
-    /// <summary>The wait as a future, to be put under a timeout.</summary>
+    /// <summary>The wait as a future, to be spawned, raced or collected.</summary>
     public Future AsFuture() => _wait.AsFuture();
+
+    /// <inheritdoc cref="PrimitiveAwaitable{T}.WithTimeout"/>
+    public TimedWait WithTimeout(TimeSpan within) => new(_wait.WithTimeout(within));
 
     /// <summary>Made for the compiler.</summary>
     public struct Awaiter : ICriticalNotifyCompletion, IPassingAwaiter
@@ -65,8 +68,12 @@ public readonly struct PrimitiveAwaitable<T>
     /// <exception cref="InvalidOperationException">Nothing has made it: it is the default value of its type.</exception>
     public Awaiter GetAwaiter() => new(_source ?? throw FutureErrors.IsDefault("PrimitiveAwaitable", "the method of the primitive that waits, such as Notify.WaitAsync"), _request, _token);
 
-    /// <summary>The wait as a future, to be put under a timeout.</summary>
+    /// <summary>The wait as a future, to be spawned, raced or collected.</summary>
     public Future<T> AsFuture() => FutureOf(this);
+
+    /// <summary>The wait, which has to end in time.</summary>
+    /// <param name="within">The time allowed; zero or less looks once, <see cref="Timeout.InfiniteTimeSpan"/> never ends.</param>
+    public TimedWait<T> WithTimeout(TimeSpan within) => new(_source, _request, within, _token);
 
     private static async Future<T> FutureOf(PrimitiveAwaitable<T> awaitable) => await awaitable;
 

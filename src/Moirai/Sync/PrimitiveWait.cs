@@ -71,7 +71,7 @@ internal static class PrimitiveWait
         else if (context?.Frame is { } frame && ReferenceEquals(SynchronizationPrimitive.Behind(frame.Queue), primitive))
         {
             node = frame;
-            TokenWatch.End(frame);
+            (frame.Queue as TokenWatch)?.EndWait();
             frame.Queue = null; // this wait is over: nobody takes its result again
             signal = Park.TakeSignal();
         }

@@ -175,7 +175,7 @@ public abstract class SynchronizationPrimitive : IPrimitiveQueue, IBlocking, IPl
 
     /// <summary>The primitive behind a queue that somebody waits in; null when it is no primitive.</summary>
     internal static SynchronizationPrimitive? Behind(object? queue) =>
-        queue as SynchronizationPrimitive ?? (queue as TokenWatch)?.Primitive;
+        queue as SynchronizationPrimitive ?? (queue as IWatchedWait)?.Primitive;
 
     /// <summary>Closes it if <paramref name="task"/> still holds it: see <see cref="IHeld.HolderEnded"/>.</summary>
     private protected void Break(ManagedTask task, long ticket, TaskEvent how) => Break(task.Id, task.Name, ticket, how);

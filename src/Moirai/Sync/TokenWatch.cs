@@ -3,13 +3,8 @@ using Moirai.Wakers;
 
 namespace Moirai.Sync;
 
-/// <summary>Lets a token end one wait of a frame in a primitive. Stands between the two as the frame's queue.</summary>
-/// <remarks>
-/// The frame may park several times within the wait, when it is invited and comes in vain; the token ends whichever park it finds. It reads the task's word, then whether the wait
-/// is over (<see cref="_ended"/>, written before the frame can park elsewhere), then claims the word it has read: so it never claims a park that is not of this wait.
-/// <para>A token that is canceled while the frame is on its way finds nothing to claim; so whoever seats the frame looks at the token afterwards.</para>
-/// </remarks>
-internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue, IBlocking
+/// <summary>Lets a token end one wait of a frame in a primitive.</summary>
+internal sealed class TokenWatch : IWatchedWait
 {
     private readonly Frame _frame;
     private readonly CancellationToken _token;
@@ -27,7 +22,7 @@ internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue, IBlocking
         _token = token;
     }
 
-    internal SynchronizationPrimitive Primitive { get; }
+    public SynchronizationPrimitive Primitive { get; }
 
     internal static void Suspend(Frame frame, SynchronizationPrimitive primitive, CancellationToken token)
     {
@@ -46,9 +41,6 @@ internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue, IBlocking
         }
     }
 
-    /// <summary>The wait of a frame is over. Harmless when no token watched it.</summary>
-    internal static void End(Frame frame) => (frame.Queue as TokenWatch)?.EndWait();
-
     public void EndWait()
     {
         Atomics.Write(ref _ended, true);
@@ -66,26 +58,6 @@ internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue, IBlocking
         return false;
     }
 
-    public void Remove(WaitNode node) => ((IWaitQueue)Primitive).Remove(node);
-
-    public string DescribeWait(WaitNode node) => ((IWaitQueue)Primitive).DescribeWait(node);
-
-    string IBlocking.WaitedFor => Blocking.WaitedFor;
-
-    ManagedTask? IBlocking.Blocker => Blocking.Blocker;
-
-    bool IBlocking.HasManyBlockers => Blocking.HasManyBlockers;
-
-    private IBlocking Blocking => Primitive;
-
-    bool IBlocking.IsBlockedBy(ManagedTask task, WaitNode waiter) => Blocking.IsBlockedBy(task, waiter);
-
-    void IBlocking.AddBlockers(WaitNode waiter, List<ManagedTask> blockers) => Blocking.AddBlockers(waiter, blockers);
-
-    void IBlocking.AddBlocked(List<ManagedTask> blocked) => Blocking.AddBlocked(blocked);
-
-    string? IBlocking.AcquiredAt(ManagedTask holder) => Blocking.AcquiredAt(holder);
-
     private void FireIfCanceled()
     {
         if (_token.IsCancellationRequested)
@@ -94,15 +66,5 @@ internal sealed class TokenWatch : IPrimitiveQueue, IEndedQueue, IBlocking
         }
     }
 
-    private void Fire()
-    {
-        ManagedTask task = _frame.Owner!;
-        int armed = task.Word.Peek();
-        if (!Atomics.Read(ref _ended) && task.Word.TryWake(armed))
-        {
-            Remove(_frame);
-            _frame.Signal = WaitSignal.Abandoned;
-            task.Engine.Executor.Enqueue(_frame);
-        }
-    }
+    private void Fire() => ((IWatchedWait)this).Fire(_frame, ref _ended, WaitSignal.Abandoned);
 }

@@ -107,7 +107,7 @@ public sealed class MutexModels
 
     [Theory]
     [InlineData("TokenWatch.EndWait", Flaw.Forgotten)]
-    [InlineData("TokenWatch.Fire", Flaw.Blind)]
+    [InlineData("IWatchedWait.Fire", Flaw.Blind)]
     public void S149_token_against_release_twin(string site, Flaw flaw) => Proof.Catches<TokenAgainstRelease>(site, flaw);
 
     private abstract class OfMutex : Model

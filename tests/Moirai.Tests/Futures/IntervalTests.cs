@@ -226,7 +226,7 @@ public sealed class IntervalTests
             var interval = new Interval(10 * Second);
             try
             {
-                await interval.NextAsync().AsFuture().WithTimeout(Second);
+                await interval.NextAsync().WithTimeout(Second);
             }
             catch (TaskTimeoutException error)
             {

@@ -207,12 +207,12 @@ public sealed class AsyncChannelTests
     {
         var world = new World();
         var (sender, receiver) = new AsyncChannel<int>(1, "orders");
-        ManagedTask<int> reader = world.Spawn(async _ => await receiver.ReceiveAsync().AsFuture().WithTimeout(TimeSpan.FromSeconds(1)));
+        ManagedTask<int> reader = world.Spawn(async _ => await receiver.ReceiveAsync().WithTimeout(TimeSpan.FromSeconds(1)));
         world.Run();
         world.Advance(1);
         reader.Exception.ShouldBeOfType<TaskTimeoutException>().Message.ShouldContain("an element of channel 'orders', open, 0 of 1");
         sender.TrySend(1).ShouldBeTrue();
-        ManagedTask writer = world.Start(async _ => await sender.SendAsync(2).AsFuture().WithTimeout(TimeSpan.FromSeconds(1)));
+        ManagedTask writer = world.Start(async _ => await sender.SendAsync(2).WithTimeout(TimeSpan.FromSeconds(1)));
         world.Advance(1);
         writer.Exception.ShouldBeOfType<TaskTimeoutException>().Message.ShouldContain("room in channel 'orders'");
         (sender.Waiting, receiver.Waiting, receiver.Core.ParkedCount).ShouldBe((0, 0, 0));

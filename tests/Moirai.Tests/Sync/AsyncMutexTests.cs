@@ -224,7 +224,7 @@ public sealed class AsyncMutexTests
         var mutex = new AsyncMutex("cache");
         var gate = new Gate();
         ManagedTask holder = world.Start(HoldUntil(mutex, gate), "holder");
-        ManagedTask waiter = world.Start(async _ => (await mutex.LockAsync().AsFuture().WithTimeout(TimeSpan.FromSeconds(1))).Dispose());
+        ManagedTask waiter = world.Start(async _ => (await mutex.LockAsync().WithTimeout(TimeSpan.FromSeconds(1))).Dispose());
         world.Advance(1);
         waiter.Exception.ShouldBeOfType<TaskTimeoutException>().Message.ShouldContain($"waiting for mutex 'cache', held by {holder.Id} 'holder'");
         mutex.Waiting.ShouldBe(0);

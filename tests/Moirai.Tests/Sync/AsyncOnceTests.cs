@@ -197,7 +197,7 @@ public sealed class AsyncOnceTests
             return 1;
         });
         ManagedTask<int> maker = Ask(world, once, 1)[0];
-        ManagedTask<int> waiter = world.Spawn(async _ => await once.GetAsync().AsFuture().WithTimeout(TimeSpan.FromSeconds(1)));
+        ManagedTask<int> waiter = world.Spawn(async _ => await once.GetAsync().WithTimeout(TimeSpan.FromSeconds(1)));
         world.Run();
         world.Advance(1);
         waiter.Exception.ShouldBeOfType<TaskTimeoutException>().Message.ShouldContain("once 'once', being made by");

@@ -271,7 +271,7 @@ public sealed class AsyncSemaphoreTests
         var world = new World();
         var semaphore = new AsyncSemaphore(1, "db");
         SemaphoreLease held = Take(semaphore);
-        ManagedTask waiter = world.Start(async _ => (await semaphore.AcquireAsync().AsFuture().WithTimeout(TimeSpan.FromSeconds(1))).Dispose());
+        ManagedTask waiter = world.Start(async _ => (await semaphore.AcquireAsync().WithTimeout(TimeSpan.FromSeconds(1))).Dispose());
         world.Advance(1);
         waiter.Exception.ShouldBeOfType<TaskTimeoutException>().Message.ShouldContain("waiting for semaphore 'db', 0 of 1 free, held by plain code");
         semaphore.Waiting.ShouldBe(0);

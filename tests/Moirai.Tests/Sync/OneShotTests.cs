@@ -322,6 +322,33 @@ public sealed class OneShotTests
     }
 
     [Fact]
+    public void A_sender_that_is_collected_is_found_also_after_a_thousand_that_have_sent()
+    {
+        var world = new World();
+        for (int i = 0; i < 1_000; i++)
+        {
+            OneShot.Create<int>("price").Sender.TrySend(i).ShouldBeTrue();
+        }
+
+        var senders = new List<OneShotSender<int>>();
+        for (int i = 0; i < 100; i++)
+        {
+            senders.Add(OneShot.Create<int>("price").Sender);
+        }
+
+        senders.ForEach(static sender => sender.TrySend(1));
+        for (int i = 0; i < 40; i++) // more than a thread keeps notices for
+        {
+            ManagedTask<int> waiter = Receive(world, LoseSender());
+            Collect();
+            world.Executor.RunUntil(waiter, TestContext.Current.CancellationToken);
+            waiter.Exception.ShouldBeOfType<BrokenSynchronizationException>();
+        }
+
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Twin_a_sender_that_somebody_has_breaks_nothing_and_neither_does_one_that_has_sent()
     {
         (OneShotSender<int> kept, OneShotReceiver<int> receiver) = OneShot.Create<int>("kept");

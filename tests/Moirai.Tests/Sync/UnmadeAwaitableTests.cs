@@ -9,6 +9,8 @@ public sealed class UnmadeAwaitableTests
         { "AsyncSemaphore.AcquireAsync", static () => default(LeaseAwaitable<SemaphoreLease>).GetAwaiter() },
         { "Notify.WaitAsync", static () => default(PrimitiveAwaitable).GetAwaiter() },
         { "Notify.WaitAsync", static () => default(PrimitiveAwaitable<int>).GetAwaiter() },
+        { "WithTimeout", static () => default(TimedWait).GetAwaiter() },
+        { "WithTimeout", static () => default(TimedWait<int>).GetAwaiter() },
         { "ChannelSender.SendAsync", static () => default(ChannelSendAwaitable<int>).GetAwaiter() },
         { "ChannelSender.ReserveAsync", static () => default(ChannelReserveAwaitable<int>).GetAwaiter() },
         { "ChannelReceiver.ReceiveAsync", static () => default(ChannelReceiveAwaitable<int>).GetAwaiter() },

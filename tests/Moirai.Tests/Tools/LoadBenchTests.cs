@@ -23,6 +23,7 @@ public sealed class LoadBenchTests
     [InlineData("spawn-join", "local", "spawn,join")]
     [InlineData("timeout-churn", "yield", "run")]
     [InlineData("timeout-churn", "oneshot", "run")]
+    [InlineData("timeout-churn", "oneshot-foreign", "run")]
     [InlineData("timeout-churn", "yield-token", "run")]
     [InlineData("timeout-churn", "oneshot-token", "run")]
     [InlineData("timers", "random", "insert,cancel")]
@@ -113,6 +114,7 @@ public sealed class LoadBenchTests
     [Theory]
     [InlineData("timeout-churn", "yield")]
     [InlineData("timeout-churn", "oneshot")]
+    [InlineData("timeout-churn", "oneshot-foreign")]
     [InlineData("timers", "random")]
     [InlineData("timers", "fire")]
     public async Task A6_the_depth_of_the_queue_at_the_end_is_in_the_json_and_zero(string name, string variant)
@@ -125,6 +127,7 @@ public sealed class LoadBenchTests
 
     [Theory]
     [InlineData("timeout-churn", "oneshot")]
+    [InlineData("timeout-churn", "oneshot-foreign")]
     [InlineData("timeout-churn", "yield-token")]
     [InlineData("timeout-churn", "oneshot-token")]
     [InlineData("timers", "fire")]
