@@ -70,7 +70,9 @@ internal sealed class LossNotice
         _count = shelf is null ? 1 : shelf._count + 1;
         if (_count > MostOnShelf)
         {
+#pragma warning disable CA1816 // nothing is disposed of: the shelf is full, and the collector need not look at what is dropped
             GC.SuppressFinalize(this);
+#pragma warning restore CA1816
             return;
         }
 
