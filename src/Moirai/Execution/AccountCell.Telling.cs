@@ -18,17 +18,15 @@ internal sealed partial class AccountCell
     /// <summary>Adds the times to what is known otherwise.</summary>
     internal TaskAccount Complete(TaskAccount account, TimeProvider provider)
     {
-        int word;
+        long state;
         long since;
         long busy;
         long ready;
         long now;
-        int version;
         var spinner = default(SpinWait);
         while (true)
         {
-            version = Atomics.Read(ref _version);
-            word = Atomics.Read(ref _word);
+            state = Atomics.Read(ref _state);
             since = Atomics.Read(ref _since);
             busy = Atomics.Read(ref _busy);
             ready = Atomics.Read(ref _ready);
@@ -38,7 +36,7 @@ internal sealed partial class AccountCell
                 return account;
             }
 
-            if ((version & 1) == 0 && Atomics.Read(ref _version) == version)
+            if ((state & OneChange) == 0 && Atomics.Read(ref _state) == state)
             {
                 break;
             }
@@ -51,6 +49,7 @@ internal sealed partial class AccountCell
             return account;
         }
 
+        int word = (int)state;
         int bucket = Bucket(word);
         long until = bucket == Ended ? since : Math.Max(now, since);
         TimeSpan age = provider.GetElapsedTime(_created, until);

@@ -21,6 +21,7 @@ internal sealed partial class AccountCell : TaskIdentity
     private const int LentBit = 0b0100;
     private const int OneThread = 0b1000;
     private const int ThreadShift = 3;
+    private const long OneChange = 1L << 32;
 
     /// <summary>No look at the clock.</summary>
     internal const long Unread = long.MinValue;
@@ -30,6 +31,8 @@ internal sealed partial class AccountCell : TaskIdentity
 
     // When the condition changed last. Where only polls are counted: when a thread was last seen to leave; under the system clock by the coarse one.
     private long _since = Unread;
+
+    // Where only polls are counted: what the thread counted that counts by itself.
     private long _busy;
     private long _ready;
 
@@ -39,18 +42,16 @@ internal sealed partial class AccountCell : TaskIdentity
     // Where times are kept written like these; else interlocked.
     private long _polls;
 
-    // Whether a step was counted that was not the task's. Written once, by the task's own thread.
-    private int _ownPolls;
+    // Low half: condition, whether the step's thread is lent, and the number of threads in plain code. High half: the version, which grows by two with each change. Even: nobody writes. Made odd by who does: while the cell flows
+    // interlocked, and that is the gate.
+    private long _state;
 
     // Written by the task's own thread and by its end; read by whoever spawns in the context.
     private ExecutionContext? _with;
     private ExecutionContext? _without;
 
-    // Condition, whether the step's thread is lent, and the number of threads in plain code.
-    private int _word;
-
-    // Even: nobody writes. Made odd by who does: while the cell flows interlocked, and that is the gate.
-    private int _version;
+    // Where only polls are counted: the number of the thread that counts by itself, since it was the first to come. Interlocked, once.
+    private int _countsAlone;
 
     // The thread that has come to plain code last, while it is there. Written by threads that come and by that one when it leaves, without a gate; read by the watch. Set only while somebody follows threads.
     private StepContext? _threadInside;
@@ -62,6 +63,9 @@ internal sealed partial class AccountCell : TaskIdentity
 
     // The clock has thrown: nothing is known of times any more. Written once.
     private bool _broken;
+
+    // Whether a step was counted that was not the task's. Written once, by the task's own thread.
+    private bool _hasOwnPoll;
 
     /// <param name="label">Name and spawn site.</param>
     /// <param name="clock">That of the runtime; null when it is not to be looked at.</param>
@@ -76,7 +80,7 @@ internal sealed partial class AccountCell : TaskIdentity
         if (_isExact)
         {
             _created = _since = Read();
-            _word = Ready;
+            _state = Ready;
         }
     }
 
@@ -88,14 +92,14 @@ internal sealed partial class AccountCell : TaskIdentity
     internal long Born => _created;
 
     /// <summary>How often plain code was taken up.</summary>
-    internal long Polls => Atomics.Read(ref _polls) - Atomics.Read(ref _ownPolls);
+    internal long Polls => Atomics.Read(ref _polls) + (_isExact ? 0 : Atomics.Read(ref _busy)) - (Atomics.Read(ref _hasOwnPoll) ? 1 : 0);
 
     /// <summary>The plain body has ended; by the frame that had called it. If that had to wait, the step which fetches the outcome is ours and not the task's.</summary>
     internal void CloseBody(ManagedTask task)
     {
         if (task.Word.Starts != 1)
         {
-            Atomics.Write(ref _ownPolls, 1);
+            Atomics.Write(ref _hasOwnPoll, true);
         }
     }
 
@@ -116,8 +120,15 @@ internal sealed partial class AccountCell : TaskIdentity
         Atomics.Write(ref _without, null);
     }
 
-    // By the owner of the task.
-    internal void BecomeReady() => Turn(Ready, Unread);
+    /// <summary>The task is ready, if it was not before. By its owner.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void BecomeReady()
+    {
+        if (((int)Atomics.Read(ref _state) & (LentBit | ConditionMask)) != Ready)
+        {
+            Turn(Ready, Unread);
+        }
+    }
 
     /// <summary>A thread begins to run the ready task.</summary>
     /// <param name="now">What the clock has just shown; else it is read.</param>
@@ -148,7 +159,7 @@ internal sealed partial class AccountCell : TaskIdentity
     /// <param name="now">What the clock has just shown; else it is read.</param>
     internal void Lend(long now = Unread)
     {
-        if ((Atomics.Read(ref _word) & (LentBit | ConditionMask)) == Running)
+        if (((int)Atomics.Read(ref _state) & (LentBit | ConditionMask)) == Running)
         {
             ChangeBits(~0, LentBit, now);
         }
@@ -158,7 +169,7 @@ internal sealed partial class AccountCell : TaskIdentity
     /// <param name="now">What the clock has just shown; else it is read.</param>
     internal void TakeBack(long now = Unread)
     {
-        if ((Atomics.Read(ref _word) & LentBit) != 0)
+        if (((int)Atomics.Read(ref _state) & LentBit) != 0)
         {
             ChangeBits(~LentBit, 0, now);
         }
@@ -173,33 +184,34 @@ internal sealed partial class AccountCell : TaskIdentity
     /// <summary>The thread that has come to plain code last, if it is there still, and threads are followed.</summary>
     internal StepContext? ThreadInside => Atomics.Read(ref _threadInside);
 
+    /// <summary>A thread comes to plain code, and is watched.</summary>
+    internal void SeeInside(StepContext thread) => Atomics.Write(ref _threadInside, thread);
+
     /// <summary>A thread comes to plain code.</summary>
     /// <param name="takesUp">Whether that is a poll.</param>
-    /// <param name="thread">Which, where threads are watched.</param>
+    /// <param name="thread">Which, if it is known.</param>
     /// <param name="now">What the clock has just shown; else it is read.</param>
     /// <returns>What the clock showed, if that is known.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal long ThreadEnters(bool takesUp, StepContext? thread, long now = Unread)
     {
-        if (thread is not null)
+        if (_isExact)
         {
-            Atomics.Write(ref _threadInside, thread);
-        }
-
-        if (IsExact)
-        {
-            return Change(~0, OneThread, 0, takesUp ? 1 : 0, now);
+            return BookEntry(takesUp ? 1 : 0, now);
         }
 
         if (takesUp)
         {
-            Atomics.Add(ref _polls, 1);
+            CountPoll(thread);
         }
 
         return Unread;
     }
 
     /// <summary>And leaves it.</summary>
+    /// <param name="thread">Which, if it is known.</param>
     /// <returns>What the clock showed, if that is known.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal long ThreadLeaves(StepContext? thread)
     {
         if (Atomics.Read(ref _threadInside) is { } inside && ReferenceEquals(inside, thread))
@@ -207,9 +219,9 @@ internal sealed partial class AccountCell : TaskIdentity
             Atomics.Write(ref _threadInside, null); // one that came in between may go unseen until it comes again
         }
 
-        if (IsExact)
+        if (_isExact)
         {
-            return Change(~0, -OneThread, 0, polls: 0, Unread);
+            return BookLeave();
         }
 
         if (_clock is not null)
@@ -220,181 +232,31 @@ internal sealed partial class AccountCell : TaskIdentity
         return Unread;
     }
 
-    // On the hot path of every task whose times are kept, mostly before plain code is called, if ever: then the owner alone writes, and the word is the condition and no more.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private long Turn(int condition, long now)
+    // No two threads write the same word here, but for those that come late. A thread that comes to a cell which another one has written just before waits much longer for its cache line than for what is interlocked: so it is the one that
+    // comes again and again which is spared that.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void CountPoll(StepContext? thread)
     {
-        int word = Atomics.Read(ref _word);
-        if (_flows || (uint)word >= Ended)
+        if (thread is not null && Atomics.Read(ref _countsAlone) == thread.Number)
         {
-            return TurnBesideThreads(condition, now);
+            Atomics.Write(ref _busy, Atomics.ReadOwn(in _busy) + 1);
         }
-
-        if (now == Unread && word != condition)
+        else
         {
-            now = Read();
+            CountPollBesideIt(thread ?? StepContext.Current);
         }
-
-        int version = Atomics.ReadOwn(in _version);
-        Atomics.Write(ref _version, version + 1);
-        long spent = now - Atomics.ReadOwn(in _since);
-        if (spent > 0 && now != Unread)
-        {
-            if (word == Running)
-            {
-                Atomics.Write(ref _busy, Atomics.ReadOwn(in _busy) + spent);
-            }
-            else if (word == Ready)
-            {
-                Atomics.Write(ref _ready, Atomics.ReadOwn(in _ready) + spent);
-            }
-
-            Atomics.Write(ref _since, now);
-        }
-
-        Atomics.Write(ref _word, condition);
-        Atomics.Write(ref _version, version + 2);
-        return now;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private long TurnBesideThreads(int condition, long now) => Change(~(ConditionMask | LentBit), 0, condition, polls: 0, now);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void ChangeBits(int mask, int set, long now) => Change(mask, 0, set, polls: 0, now);
-
-    // One change: some bits go, something is added, some bits come. The clock is read only when the task is something else afterwards, and never by who has the gate: it may be anybody's. Compiled into its four callers, most of whose bits are known.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private long Change(int mask, int add, int set, int polls, long now)
+    private void CountPollBesideIt(StepContext thread)
     {
-        int word = Atomics.Read(ref _word);
-        int next = After(word, mask, add, set);
-        if (now == Unread && Bucket(word) != Bucket(next))
+        if (Atomics.Read(ref _countsAlone) == 0 && Atomics.CompareExchange(ref _countsAlone, thread.Number, 0) == 0)
         {
-            now = Read();
+            Atomics.Write(ref _busy, 1);
         }
-
-        int version = Atomics.ReadOwn(in _version);
-        if (!_flows)
+        else
         {
-            Atomics.Write(ref _version, version + 1);
-            Write(version, word, next, now, polls);
-            return now;
-        }
-
-        version = TakeGate();
-        int found = Atomics.ReadOwn(in _word);
-        if (found != word)
-        {
-            word = found;
-            next = After(word, mask, add, set);
-            if (now == Unread && Bucket(word) != Bucket(next))
-            {
-                Atomics.Write(ref _version, version); // nothing was written
-                now = Read();
-                version = TakeGate();
-                word = Atomics.ReadOwn(in _word);
-                next = After(word, mask, add, set);
-            }
-        }
-
-        Write(version, word, next, now, polls);
-        return now;
-    }
-
-    // Who has made the version odd is the only one to write.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int TakeGate()
-    {
-        int version = Atomics.Read(ref _version);
-        return (version & 1) == 0 && Atomics.CompareExchange(ref _version, version + 1, version) == version ? version : TakeGateContended();
-    }
-
-    private int TakeGateContended()
-    {
-        var spinner = default(SpinWait);
-        while (true)
-        {
-            int version = Atomics.Read(ref _version);
-            if ((version & 1) == 0 && Atomics.CompareExchange(ref _version, version + 1, version) == version)
-            {
-                return version;
-            }
-
-            Atomics.SpinOnce(ref spinner);
-        }
-    }
-
-    // Every write is one that releases, so nobody sees them in another order.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Write(int version, int word, int next, long now, int polls)
-    {
-        long spent = now - Atomics.ReadOwn(in _since);
-        if (now != Unread && spent > 0)
-        {
-            int bucket = Bucket(word);
-            if (bucket == Running)
-            {
-                Atomics.Write(ref _busy, Atomics.ReadOwn(in _busy) + spent);
-            }
-            else if (bucket == Ready)
-            {
-                Atomics.Write(ref _ready, Atomics.ReadOwn(in _ready) + spent);
-            }
-
-            if (bucket != Ended)
-            {
-                Atomics.Write(ref _since, now);
-            }
-        }
-
-        if (polls != 0)
-        {
-            Atomics.Write(ref _polls, Atomics.ReadOwn(in _polls) + polls);
-        }
-
-        Atomics.Write(ref _word, next);
-        Atomics.Write(ref _version, version + 2);
-    }
-
-    // What has ended stays so; only threads still leave.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int After(int word, int mask, int add, int set) => (word & ConditionMask) == Ended
-        ? word + add
-        : ((word & mask) + add) | set;
-
-    // A step that runs, or a thread in plain code, is busy; one that lends its thread waits.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Bucket(int word)
-    {
-        int condition = word & ConditionMask;
-        if (condition == Ended)
-        {
-            return Ended;
-        }
-
-        if (word >= OneThread || (word & (LentBit | ConditionMask)) == Running)
-        {
-            return Running;
-        }
-
-        return condition == Ready ? Ready : Blocked;
-    }
-
-    // The usual clock without a detour: it is known when this is compiled.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private long Read() => ReferenceEquals(_clock, TimeProvider.System) ? TimeProvider.System.GetTimestamp() : ReadOther();
-
-    private long ReadOther()
-    {
-        try
-        {
-            return _clock!.GetTimestamp();
-        }
-        catch (Exception) // out of a value-changed handler it would end the process; the account says that it knows no times
-        {
-            Atomics.Write(ref _broken, true);
-            return Unread;
+            Atomics.Add(ref _polls, 1);
         }
     }
 }

@@ -11,7 +11,7 @@ namespace Moirai.Execution;
 internal static class AccountFlow
 {
     // Bound to an object: a delegate to a static method goes by way of a stub that moves its arguments.
-    private static readonly AsyncLocal<AccountCell?> s_current = new(new Handler().Changed);
+    private static readonly AsyncLocal<Carried> s_current = new(new Handler().Changed);
 
     // Whether any runtime of the process keeps times, or watches for threads that are kept: then also who leaves matters. Set before its first task is made.
     private static bool s_followsThreads;
@@ -20,7 +20,7 @@ internal static class AccountFlow
     private static bool s_watchesThreads;
 
     /// <summary>The account that flows with the code of this thread.</summary>
-    internal static AccountCell? Current => s_current.Value;
+    internal static AccountCell? Current => s_current.Value.Cell;
 
     /// <summary>A runtime is made that keeps times.</summary>
     internal static void FollowThreads() => s_followsThreads = true;
@@ -32,16 +32,21 @@ internal static class AccountFlow
     internal static AccountCell Begin(Frame frame)
     {
         AccountCell cell = frame.Owner!.CellForPlainCode();
-        AccountCell? outer = s_current.Value;
+        AccountCell? outer = s_current.Value.Cell;
         if (!ReferenceEquals(outer, cell))
         {
             cell.BeginToFlow();
             ExecutionContext? before = ExecutionContext.Capture();
-            s_current.Value = cell; // the handler leaves this to us
+            s_current.Value = new Carried(cell); // the handler leaves this to us
             ExecutionContext? after = ExecutionContext.Capture();
             StepContext context = StepContext.Current;
             long now = outer?.ThreadLeaves(context) ?? AccountCell.Unread;
-            cell.ThreadEnters(takesUp: false, s_watchesThreads ? context : null, cell.GoesBy(outer) ? now : AccountCell.Unread);
+            if (s_watchesThreads)
+            {
+                cell.SeeInside(context);
+            }
+
+            cell.ThreadEnters(takesUp: false, context, cell.GoesBy(outer) ? now : AccountCell.Unread);
             cell.Flows(before, after);
 
             // Those who wait for this frame go on in the same context, and so does what they call then: one context a task, and not one a call.
@@ -65,41 +70,61 @@ internal static class AccountFlow
             return known;
         }
 
-        s_current.Value = null;
+        s_current.Value = default;
         ExecutionContext? without = ExecutionContext.Capture();
-        s_current.Value = cell;
+        s_current.Value = new Carried(cell);
         return without;
+    }
+
+    // What the platform casts for each change of contexts is a value type: then it need not look up what to cast to.
+    private readonly struct Carried(AccountCell? cell)
+    {
+        internal readonly AccountCell? Cell = cell;
     }
 
     private sealed class Handler
     {
-        internal void Changed(AsyncLocalValueChangedArgs<AccountCell?> change)
+        internal void Changed(AsyncLocalValueChangedArgs<Carried> change)
         {
-            if (!change.ThreadContextChanged)
+            AccountCell? left = change.PreviousValue.Cell;
+            AccountCell? entered = change.CurrentValue.Cell;
+            if (!change.ThreadContextChanged || ReferenceEquals(left, entered))
             {
                 return; // set here, and counted there
             }
 
-            AccountCell? left = change.PreviousValue;
-            AccountCell? entered = change.CurrentValue;
             if (entered is null && !s_followsThreads)
             {
                 return; // who only counts has nothing to do when a thread leaves
             }
 
-            StepContext? context = s_watchesThreads ? StepContext.Current : StepContext.Existing;
-            if (context?.Task?.Cell is not null || (left is not null && entered is not null))
+            if (s_watchesThreads)
+            {
+                PassWatched(left, entered);
+                return;
+            }
+
+            StepContext? context = StepContext.Existing;
+            if (context?.Task is not null || (left is not null && entered is not null))
             {
                 Pass(left, entered, context);
             }
             else if (entered is not null)
             {
-                entered.ThreadEnters(takesUp: true, s_watchesThreads ? context : null);
+                entered.ThreadEnters(takesUp: true, context);
             }
             else
             {
-                left?.ThreadLeaves(context);
+                left!.ThreadLeaves(context);
             }
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private static void PassWatched(AccountCell? left, AccountCell? entered)
+        {
+            StepContext context = StepContext.Current;
+            entered?.SeeInside(context);
+            Pass(left, entered, context);
         }
 
         // From the code of one task to that of another, or inside a step. One look at the clock ends one stretch and begins the next.
@@ -117,7 +142,7 @@ internal static class AccountFlow
                     takesUp = false;
                 }
 
-                now = entered.ThreadEnters(takesUp, s_watchesThreads ? context : null, entered.GoesBy(left) ? now : AccountCell.Unread);
+                now = entered.ThreadEnters(takesUp, context, entered.GoesBy(left) ? now : AccountCell.Unread);
             }
 
             // Plain code of another task that goes on inside a step is not what that step is busy with.

@@ -20,8 +20,9 @@ internal sealed class StepContext : Ground.Isolated
 
     private static long s_nextIds = 1;
 
-    // The thread, and the system's number for it, for who watches how long it is kept. Written once.
+    // The thread, its number among those that live, and the system's number for it, for who watches how long it is kept. Written once.
     internal readonly Thread Thread = Thread.CurrentThread;
+    internal readonly int Number = Environment.CurrentManagedThreadId;
     internal readonly int ThreadId = Ground.ThreadProbe.CurrentId();
 
     // The task and the frame whose code runs now; null outside managed tasks.
