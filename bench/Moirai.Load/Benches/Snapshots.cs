@@ -7,15 +7,14 @@ namespace Moirai.Load.Benches;
 /// <remarks>A half of the tasks are three <c>async Future</c> methods deep, the other half three plain <c>async</c> methods below one.</remarks>
 internal sealed class Snapshots() : Workload(
     "snapshot",
-    "N suspended tasks, told by snapshots: all one by one with their chains; counted in groups; and what that takes from tasks that yield all the time, on all processors but one (load) or on all (full)",
+    "N suspended tasks, told by snapshots: all one by one with their chains; counted in groups; and what that takes from tasks that yield all the time, on all processors but one (load, load-plain) or on all (full)",
     new Variant("chains", 100_000),
     new Variant("plain", 1_000_000),
     new Variant("load", 100_000),
+    new Variant("load-plain", 1_000_000),
     new Variant("full", 100_000))
 {
     private const int Rounds = 9;
-    private const int LoadRounds = 5;
-    private const long WorthTiming = 50_000;
 
     public override bool HasPeer => false;
 
@@ -41,9 +40,9 @@ internal sealed class Snapshots() : Workload(
         }
 
         pass.Phase("suspend");
-        if (pass.Variant is "load" or "full")
+        if (pass.Variant is "load" or "load-plain" or "full")
         {
-            await MeasureLoadAsync(pass);
+            await SnapshotLoad.MeasureAsync(pass, OptionsOf(pass));
         }
         else
         {
@@ -57,7 +56,7 @@ internal sealed class Snapshots() : Workload(
 
     public override Task RunByHandAsync(Pass pass) => throw new NotSupportedException("The base library has no snapshot of its tasks.");
 
-    private static SnapshotOptions OptionsOf(Pass pass) => pass.Variant == "plain"
+    private static SnapshotOptions OptionsOf(Pass pass) => pass.Variant.EndsWith("plain", StringComparison.Ordinal)
         ? new SnapshotOptions { Chains = false, MaxTasks = 0 }
         : new SnapshotOptions { MaxTasks = (int)Math.Min(int.MaxValue, pass.N + 1_000) };
 
@@ -94,60 +93,6 @@ internal sealed class Snapshots() : Workload(
         pass.Extra("json_ms", Stopwatch.GetElapsedTime(mark).TotalMilliseconds);
     }
 
-    // Windows without snapshots, with one each second, and with one after the other, by turns: the machine may have other work.
-    private static async Future MeasureLoadAsync(Pass pass)
-    {
-        TimeSpan window = pass.N < WorthTiming ? TimeSpan.FromMilliseconds(20) : TimeSpan.FromSeconds(1);
-        int processors = pass.Variant == "full" ? Environment.ProcessorCount : Math.Max(1, Environment.ProcessorCount - 1);
-        var busy = new Busy(processors);
-        ManagedTask[] workers = [.. Enumerable.Range(0, processors).Select(worker => pass.Runtime.SpawnDetached(_ => busy.WorkAsync(worker), name: "worker"))];
-        var without = new List<double>();
-        var each = new List<double>();
-        var always = new List<double>();
-        long taken = 0;
-        for (int i = 0; i < LoadRounds; i++)
-        {
-            without.Add(await RateAsync(window, busy, static _ => { }));
-            each.Add(await RateAsync(window, busy, left => _ = left == 0 ? null : pass.Runtime.TakeSnapshot(OptionsOf(pass))));
-            always.Add(await RateAsync(window, busy, left =>
-            {
-                while (Stopwatch.GetTimestamp() < left)
-                {
-                    _ = pass.Runtime.TakeSnapshot(OptionsOf(pass));
-                    taken++;
-                }
-            }));
-        }
-
-        busy.Stop();
-        foreach (ManagedTask worker in workers)
-        {
-            await worker;
-        }
-
-        pass.Phase("snapshots");
-        pass.Count(busy.Done, "snapshots");
-        without.Sort();
-        each.Sort();
-        always.Sort();
-        pass.Extra("ops_per_second", without[LoadRounds / 2]);
-        pass.Extra("one_a_second_percent", 100 * each[LoadRounds / 2] / without[LoadRounds / 2]);
-        pass.Extra("one_after_the_other_percent", 100 * always[LoadRounds / 2] / without[LoadRounds / 2]);
-        pass.Extra("snapshots_a_second", taken / (LoadRounds * window.TotalSeconds));
-    }
-
-    // On a thread of its own, as an operator's look is.
-    private static async Future<double> RateAsync(TimeSpan window, Busy busy, Action<long> beside)
-    {
-        long began = Stopwatch.GetTimestamp();
-        long end = began + (long)(window.TotalSeconds * Stopwatch.Frequency);
-        long before = busy.Done;
-        Task look = Task.Factory.StartNew(() => beside(end), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        await Future.Delay(window);
-        await look;
-        return (busy.Done - before) / Stopwatch.GetElapsedTime(began).TotalSeconds;
-    }
-
     private static async Future OuterAsync(Task promise) => await MiddleAsync(promise);
 
     private static async Future MiddleAsync(Task promise) => await InnerAsync(promise);
@@ -159,38 +104,4 @@ internal sealed class Snapshots() : Workload(
     private static async Task PlainMiddleAsync(Task promise) => await PlainInnerAsync(promise);
 
     private static async ValueTask PlainInnerAsync(Task promise) => await promise;
-
-    /// <summary>Tasks that do nothing but yield, and count it.</summary>
-    private sealed class Busy(int workers)
-    {
-        private const int Apart = 16; // a cache line and its neighbour
-
-        private readonly long[] _done = new long[workers * Apart];
-        private volatile bool _stopped;
-
-        internal long Done
-        {
-            get
-            {
-                long done = 0;
-                for (int i = 0; i < _done.Length; i += Apart)
-                {
-                    done += Volatile.Read(ref _done[i]);
-                }
-
-                return done;
-            }
-        }
-
-        internal void Stop() => _stopped = true;
-
-        internal async Future WorkAsync(int worker)
-        {
-            while (!_stopped)
-            {
-                await Future.Yield();
-                Volatile.Write(ref _done[worker * Apart], _done[worker * Apart] + 1);
-            }
-        }
-    }
 }

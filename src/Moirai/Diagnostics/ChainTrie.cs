@@ -1,3 +1,5 @@
+using Moirai.Execution;
+
 namespace Moirai.Diagnostics;
 
 /// <summary>Keeps each chain of frames once: tasks that stand at the same place share it.</summary>
@@ -19,7 +21,7 @@ internal sealed class ChainTrie
     }
 }
 
-/// <summary>A chain: another one, and a frame at its end.</summary>
+/// <summary>A chain: another one, and a frame at its end. And what was last of those who stand there, since neighbours at one place are mostly alike; it does not outlive the taking.</summary>
 internal sealed class ChainNode(ChainNode? before, FrameSnapshot? frame)
 {
     private Dictionary<FrameSnapshot, ChainNode>? _longer;
@@ -33,11 +35,26 @@ internal sealed class ChainNode(ChainNode? before, FrameSnapshot? frame)
     /// <summary>Where a task with this chain stands for its user.</summary>
     internal string? Site => _site ??= Stories.AwaitChain.SiteOf(Frames) is { } site ? site.Site ?? (site.Type is null ? site.Method : $"{site.Type}.{site.Method}") : null;
 
-    /// <summary>Since when the methods of the task that was told last have stood here, and how long that is. Of who takes the snapshot.</summary>
+    /// <summary>The number under which the chain is told; <see cref="ToldTasks.None"/> as long as it is not.</summary>
+    internal int Told { get; set; } = ToldTasks.None;
+
+    /// <summary>Since when the methods of the task that was told last have stood here, and the number of that row.</summary>
     internal int[] LastSince { get; set; } = [];
 
     /// <inheritdoc cref="LastSince"/>
-    internal TimeSpan?[] LastWaited { get; set; } = [];
+    internal int LastStands { get; set; } = ToldTasks.None;
+
+    /// <summary>Name and spawn site of the task that was told last, and the number of that row.</summary>
+    internal TaskLabel? LastLabel { get; set; }
+
+    /// <inheritdoc cref="LastLabel"/>
+    internal string? LastName { get; set; }
+
+    /// <inheritdoc cref="LastLabel"/>
+    internal int LastNamed { get; set; }
+
+    /// <summary>The group in which the last task here was counted.</summary>
+    internal GroupRow? LastRow { get; set; }
 
     /// <summary>Frames are compared by identity: whoever reads chains makes each once.</summary>
     internal ChainNode Then(FrameSnapshot next)

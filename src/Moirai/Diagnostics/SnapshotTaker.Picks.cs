@@ -23,9 +23,9 @@ internal sealed partial class SnapshotTaker
         taker.Walk();
         foreach ((ManagedTask task, int? scope) in picks.End())
         {
-            if (taker.TryRead(task, out SeenTask seen, out WaitSnapshot? wait))
+            if (taker.TryRead(task, out SeenTask seen))
             {
-                taker._tasks.Add(taker.Tell(task, seen, wait, scope));
+                taker.Tell(task, seen, scope);
             }
         }
 

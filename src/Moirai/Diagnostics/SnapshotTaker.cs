@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Moirai.Execution;
 using Moirai.Sites;
 using Moirai.Stories;
@@ -28,12 +27,8 @@ internal sealed partial class SnapshotTaker
     private readonly GroupRows _groups;
     private readonly PrimitiveTable _primitives;
     private readonly List<ScopeSnapshot> _scopes = [];
-    private readonly List<TaskSnapshot> _tasks = [];
-    private readonly List<Hold> _holds = [];
-    private readonly List<TaskGroup> _opened = [];
+    private readonly TaskTeller _teller;
 
-    // One frame in a list, for who wants no chains.
-    private readonly List<FrameSnapshot> _one = [];
     private long _scopeCount;
 
     // Pools that are listed although there are more scopes than are wanted.
@@ -52,6 +47,7 @@ internal sealed partial class SnapshotTaker
         _targets = new WaitTargets(apart);
         _groups = new GroupRows(apart);
         _primitives = new PrimitiveTable(options.MaxRows);
+        _teller = new TaskTeller(engine, _now, options.Chains, _primitives);
     }
 
     /// <summary>Takes a snapshot.</summary>
@@ -72,12 +68,18 @@ internal sealed partial class SnapshotTaker
     internal static TaskSnapshot? TakeOne(Engine engine, ManagedTask task)
     {
         var taker = new SnapshotTaker(engine, new SnapshotOptions(), PlainWalker.Platform);
-        return taker.TryRead(task, out SeenTask seen, out WaitSnapshot? wait) ? taker.Tell(task, seen, wait, scope: null) : null;
+        if (!taker.TryRead(task, out SeenTask seen))
+        {
+            return null;
+        }
+
+        taker.Tell(task, seen, scope: null);
+        return taker._teller.Told[0];
     }
 
     private RuntimeSnapshot ToSnapshot(Census census, DateTimeOffset at)
     {
-        List<GroupSnapshot> groups = _groups.Largest(_options.MaxRows, _primitives.PlaceOf);
+        List<GroupSnapshot> groups = _groups.Largest(_options.MaxRows, _primitives);
         return new RuntimeSnapshot
         {
             Runtime = _engine.Name,
@@ -87,8 +89,8 @@ internal sealed partial class SnapshotTaker
             States = _all.Counts,
             Scopes = _scopes,
             ScopesNotListed = (int)(_scopeCount - _scopes.Count),
-            Tasks = _tasks,
-            TasksNotListed = _all.Counts.Live - _tasks.Count,
+            Tasks = _teller.Told,
+            TasksNotListed = _all.Counts.Live - _teller.Told.Count,
             Groups = groups,
             GroupsNotListed = _groups.Count - groups.Count,
             Primitives = _primitives.ToSnapshots(),
@@ -186,19 +188,19 @@ internal sealed partial class SnapshotTaker
 
     private StateCounts ReadTasks(List<RosterPage> pages, int? scope)
     {
-        int most = (int)Math.Min(_options.MaxTasks, (long)_tasks.Count + _options.MaxTasksPerScope);
+        int most = (int)Math.Min(_options.MaxTasks, (long)_teller.Told.Count + _options.MaxTasksPerScope);
         var tally = default(StateTally);
         foreach (RosterPage page in pages)
         {
             for (int seat = 0; seat < page.Size; seat++)
             {
-                if (page[seat] is { } task && TryRead(task, out SeenTask seen, out WaitSnapshot? wait))
+                if (page[seat] is { } task && TryRead(task, out SeenTask seen))
                 {
                     tally.Add(seen.State);
                     _groups.Add(seen);
-                    if (_tasks.Count < most)
+                    if (_teller.Told.Count < most)
                     {
-                        _tasks.Add(Tell(task, seen, wait, scope));
+                        Tell(task, seen, scope);
                     }
                 }
             }
@@ -207,9 +209,8 @@ internal sealed partial class SnapshotTaker
         return tally.Counts;
     }
 
-    private bool TryRead(ManagedTask task, out SeenTask seen, out WaitSnapshot? wait)
+    private bool TryRead(ManagedTask task, out SeenTask seen)
     {
-        wait = null;
         for (int tries = 0; ; tries++)
         {
             TaskSight sight = task.Look();
@@ -247,11 +248,6 @@ internal sealed partial class SnapshotTaker
                 _primitives.Met(primitive, waited);
             }
 
-            if (target is not null && _tasks.Count < _options.MaxTasks)
-            {
-                wait = target.Snapshot(_primitives.PlaceOf(target), due);
-            }
-
             seen = new SeenTask
             {
                 Id = task.Id,
@@ -269,114 +265,23 @@ internal sealed partial class SnapshotTaker
     // Plain code may have gone on while the task waited for it.
     private TimeSpan Waited(ManagedTask task, Frame leaf)
     {
-        TimeSpan waited = Waited(leaf.Since);
+        TimeSpan waited = Waited(leaf.Since, _now);
         return task.Cell?.QuietFor(_stamp) is { } quiet && quiet < waited ? TimeSpan.FromSeconds(Math.Floor(quiet.TotalSeconds)) : waited;
     }
 
-    private TimeSpan Waited(int since)
+    /// <summary>How long that is, to the second.</summary>
+    internal static TimeSpan Waited(int since, long now)
     {
-        TimeSpan waited = WaitNode.Between(since, _now);
+        TimeSpan waited = WaitNode.Between(since, now);
         return waited.TotalSeconds > LongestWaitTold ? TimeSpan.Zero : waited;
     }
 
+    /// <summary>Without the error: its message may be a user's code.</summary>
+    internal static string? Words(CancelCause? cause) => cause is null ? null : (cause with { Error = null }).ToString();
+
+    // For who wants no chains.
+    private ChainNode SiteAlone() => AwaitChain.SiteOf(_chain.Frames) is { } site ? _chains.Empty.Then(site) : _chains.Empty;
+
     // Of the task that was read last.
-    private TimeSpan?[] ChainWaited(ChainNode chain)
-    {
-        ReadOnlySpan<int> since = CollectionsMarshal.AsSpan(_chain.Since);
-        if (!_options.Chains || since.IsEmpty)
-        {
-            return [];
-        }
-
-        if (since.SequenceEqual(chain.LastSince))
-        {
-            return chain.LastWaited; // many of a crowd have come in the same second
-        }
-
-        var waited = new TimeSpan?[since.Length];
-        for (int i = 0; i < waited.Length; i++)
-        {
-            waited[i] = since[i] == AwaitChain.Unknown ? null : Waited(since[i]);
-        }
-
-        chain.LastSince = since.ToArray();
-        return chain.LastWaited = waited;
-    }
-
-    private ChainNode SiteAlone()
-    {
-        _one.Clear();
-        if (AwaitChain.SiteOf(_chain.Frames) is { } site)
-        {
-            _one.Add(site);
-        }
-
-        return _chains.Of(_one);
-    }
-
-    private TaskSnapshot Tell(ManagedTask task, in SeenTask seen, WaitSnapshot? wait, int? scope)
-    {
-        TaskAccount account = task.Account(withAwait: false);
-        return new TaskSnapshot
-        {
-            Id = seen.Id,
-            Name = seen.Name,
-            Scope = scope,
-            State = seen.State,
-            SpawnSite = task.SpawnSite,
-            Chain = seen.Chain.Frames,
-            ChainWaited = ChainWaited(seen.Chain),
-            AwaitSite = seen.Chain.Site,
-            Wait = wait,
-            Waited = seen.Waited,
-            Polls = account.Polls,
-            Busy = account.Busy,
-            Ready = account.Ready,
-            Blocked = account.Blocked,
-            Age = account.Age,
-            Holds = Holds(task),
-            CancelCause = Words(task.LookAtCause()),
-            IsResident = task.IsResident,
-            IsAbandoned = task.IsAbandoned,
-        };
-    }
-
-    private List<string> Holds(ManagedTask task)
-    {
-        _holds.Clear();
-        _opened.Clear();
-        task.LookAtHoldings(_holds, _opened);
-        bool hasSlot = task.Group.PeekSlots() is not null;
-        if (!hasSlot && _holds.Count == 0 && _opened.Count == 0)
-        {
-            return [];
-        }
-
-        List<string> words = [];
-        if (hasSlot)
-        {
-            words.Add($"a slot of '{task.Group.Name}'");
-        }
-
-        foreach (Hold hold in _holds)
-        {
-            if (hold.What is SynchronizationPrimitive primitive)
-            {
-                _primitives.Met(primitive, waited: null);
-                words.Add(primitive.Title);
-            }
-        }
-
-        foreach (TaskGroup scope in _opened)
-        {
-            words.Add($"scope '{scope.Name}'");
-        }
-
-        _holds.Clear();
-        _opened.Clear();
-        return words;
-    }
-
-    // Without the error: its message may be a user's code.
-    private static string? Words(CancelCause? cause) => cause is null ? null : (cause with { Error = null }).ToString();
+    private void Tell(ManagedTask task, in SeenTask seen, int? scope) => _teller.Tell(task, seen, _chain.Since, scope);
 }

@@ -82,12 +82,15 @@ internal sealed class KnownTarget(WaitTarget target, string words)
 
     internal WaitTarget Target => target;
 
+    /// <summary>The number under which the wait is told; <see cref="ToldTasks.None"/> as long as it is not.</summary>
+    internal int Told { get; set; } = ToldTasks.None;
+
     /// <summary>The wait for it. The holder is that of the first question.</summary>
-    /// <param name="primitive">The place of the primitive in the snapshot.</param>
+    /// <param name="primitives">Where the primitive of the snapshot is listed.</param>
     /// <param name="due">When time ends the wait.</param>
-    internal WaitSnapshot Snapshot(int? primitive, TimeSpan? due)
+    internal WaitSnapshot Snapshot(PrimitiveTable primitives, TimeSpan? due)
     {
-        WaitSnapshot shared = _snapshot ??= Make(primitive);
+        WaitSnapshot shared = _snapshot ??= Make(primitives.PlaceOf(this));
         return due is null ? shared : shared with { DueIn = due };
     }
 

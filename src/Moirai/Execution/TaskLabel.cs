@@ -34,6 +34,9 @@ internal sealed class TaskLabel
     /// <summary>Whether a spawn was written down somewhere; else somebody awaits the future in plain code, or blocks in it.</summary>
     internal bool IsSpawned => _file.Length != 0;
 
+    /// <summary>Where a spawn was written down, as the compiler said it.</summary>
+    internal (string File, int Line) Place => (_file, _line);
+
     internal string Site => CallerSite.Of(_file, _line) ?? "unknown";
 
     /// <summary>The label for a spawn site. Names that are literals cost a look into a small table; others cost an object a task.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Moirai.Execution;
 using Moirai.Sites;
 using Moirai.Wakers;
@@ -13,15 +14,21 @@ internal sealed class AwaitChain(PlainWalker walker)
     private const int MostFrames = 64;
     private const int DeepestChain = 10_000;
     private const int MostTries = 4;
+    private const int NearTypes = 64;
 
     private static readonly FrameSnapshot s_more = new(null, "…", null, IsPlain: false) { IsInfrastructure = true };
 
     private readonly Dictionary<Type, KnownType> _types = [];
     private readonly Dictionary<string, FrameSnapshot> _named = [];
 
+    // What was last said of a method of the platform's that waits.
+    private readonly Dictionary<FrameSnapshot, (string Awaited, string Words)> _calls = new(ReferenceEqualityComparer.Instance);
+
+    // Some of the types, by their hash: a crowd is in few methods, but neighbours in different ones.
+    private readonly KnownType?[] _near = new KnownType?[NearTypes];
+
     // What was found on the way through plain code; to be compared with a second look.
     private readonly List<(object Owner, KnownType Type, int State)> _plain = [];
-    private KnownType? _last;
 
     /// <summary>What was found last, the innermost first.</summary>
     internal List<FrameSnapshot> Frames { get; } = [];
@@ -34,6 +41,9 @@ internal sealed class AwaitChain(PlainWalker walker)
 
     /// <summary>The platform's method that the user's code has called and that waits now, and what for; null when the user's code waits itself.</summary>
     internal string? ForeignMethod { get; private set; }
+
+    /// <summary>What <see cref="Foreign"/> is, in words.</summary>
+    internal string ForeignWords => Foreign is null || PlainWalker.HasEnded(Foreign) ? ForeignNames.Of(Foreign, PlainCodeRuns) : TypeOf(Foreign.GetType(), isPlain: true).Words;
 
     /// <summary>Whether the innermost method is plain code that some thread executes now, although the task waits for it.</summary>
     internal bool PlainCodeRuns { get; private set; }
@@ -108,8 +118,9 @@ internal sealed class AwaitChain(PlainWalker walker)
     internal static FrameSnapshot? SiteOf(IReadOnlyList<FrameSnapshot> frames)
     {
         FrameSnapshot? without = null;
-        foreach (FrameSnapshot frame in frames)
+        for (int i = 0; i < frames.Count; i++) // by numbers: asked for each of a million tasks, and an enumerator would be an object
         {
+            FrameSnapshot frame = frames[i];
             if (!frame.IsInfrastructure)
             {
                 if (frame.Site is not null)
@@ -160,7 +171,7 @@ internal sealed class AwaitChain(PlainWalker walker)
 
         if (called > 0 && Foreign is not ManagedTask)
         {
-            ForeignMethod = ForeignNames.OfCall(Frames[called - 1], ForeignNames.Of(Foreign, PlainCodeRuns));
+            ForeignMethod = WordsOfCall(Frames[called - 1], ForeignWords);
         }
 
         _plain.Clear(); // it holds tasks
@@ -170,9 +181,15 @@ internal sealed class AwaitChain(PlainWalker walker)
     {
         _plain.Clear();
         object? next = awaited;
-        while (next is not (null or ManagedTask or Frame) && walker.ReaderOf(next) is { } reader && _plain.Count < DeepestChain)
+        while (next is not (null or ManagedTask or Frame) && _plain.Count < DeepestChain)
         {
-            _plain.Add((next, TypeOf(next.GetType(), isPlain: true), reader.State(next)));
+            KnownType known = TypeOf(next.GetType(), isPlain: true);
+            if (known.Reader is not { } reader || !walker.Works || PlainWalker.HasEnded(next)) // the platform clears the machine of one that has
+            {
+                break;
+            }
+
+            _plain.Add((next, known, reader.State(next)));
             next = walker.Awaited(reader, next);
         }
 
@@ -195,9 +212,10 @@ internal sealed class AwaitChain(PlainWalker walker)
 
     private KnownType TypeOf(Type type, bool isPlain)
     {
-        if (ReferenceEquals(_last?.Owner, type))
+        ref KnownType? near = ref _near[RuntimeHelpers.GetHashCode(type) & (NearTypes - 1)];
+        if (ReferenceEquals(near?.Owner, type))
         {
-            return _last;
+            return near;
         }
 
         if (!_types.TryGetValue(type, out KnownType? known))
@@ -206,8 +224,17 @@ internal sealed class AwaitChain(PlainWalker walker)
             _types[type] = known = new KnownType(type, reader, isPlain, this);
         }
 
-        _last = known;
-        return known;
+        return near = known;
+    }
+
+    private string WordsOfCall(FrameSnapshot called, string awaited)
+    {
+        if (!_calls.TryGetValue(called, out (string Awaited, string Words) last) || last.Awaited != awaited)
+        {
+            _calls[called] = last = (awaited, ForeignNames.OfCall(called, awaited));
+        }
+
+        return last.Words;
     }
 
     // Frames of Moirai's that are no methods, such as polled futures.
@@ -224,12 +251,16 @@ internal sealed class AwaitChain(PlainWalker walker)
     /// <summary>What is known of objects of one type.</summary>
     private sealed class KnownType(Type owner, MachineReader? reader, bool isPlain, AwaitChain chain)
     {
+        private string? _words;
         private MethodSites? _sites;
         private FrameSnapshot?[] _frames = new FrameSnapshot?[4];
 
         internal Type Owner => owner;
 
         internal MachineReader? Reader => reader;
+
+        /// <summary>What such an object is called by who awaits it.</summary>
+        internal string Words => _words ??= ForeignNames.Of(owner);
 
         /// <summary>The frame that stands at an await.</summary>
         internal FrameSnapshot At(int state)

@@ -15,12 +15,12 @@ internal static class ForeignNames
             return codeRuns ? "plain code that runs" : "a foreign awaitable";
         }
 
-        if (PlainWalker.HasEnded(awaited))
-        {
-            return "a Task that has just ended";
-        }
+        return PlainWalker.HasEnded(awaited) ? "a Task that has just ended" : Of(awaited.GetType());
+    }
 
-        Type type = awaited.GetType();
+    /// <summary>What objects of a type are called.</summary>
+    internal static string Of(Type type)
+    {
         string name = type.Name;
         int arity = name.IndexOf('`', StringComparison.Ordinal);
         name = arity < 0 ? name : name[..arity];

@@ -47,7 +47,7 @@ internal sealed class WaitTarget(WaitKind kind, string what)
             case IWaitQueue queue:
                 return queue;
             default:
-                return chain.Foreign as ManagedTask as object ?? chain.ForeignMethod ?? ForeignNames.Of(chain.Foreign, chain.PlainCodeRuns);
+                return chain.Foreign as ManagedTask as object ?? chain.ForeignMethod ?? chain.ForeignWords;
         }
     }
 

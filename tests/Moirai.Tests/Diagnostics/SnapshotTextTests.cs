@@ -167,7 +167,7 @@ public sealed class SnapshotTextTests
             rows.Add(new SeenTask { Id = new TaskId(i + 1), Name = "order", State = TaskState.Blocked, Chain = nowhere, Waited = waited[i] });
         }
 
-        GroupSnapshot row = rows.Largest(1, static _ => null).ShouldHaveSingleItem();
+        GroupSnapshot row = rows.Largest(1, new PrimitiveTable(0)).ShouldHaveSingleItem();
         (row.Count, row.Oldest.Value, row.Waited).ShouldBe((5, 4, TimeSpan.FromSeconds(9)));
     }
 

@@ -48,6 +48,7 @@ public sealed class LoadBenchTests
     [InlineData("snapshot", "chains", "suspend,snapshots,drain")]
     [InlineData("snapshot", "plain", "suspend,snapshots,drain")]
     [InlineData("snapshot", "load", "suspend,snapshots,drain")]
+    [InlineData("snapshot", "load-plain", "suspend,snapshots,drain")]
     [InlineData("snapshot", "full", "suspend,snapshots,drain")]
     [InlineData("accounting", "future-none", "run")]
     [InlineData("accounting", "future-polls", "run")]
