@@ -173,8 +173,8 @@ public sealed class PageTests(Browser browser)
         await page.Keyboard.PressAsync("Space");
         await visit.UntilAsync("document.querySelector('#detail h2')?.textContent.includes('waiter') && document.querySelector('#detail button.link')");
         await page.Locator("#detail button.link").First.FocusAsync();
-        await page.EvaluateAsync("() => { globalThis.drawn = document.querySelector('#detail h2'); }");
-        await visit.UntilAsync("document.querySelector('#detail h2') !== drawn"); // it has waited for a second more
+        await page.EvaluateAsync("() => { globalThis.drawn = document.querySelector('#detail .facts').textContent; }");
+        await visit.UntilAsync("document.querySelector('#detail .facts').textContent !== drawn"); // it has waited for a second more
         (await page.EvaluateAsync<string?>("() => document.activeElement.closest('#detail button.link')?.textContent")).ShouldNotBeNull().ShouldContain("holder");
         visit.Complaints.ShouldBeEmpty();
         holder.Cancel();
@@ -188,6 +188,14 @@ public sealed class PageTests(Browser browser)
             },
             name: "waiter");
     }
+
+    [Fact]
+    public async Task Text_that_is_chosen_in_the_pane_stays_chosen_while_it_is_drawn_anew() =>
+        (await ChosenAsync(prepare: "() => { }")).ShouldBe("chosen in the pane");
+
+    [Fact]
+    public async Task Twin_a_pane_that_is_made_anew_each_second_loses_what_is_chosen_in_it() =>
+        (await ChosenAsync(prepare: "() => { bring = (node, anew) => node.replaceChildren(...anew.childNodes); }")).ShouldBeEmpty();
 
     [Fact]
     public async Task A_task_is_canceled_by_a_button_that_asks_again()
@@ -248,6 +256,22 @@ public sealed class PageTests(Browser browser)
         open.SetResult();
         await import;
         visit.Complaints.ShouldBeEmpty();
+    }
+
+    // What is left of the choice of a task's name in the pane when the pane has been drawn again.
+    private async Task<string> ChosenAsync(string prepare)
+    {
+        await using var runtime = new TaskRuntime(new() { Name = "choice" });
+        _ = runtime.SpawnDetached(static async _ => await Future.Delay(s_hour), name: "chosen in the pane");
+        await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        IPage page = visit.Page;
+        await page.EvaluateAsync(prepare);
+        await page.Locator("#rows tr").First.ClickAsync();
+        await visit.UntilAsync("document.querySelector('#detail h2')?.textContent.endsWith('chosen in the pane') && document.querySelector('#detail .facts')");
+        await page.EvaluateAsync("() => { const name = document.querySelector('#detail h2').firstChild; getSelection().setBaseAndExtent(name, name.data.indexOf('chosen'), name, name.data.length); globalThis.drawn = document.querySelector('#detail .facts').textContent; }");
+        await visit.UntilAsync("document.querySelector('#detail .facts').textContent !== drawn");
+        return await page.EvaluateAsync<string>("() => getSelection().toString()");
     }
 
     private static async Task ShowsAllAsync(Visit visit, ColorScheme scheme)

@@ -8,12 +8,14 @@ const STATES = ["running", "ready", "blocked", "created"];
 const WINDOW = 40_000;                 // of the lives, in milliseconds
 const HISTORY = 180;                   // frames in the small charts
 const ROWS = 40;                       // of the table, before it is scrolled to its end
-const NEW_ROWS = 20;                   // of these, with one picture
+const MORE_ROWS = 20;                  // of it, each time that somebody comes to its end
+const SLICE = 4;                       // milliseconds of drawing at a stretch
+const NEW_NODES = 8;                   // of a list, at a stretch
 const ROW = 19, LIVES_TOP = 18;
 
 const state = {
   runtime: null, stream: null, paused: false, frame: null, frameAt: 0, filter: "", found: null,
-  history: [], pools: new Map(), rows: ROWS, selected: null, detail: null, said: null, searching: false, dirty: false,
+  history: [], pools: new Map(), rows: ROWS, selected: null, detail: null, said: null, searching: false,
 };
 
 // ---- small helpers -------------------------------------------------------------------------------------------------
@@ -22,7 +24,6 @@ function el(tag, props, ...children) {
   const node = document.createElement(tag);
   for (const key in props) {
     if (key === "class") node.className = props[key];
-    else if (key.startsWith("on")) node.addEventListener(key.slice(2), props[key]);
     else if (key in node) node[key] = props[key];
     else node.setAttribute(key, props[key]);
   }
@@ -37,14 +38,15 @@ function svg(tag, attributes, ...children) {
   return node;
 }
 
-// Brings the children of a node in line with the items: nodes are kept by key, and changed only where something has changed.
+// Brings the children of a node in line with the items: nodes are kept by key, and changed only where something has changed. Of new ones it makes a few; the others come at the next stretch.
 function keep(parent, items, keyOf, make, update) {
   const known = parent.kept ?? (parent.kept = new Map());
   const now = new Map();
-  let at = parent.firstElementChild;
+  let at = parent.firstElementChild, room = NEW_NODES;
   for (const item of items) {
     let key = keyOf(item);
     while (now.has(key)) key += "′";
+    if (!known.has(key) && --room < 0) { drawing.isUnfinished = true; continue; }
     const node = known.get(key) ?? make(item);
     now.set(key, node);
     update(node, item);
@@ -55,9 +57,24 @@ function keep(parent, items, keyOf, make, update) {
   parent.kept = now;
 }
 
+// Brings a node in line with one that was made anew: what has not changed stays the same node, and with it what is chosen in it and who stands on it.
+function bring(node, anew) {
+  if (node.nodeType === Node.TEXT_NODE) { if (node.data !== anew.data) node.data = anew.data; return; }
+  for (const { name, value } of anew.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  for (const { name } of [...node.attributes]) if (!anew.hasAttribute(name)) node.removeAttribute(name);
+  node.onclick = anew.onclick;
+  let at = node.firstChild;
+  for (const one of [...anew.childNodes]) {
+    if (at?.nodeName !== one.nodeName) { node.insertBefore(one, at); continue; }
+    bring(at, one);
+    at = at.nextSibling;
+  }
+  while (at) { const next = at.nextSibling; at.remove(); at = next; }
+}
+
 const text = (node, value) => { if (node.textContent !== value) node.textContent = value; };
 const show = (node, yes) => { if (node.hidden === yes) node.hidden = !yes; };
-const num = value => Math.round(value).toLocaleString("en-US");
+const num = value => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ","); // by toLocaleString each costs twenty times as much, and the first of all 25 ms
 const short = value => value < 10_000 ? num(value) : value < 999_500 ? `${(value / 1e3).toFixed(value < 99_950 ? 1 : 0)}k` : `${(value / 1e6).toFixed(2)}M`;
 const rate = value => value >= 100 ? short(value) : value >= 10 ? value.toFixed(0) : value > 0 ? value.toFixed(1) : "0";
 const some = (count, word) => `${short(count)} ${word}${count === 1 ? "" : "s"}`;
@@ -165,28 +182,38 @@ function remember(frame) {
   state.pools = pools;
 }
 
-function schedule() {
-  if (state.dirty) return;
-  state.dirty = true;
-  requestAnimationFrame(() => {
-    state.dirty = false;
-    if (state.frame) draw(state.frame);
+// ---- drawing a frame -----------------------------------------------------------------------------------------------
+
+// Panel by panel, a few milliseconds at a stretch, and then it is the browser's turn to lay out and paint that much: so no task of the page is long, also where a machine gives it little of a processor.
+const PANELS = [drawTaken, drawOverview, drawFindings, drawWaits, drawGroups, drawPools, drawTree, drawTimers, drawLocks, drawLivesNames];
+const drawing = { waits: [], isAsked: false, isUnfinished: false };
+
+// A task of its own, after the next picture: what is done in the browser's own task of making a picture lengthens that.
+const afterPicture = go => requestAnimationFrame(() => setTimeout(go));
+
+// Those that wait already keep their turn, however fast frames come.
+function schedule(panels = PANELS) {
+  for (const one of panels) if (!drawing.waits.includes(one)) drawing.waits.push(one);
+  if (drawing.isAsked) return;
+  drawing.isAsked = true;
+  afterPicture(() => {
+    drawing.isAsked = false;
+    const began = performance.now();
+    const now = drawing.waits.splice(0);
+    while (now.length > 0 && state.frame && performance.now() - began < SLICE) draw(now.shift());
+    if (state.frame && now.length + drawing.waits.length > 0) { drawing.waits.unshift(...now); schedule([]); }
   });
 }
 
-// ---- drawing a frame -----------------------------------------------------------------------------------------------
+function draw(panel) {
+  drawing.isUnfinished = false;
+  panel(state.frame);
+  if (drawing.isUnfinished) schedule([panel]);
+}
 
-function draw(frame) {
-  const { snapshot } = frame;
-  text($("taken"), `looked in ${span(snapshot.duration)}, next in ${span(frame.every)}${snapshot.notes.length ? ` · ${snapshot.notes[0]}` : ""}`);
+function drawTaken({ snapshot, every }) {
+  text($("taken"), `looked in ${span(snapshot.duration)}, next in ${span(every)}${snapshot.notes.length ? ` · ${snapshot.notes[0]}` : ""}`);
   $("taken").title = snapshot.notes.join("\n");
-  const parts = [drawOverview, drawFindings, drawWaits, drawGroups, drawPools, drawTree, drawTimers, () => drawLocks(snapshot), drawLivesNames];
-  const go = () => {
-    const began = performance.now();
-    while (parts.length > 0 && state.frame === frame && performance.now() - began < 8) parts.shift()(frame);
-    if (parts.length > 0 && state.frame === frame) requestAnimationFrame(go); // what is slow takes several pictures, and keeps nobody waiting
-  };
-  go();
 }
 
 function drawOverview({ snapshot }) {
@@ -371,7 +398,7 @@ function drawTimers({ snapshot }) {
   });
 }
 
-function drawLocks(snapshot) {
+function drawLocks({ snapshot }) {
   const all = snapshot.primitives.filter(one => (one.waiting > 0 || one.owner) && (!state.filter || holds(one.description, state.filter)));
   const some = all.slice(0, 10);
   show($("locks-card"), snapshot.primitives.length > 0);
@@ -536,7 +563,7 @@ function drawWaits({ waits }) {
     lines.append(svg("path", { class: `edge${ring}`, d: path.d }), svg("path", { class: `tip${ring}`, d: "M0 0L-9 -4.5L-9 4.5Z", transform: `translate(${path.x} ${path.y}) rotate(${path.turn})` }));
     if (things.has(edge.to)) continue; // which says it itself
     const label = svg("text", { class: `what${ring}`, x: path.lx, y: path.ly, "text-anchor": path.anchor });
-    label.textContent = cut(edge.what, 26);
+    label.textContent = edge.inRing ? cut(edge.what, 26) : fit(cut(edge.what, 26), COLUMN - NODE_W - 20, 11);
     label.append(svg("title", {}));
     label.lastChild.textContent = edge.what;
     labels.append(label);
@@ -546,9 +573,9 @@ function drawWaits({ waits }) {
     const isThing = node.count === 0;
     const group = svg("g", { class: `node${node.inRing ? " ring" : ""}${isThing ? " thing" : " task"}`, transform: `translate(${at.x} ${at.y})` });
     const name = svg("text", { x: 11, y: isThing ? 23 : 16 });
-    name.textContent = cut(node.label, 22);
+    name.textContent = fit(cut(node.label, 22), NODE_W - 20, 12);
     const sub = svg("text", { class: "sub", x: 11, y: 30 });
-    sub.textContent = isThing ? "" : node.count > 1 ? `× ${num(node.count)} wait alike` : `#${node.task}`;
+    sub.textContent = isThing ? "" : fit(node.count > 1 ? `× ${num(node.count)} wait alike` : `#${node.task}`, NODE_W - 20, 11);
     const title = svg("title", {});
     title.textContent = node.label;
     group.append(svg("rect", { width: NODE_W, height: NODE_H, rx: 8 }), name, sub, title);
@@ -569,16 +596,21 @@ function drawWaits({ waits }) {
   picture.append(lines, boxes, labels);
   Object.assign(picture.style, { width: "100%", maxWidth: `${width + 8}px`, minWidth: `${Math.round(.5 * width)}px`, height: "auto" }); // it shrinks a little before it is scrolled
   box.append(picture);
-  for (const one of picture.querySelectorAll(".node text")) fit(one, NODE_W - 20);
-  for (const one of labels.querySelectorAll(".what:not(.ring)")) fit(one, COLUMN - NODE_W - 20);
   if (focused !== undefined) [...box.querySelectorAll(".node")].find(one => one.dataset.node === focused)?.focus({ preventScroll: true });
 }
 
-// Letters differ in width, and a picture cuts no text by itself.
-function fit(node, most) {
-  const whole = node.firstChild;
-  for (let width = node.getComputedTextLength(); width > most && whole.data.length > 2; width = node.getComputedTextLength())
-    whole.data = cut(whole.data, Math.max(2, Math.min(whole.data.length - 1, Math.floor(whole.data.length * most / width))));
+// Letters differ in width, and a picture cuts no text by itself. Measured beside the page: to measure in it would lay all of it out, once for each text.
+let ruler = null, family = "";
+
+function fit(value, most, size) {
+  if (!ruler) {
+    ruler = document.createElement("canvas").getContext("2d");
+    family = getComputedStyle(document.body).fontFamily;
+  }
+  ruler.font = `${size}px ${family}`;
+  for (let width = ruler.measureText(value).width; width > most - 2 && value.length > 2; width = ruler.measureText(value).width)
+    value = cut(value, Math.max(2, Math.min(value.length - 1, Math.floor(value.length * most / width))));
+  return value;
 }
 
 // Those that are looked for, with all they wait for.
@@ -642,10 +674,7 @@ function drawGroups(frame) {
   show($("none"), groups.length === 0);
   text($("none"), state.filter ? `Nothing is called “${state.filter}”.` : "No task lives.");
   const most = Math.max(1, ...groups.map(group => group.count));
-  const wanted = groups.slice(0, state.rows); // whoever comes to the end of them gets more
-  const now = wanted.slice(0, $("rows").children.length + NEW_ROWS); // the rest comes with the next pictures
-  if (now.length < wanted.length) schedule();
-  keep($("rows"), now, keyOf,
+  keep($("rows"), groups.slice(0, state.rows), keyOf, // whoever comes to the end of them gets more
     () => {
       const row = el("tr", { tabIndex: -1, onclick: () => { select(row); open(row.group.oldest, row.group); } },
         el("td", { class: "n count" }, el("i"), el("span")), el("td", { class: "name" }), el("td", {}, el("span", { class: "state" }, el("i"), el("span"))),
@@ -695,16 +724,17 @@ const table = $("rows").closest(".scroll");
 
 function moreRows() {
   if (!state.frame || $("rows").children.length < state.rows) return; // there are no more, or they are coming; after a change of runtime none is there yet
-  state.rows += NEW_ROWS;
-  drawGroups(state.frame);
+  state.rows += MORE_ROWS;
+  schedule([drawGroups]);
 }
 
 function step(by) {
   let rows = [...$("rows").children];
   if (rows.length === 0) return;
   const at = rows.findIndex(row => row.getAttribute("aria-selected") === "true");
-  if (by > 0 && at === rows.length - 1) {
+  if (by > 0 && at === rows.length - 1 && state.frame) {
     moreRows();
+    draw(drawGroups); // the next step goes to one of them
     rows = [...$("rows").children];
   }
   const row = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + by))];
@@ -734,29 +764,31 @@ function drawLivesNames(frame) {
 }
 
 const SPAN = /([a-z])(\d+)/g;
-let colours = null, lastPicture = 0;
+const spansOf = life => life.parts ??= [...life.spans.matchAll(SPAN)].map(([, what, length]) => [what, Number(length)]); // read once, drawn many times
+let colours = null, pen = null, livesWidth = 0, isInView = true;
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
   colours = Object.fromEntries(["running", "ran", "ready", "blocked", "created", "line", "ink", "soft", "faint", "bad", "good", "card"].map(name => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
-// Moves with the clock, not with the frames.
+// Moves with the clock, not with the frames, by a point at a time; where nobody sees it, only as often as frames come.
+function moveLives() {
+  if (state.frame && livesWidth > 0 && !document.hidden) drawLives(performance.now());
+  setTimeout(moveLives, isInView && livesWidth > 0 ? Math.max(40, WINDOW / livesWidth) : 500);
+}
+
 function drawLives(now) {
-  requestAnimationFrame(drawLives);
-  if (!state.frame || document.hidden || now - lastPicture < 40) return;
-  lastPicture = now;
   const canvas = $("lives-picture");
   const lives = livesOf(state.frame);
-  const width = canvas.clientWidth, height = LIVES_TOP + lives.length * ROW;
-  if (width === 0) return;
+  const width = livesWidth, height = LIVES_TOP + lives.length * ROW;
   const scale = window.devicePixelRatio || 1;
   if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
     [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
     canvas.style.height = `${height}px`;
   }
   if (!colours) readColours();
-  const pen = canvas.getContext("2d");
+  pen ??= canvas.getContext("2d");
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.clearRect(0, 0, width, height);
   const later = state.paused || !state.stream ? 0 : Math.min(now - state.frameAt, 15_000);
@@ -771,16 +803,16 @@ function drawLives(now) {
     pen.textAlign = ago === 0 ? "right" : ago === WINDOW ? "left" : "center";
     pen.fillText(ago === 0 ? "now" : `−${ago / 1000} s`, ago === 0 ? width - 2 : at, 10);
   }
-  lives.forEach((life, i) => drawLife(pen, life, LIVES_TOP + i * ROW + ROW / 2, x, inner, later));
+  lives.forEach((life, i) => drawLife(life, LIVES_TOP + i * ROW + ROW / 2, x, inner, later));
 }
 
-function drawLife(pen, life, y, x, inner, later) {
+function drawLife(life, y, x, inner, later) {
   let ago = life.from;
-  const spans = [...life.spans.matchAll(SPAN)];
-  spans.forEach(([, what, length], i) => {
-    const until = i === spans.length - 1 && life.endedAgo === undefined ? -later : ago - Number(length);
+  const spans = spansOf(life);
+  spans.forEach(([what, length], i) => {
+    const until = i === spans.length - 1 && life.endedAgo === undefined ? -later : ago - length;
     const from = Math.max(0, x(ago)), to = Math.min(inner, x(until));
-    ago -= Number(length);
+    ago -= length;
     if (to <= 0 || to < from) return;
     const wide = Math.max(1.2, to - from);
     const [colour, tall] = what === "x" ? [colours.running, 12] : what === "t" ? [colours.ran, 10] : what === "r" ? [colours.ready, 12] : what === "b" ? [colours.blocked, 4] : what === "c" ? [colours.created, 8] : [colours.line, 2];
@@ -832,12 +864,12 @@ async function refresh() {
   if (!asked) return;
   try {
     const answer = await fetch(`tasks/${asked.id}${query()}`);
-    if (state.detail !== asked) return;
     if (answer.ok) asked.answer = await answer.json();
     else asked.ended = true;
   } catch {
-    if (state.detail !== asked) return; // the stream says that there is no connection
+    // the stream says that there is no connection
   }
+  if (state.detail !== asked) return; // it was closed meanwhile, or another is shown
   drawDetail();
   if (!asked.ended && !state.paused) state.refreshing = setTimeout(refresh, 1000);
 }
@@ -854,8 +886,7 @@ function drawDetail() {
   const pane = $("detail");
   if (pane.said === key) return;
   pane.said = key;
-  const focused = [...pane.querySelectorAll("button")].indexOf(document.activeElement); // the pane is drawn anew each second, and whoever goes through it by keys stays where he is
-  pane.replaceChildren(
+  bring(pane, el("aside", { "aria-label": "Task", id: "detail", tabIndex: -1, hidden: pane.hidden },
     el("button", { type: "button", class: "close", "aria-label": "Close (Esc)", title: "Close (Esc)", onclick: close }, "✕"),
     el("h2", {}, task ? `#${task.id} ${cut(task.name, 200)}` : `#${shown.id}`),
     ...(!task ? [el("p", { class: "quiet" }, ended ? "It has ended." : "Looking for it…")] : detailOf(task, answer, ended, group)),
@@ -868,8 +899,7 @@ function drawDetail() {
         if (state.detail === shown) refresh();
       },
     }, shown.sure ? "Really cancel it?" : "Cancel this task")] : []),
-    ...(shown.said ? [el("p", { class: "said", role: "status" }, shown.said)] : []));
-  if (focused >= 0) pane.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
+    ...(shown.said ? [el("p", { class: "said", role: "status" }, shown.said)] : [])));
 }
 
 function detailOf(task, answer, ended, group) {
@@ -969,5 +999,21 @@ $("ask").addEventListener("click", () => $("help").showModal());
 document.addEventListener("keydown", key);
 document.addEventListener("visibilitychange", () => { if (document.hidden) disconnect(); else if (state.runtime !== null) connect(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = null; });
-requestAnimationFrame(drawLives);
-choose().catch(() => { connection("off", "no connection"); setTimeout(() => location.reload(), 3000); });
+new IntersectionObserver(seen => { isInView = seen.at(-1).isIntersecting; }).observe($("lives-picture"));
+new ResizeObserver(([box]) => { livesWidth = Math.round(box.contentRect.width); }).observe($("lives-picture")); // told, not asked: to ask lays the page out
+
+// The page comes part by part, each with a picture of its own, the head first and then card by card: laid out at once, and in the task that reads the script, it was one of the longest tasks of all.
+function come() {
+  const parts = document.querySelectorAll(".later");
+  for (const one of parts) {
+    one.classList.remove("later");
+    if (!one.closest("header")) break;
+  }
+  if (parts.length > 0) afterPicture(come);
+}
+
+afterPicture(() => {
+  come();
+  moveLives();
+  choose().catch(() => { connection("off", "no connection"); setTimeout(() => location.reload(), 3000); });
+});

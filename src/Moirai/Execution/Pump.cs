@@ -10,7 +10,7 @@ internal sealed class Pump : Isolated, IThreadPoolWorkItem
 {
     // A pump sends for a helper when this many frames wait behind it: fewer are run sooner than a thread is woken.
     private const int HelpThreshold = 4;
-    private const int MostStolen = 64;
+    internal const int MostStolen = 64;
     // Helping costs both sides some hundred nanoseconds a frame, in cache lines that go to and fro. Steps shorter than this, in units of 100 ns,
     // are done sooner by one processor; measured in docs/performance.md.
     private const long ShortestStepWorthHelp = 10;
@@ -18,7 +18,7 @@ internal sealed class Pump : Isolated, IThreadPoolWorkItem
 
     // Less than a microsecond from look to look, and some fifteen in all.
     private const int SpinsBetweenLooks = 20;
-    private const int MostLooks = 20;
+    internal const int MostLooks = 20;
     private const int StepsBetweenLooksAtTheClock = 64;
     private const long NotYet = -1;
     private const long QuantumMilliseconds = 15;
@@ -150,7 +150,7 @@ internal sealed class Pump : Isolated, IThreadPoolWorkItem
 
             if (Volatile.Read(ref _stepLength) < ShortestStepWorthHelp)
             {
-                WaitForMore(other.Queue);
+                WaitForMore(other.Queue, default(Spin));
             }
 
             int taken = other.Queue.StealHalf(_loot);
@@ -171,12 +171,14 @@ internal sealed class Pump : Isolated, IThreadPoolWorkItem
     }
 
     /// <summary>Lets a spawner get ahead, as long as it goes on: who follows on its heels takes every other frame from the very cache lines that it is writing, and holds it up.</summary>
-    private static void WaitForMore(ReadyQueue queue)
+    /// <typeparam name="TPause">What is done between two looks at the queue: a few spins, but in tests.</typeparam>
+    internal static void WaitForMore<TPause>(ReadyQueue queue, TPause pause)
+        where TPause : struct, IPause
     {
         int seen = queue.Count;
         for (int looks = MostLooks; looks > 0 && seen is > 0 and < MostStolen; looks--)
         {
-            Thread.SpinWait(SpinsBetweenLooks);
+            pause.Pass();
             int now = queue.Count;
             if (now <= seen)
             {
@@ -185,5 +187,15 @@ internal sealed class Pump : Isolated, IThreadPoolWorkItem
 
             seen = now;
         }
+    }
+
+    internal interface IPause
+    {
+        void Pass();
+    }
+
+    private readonly struct Spin : IPause
+    {
+        public void Pass() => Thread.SpinWait(SpinsBetweenLooks);
     }
 }
