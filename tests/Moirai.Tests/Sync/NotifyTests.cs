@@ -188,7 +188,7 @@ public sealed class NotifyTests
     {
         var world = new World();
         var notify = new Notify("items");
-        ManagedTask timed = world.Start(async _ => await notify.WaitAsync().WithTimeout(TimeSpan.FromSeconds(1)));
+        ManagedTask timed = world.Start(async _ => await notify.WaitAsync().AsFuture().WithTimeout(TimeSpan.FromSeconds(1)));
         notify.NotifyOne();
         world.Time.Advance(TimeSpan.FromSeconds(1));
         world.Run();

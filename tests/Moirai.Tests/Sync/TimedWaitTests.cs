@@ -172,6 +172,20 @@ public sealed class TimedWaitTests
     }
 
     [Fact]
+    public void A1_what_has_come_in_time_counts_also_when_the_time_is_over_before_the_task_goes_on()
+    {
+        var world = new World();
+        var notify = new Notify("items");
+        ManagedTask timed = world.Start(async _ => await notify.WaitAsync().WithTimeout(s_second));
+        notify.NotifyOne();
+        world.Time.Advance(s_second);
+        world.Run();
+        timed.State.ShouldBe(TaskState.Completed);
+        notify.ToString().ShouldContain("with none kept");
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void A1_who_leaves_a_barrier_because_of_the_time_has_not_come()
     {
         var world = new World();
@@ -200,6 +214,29 @@ public sealed class TimedWaitTests
         waiter.Exception.ShouldBeOfType<TaskTimeoutException>().Within.ShouldBe(s_second);
         world.Timers.ShouldBe(0);
         sender.TrySend(1).ShouldBeTrue();
+        world.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A1_whatever_a_primitive_gives_can_be_timed()
+    {
+        var world = new World();
+        var (sender, receiver) = new AsyncChannel<int>(1, "orders");
+        var watched = new WatchSender<int>(0, "price");
+        WatchReceiver<int> watcher = watched.NewReceiver();
+        sender.TrySend(1).ShouldBeTrue();
+        ManagedTask room = world.Start(async _ => await sender.ReserveAsync().WithTimeout(s_second));
+        ManagedTask change = world.Start(async _ => await watcher.ChangedAsync().WithTimeout(s_second));
+        ManagedTask news = world.Start(async _ => await new Notify("items").WaitAsync().WithTimeout(2 * s_second).WithTimeout(s_second));
+        world.Timers.ShouldBe(4);
+        world.Advance(1);
+        foreach (ManagedTask late in (ManagedTask[])[room, change, news])
+        {
+            late.Exception.ShouldBeOfType<TaskTimeoutException>().Within.ShouldBe(s_second);
+        }
+
+        world.Timers.ShouldBe(0);
+        GC.KeepAlive((sender, receiver, watched));
         world.ShouldBeEmpty();
     }
 
