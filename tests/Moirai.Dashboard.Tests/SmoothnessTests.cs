@@ -6,13 +6,14 @@ namespace Moirai.Dashboard.Tests;
 [Trait("Issue", "7")]
 public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
 {
-    private const double LongestTask = 100;
+    // Half of what the issue allows by the clock. By the clock is told, and not asserted: how much of a processor a browser gets is the machine's.
+    private const double LongestTask = 50;
 
     // Fewer tell what of it is the browser's and the machine's, for docs/performance.md.
     private static readonly int s_count = int.Parse(Environment.GetEnvironmentVariable("MOIRAI_PAGE_TASKS") ?? "1000000", CultureInfo.InvariantCulture);
 
     [Fact]
-    public async Task With_a_million_live_tasks_no_task_of_the_page_takes_over_100_ms_of_processor_time()
+    public async Task With_a_million_live_tasks_no_task_of_the_page_takes_over_50_ms_of_processor_time()
     {
         await using var runtime = new TaskRuntime(new() { Name = "million", Accounting = AccountingLevel.None });
         await using TaskPool pool = runtime.CreatePool("sleepers", maxTasks: s_count);
