@@ -6,13 +6,14 @@ namespace Moirai.Dashboard.Tests;
 [Trait("Issue", "7")]
 public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
 {
-    private const double LongestTask = 100;
+    // Half of what the issue allows by the clock. By the clock is told, and not asserted: how much of a processor a browser gets is the machine's.
+    private const double LongestTask = 50;
 
     // Fewer tell what of it is the browser's and the machine's, for docs/performance.md.
     private static readonly int s_count = int.Parse(Environment.GetEnvironmentVariable("MOIRAI_PAGE_TASKS") ?? "1000000", CultureInfo.InvariantCulture);
 
     [Fact]
-    public async Task With_a_million_live_tasks_no_task_of_the_page_takes_over_100_ms_of_processor_time()
+    public async Task With_a_million_live_tasks_no_task_of_the_page_takes_over_50_ms_of_processor_time()
     {
         await using var runtime = new TaskRuntime(new() { Name = "million", Accounting = AccountingLevel.None });
         await using TaskPool pool = runtime.CreatePool("sleepers", maxTasks: s_count);
@@ -24,9 +25,10 @@ public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
 
         await Eventually.IsAsync(() => runtime.TakeCensus().TimerEntries == s_count, "a million that sleep");
         await using Site site = await Site.OpenAsync(runtime, realTime: true);
+        await BeginBrowsingAsync();
         Trace? trace = null;
 
-        // Loading it is traced too; what the browser does for its empty page before, while its processes still start, is not the page's.
+        // Loading it is traced too, but not what the browser does for its empty page before.
         await using Visit visit = await browser.VisitAsync(site, opened: async () => trace = await Trace.BeginAsync(browser.Chromium));
         await visit.UntilAsync("state.history.length >= 2");
         await visit.Page.Keyboard.PressAsync("j");
@@ -58,6 +60,15 @@ public sealed class SmoothnessTests(Browser browser) : IClassFixture<Browser>
         await visit.Page.EvaluateAsync("() => new Promise(done => setTimeout(() => { for (let i = 0, x = 1; i < 3e8; i++) { x = (x * 16807) % 2147483647; globalThis.planted = x; } done(); }))");
 
         (await trace.EndAsync())[0].Processor.ShouldBeGreaterThan(LongestTask);
+    }
+
+    // A browser that has just been started is at work for itself for a second or two: its other processes, and the page below its address bar, whose script alone takes 300 ms. Another page of another server lives until then.
+    private async Task BeginBrowsingAsync()
+    {
+        await using var other = new TaskRuntime(new() { Name = "other" });
+        await using Site site = await Site.OpenAsync(other, realTime: true);
+        await using Visit visit = await browser.VisitAsync(site);
+        await visit.UntilAsync("state.history.length >= 4");
     }
 
     // For docs/performance.md: on a quiet machine both are the same.

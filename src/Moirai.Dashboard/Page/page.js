@@ -765,7 +765,7 @@ function drawLivesNames(frame) {
 
 const SPAN = /([a-z])(\d+)/g;
 const spansOf = life => life.parts ??= [...life.spans.matchAll(SPAN)].map(([, what, length]) => [what, Number(length)]); // read once, drawn many times
-let colours = null, pen = null, livesWidth = 0, isInView = true;
+let colours = null, pen = null, livesWidth = 0, isInView = false, livesTimer = 0;
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
@@ -775,7 +775,7 @@ function readColours() {
 // Moves with the clock, not with the frames, by a point at a time; where nobody sees it, only as often as frames come.
 function moveLives() {
   if (state.frame && livesWidth > 0 && !document.hidden) drawLives(performance.now());
-  setTimeout(moveLives, isInView && livesWidth > 0 ? Math.max(40, WINDOW / livesWidth) : 500);
+  livesTimer = setTimeout(moveLives, isInView && livesWidth > 0 ? Math.max(40, WINDOW / livesWidth) : 500);
 }
 
 function drawLives(now) {
@@ -999,7 +999,12 @@ $("ask").addEventListener("click", () => $("help").showModal());
 document.addEventListener("keydown", key);
 document.addEventListener("visibilitychange", () => { if (document.hidden) disconnect(); else if (state.runtime !== null) connect(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = null; });
-new IntersectionObserver(seen => { isInView = seen.at(-1).isIntersecting; }).observe($("lives-picture"));
+new IntersectionObserver(seen => {
+  isInView = seen.at(-1).isIntersecting;
+  if (!isInView) return;
+  clearTimeout(livesTimer);
+  livesTimer = setTimeout(moveLives);
+}).observe($("lives-picture"));
 new ResizeObserver(([box]) => { livesWidth = Math.round(box.contentRect.width); }).observe($("lives-picture")); // told, not asked: to ask lays the page out
 
 // The page comes part by part, each with a picture of its own, the head first and then card by card: laid out at once, and in the task that reads the script, it was one of the longest tasks of all.
