@@ -38,7 +38,7 @@ public sealed class SnapshotCostTests
 
         Tally more = many.CostOf(counted) - few.CostOf(counted);
 
-        // A page of the register has 64 seats, and a word in the list of what is looked at, which doubles as it grows: twice.
+        // A page of the register has 64 seats, and a word in the list of what is looked at, which doubles as it grows: twice, and no further than a page of words.
         more.Bytes.ShouldBe(ArrayHeader + (64 * 8) + ArrayHeader + (128 * 8));
         more.Gates.ShouldBe(0);
         more.Atomics.ShouldBe(0);

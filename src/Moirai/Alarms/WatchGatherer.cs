@@ -52,7 +52,7 @@ internal sealed class WatchGatherer(Engine engine, AlarmLimits limits)
     {
         var todo = new Stack<(TaskGroup Group, TimeSpan? Limit)>();
         todo.Push((engine.Root, limits.Blocked));
-        var pages = new List<RosterPage>();
+        var pages = new Pages<RosterPage>();
         var inside = new List<TaskGroup>();
         while (todo.TryPop(out (TaskGroup Group, TimeSpan? Limit) here))
         {

@@ -1,4 +1,5 @@
 using Moirai.Execution;
+using Moirai.Ground;
 using Moirai.Sites;
 
 namespace Moirai.Diagnostics;
@@ -33,7 +34,7 @@ internal sealed partial class SnapshotTaker
     }
 
     // A look at the word and at the frame that waits; no chain, nothing is kept but of those at the top.
-    private StateCounts OfferTasks(List<RosterPage> pages, int? scope)
+    private StateCounts OfferTasks(Pages<RosterPage> pages, int? scope)
     {
         var tally = default(StateTally);
         foreach (RosterPage page in pages)

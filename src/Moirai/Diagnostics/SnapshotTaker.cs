@@ -1,4 +1,5 @@
 using Moirai.Execution;
+using Moirai.Ground;
 using Moirai.Sites;
 using Moirai.Stories;
 using Moirai.Wakers;
@@ -120,7 +121,7 @@ internal sealed partial class SnapshotTaker
     {
         var todo = new Stack<(TaskGroup Group, int? Parent, int Depth)>();
         todo.Push((_engine.Root, null, 0));
-        var pages = new List<RosterPage>();
+        var pages = new Pages<RosterPage>();
         var inside = new List<TaskGroup>();
         while (todo.TryPop(out (TaskGroup Group, int? Parent, int Depth) here))
         {
@@ -186,7 +187,7 @@ internal sealed partial class SnapshotTaker
         };
     }
 
-    private StateCounts ReadTasks(List<RosterPage> pages, int? scope)
+    private StateCounts ReadTasks(Pages<RosterPage> pages, int? scope)
     {
         int most = (int)Math.Min(_options.MaxTasks, (long)_teller.Told.Count + _options.MaxTasksPerScope);
         var tally = default(StateTally);

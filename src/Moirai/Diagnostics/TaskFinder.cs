@@ -1,4 +1,5 @@
 using Moirai.Execution;
+using Moirai.Ground;
 
 namespace Moirai.Diagnostics;
 
@@ -10,7 +11,7 @@ internal static class TaskFinder
         List<ManagedTask> found = [];
         var todo = new Stack<TaskGroup>();
         todo.Push(engine.Root);
-        var pages = new List<RosterPage>();
+        var pages = new Pages<RosterPage>();
         var inside = new List<TaskGroup>();
         while (found.Count < ids.Count && todo.TryPop(out TaskGroup? group))
         {

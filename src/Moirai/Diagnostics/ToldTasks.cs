@@ -1,4 +1,5 @@
 using System.Collections;
+using Moirai.Ground;
 
 namespace Moirai.Diagnostics;
 

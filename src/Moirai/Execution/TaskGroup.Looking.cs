@@ -1,3 +1,5 @@
+using Moirai.Ground;
+
 namespace Moirai.Execution;
 
 /// <content>Being looked at, by who stops nothing and changes nothing.</content>
@@ -10,7 +12,7 @@ internal sealed partial class TaskGroup
     internal IEndListener? PeekListener() => PeekTies()?.Listener;
 
     /// <summary>Copies, under the gate, what is needed to look at the tasks without it: a word for each page of the register, and for each group inside.</summary>
-    internal void Look(List<RosterPage> pages, List<TaskGroup> inside)
+    internal void Look(Pages<RosterPage> pages, List<TaskGroup> inside)
     {
         _gate.Enter();
         for (RosterPage? page = _pages.First; page is not null; page = page.Next)

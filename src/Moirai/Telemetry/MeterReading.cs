@@ -72,7 +72,7 @@ internal sealed class MeterReading
             row.Alarms[alarm.Kind] = row.Alarms.GetValueOrDefault(alarm.Kind) + 1;
         }
 
-        List<RosterPage> pages = [];
+        var pages = new Pages<RosterPage>();
         List<TaskGroup> inside = [];
         foreach (TaskGroup group in engine.Root.SelfAndInside())
         {

@@ -1,4 +1,5 @@
 using Moirai.Diagnostics;
+using Moirai.Ground;
 
 namespace Moirai.Tests.Diagnostics;
 

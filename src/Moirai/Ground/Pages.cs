@@ -1,4 +1,6 @@
-namespace Moirai.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace Moirai.Ground;
 
 /// <summary>A list that only grows, page by page: nothing is copied when it does, and no page is so large that the collector would count it among what is old. By one thread while it grows; then by any.</summary>
 /// <remarks>Of values without references it is also memory that the collector does not look through.</remarks>
@@ -30,6 +32,20 @@ internal sealed class Pages<T>
         return Count++;
     }
 
+    /// <summary>Empties it; the pages stay.</summary>
+    internal void Clear()
+    {
+        for (int page = 0; RuntimeHelpers.IsReferenceOrContainsReferences<T>() && page << Shift < Count; page++)
+        {
+            Array.Clear(_pages[page]);
+        }
+
+        Count = 0;
+    }
+
+    /// <summary>For <c>foreach</c>.</summary>
+    public Enumerator GetEnumerator() => new(this);
+
     private void Grow(int page)
     {
         if (page == 0)
@@ -46,44 +62,14 @@ internal sealed class Pages<T>
 
         _pages[page] = GC.AllocateUninitializedArray<T>(PageSize);
     }
-}
 
-/// <summary>Rows of numbers, one after the other in pages.</summary>
-internal sealed class NumberRows
-{
-    private const int Shift = 13;
-    private const int PageSize = 1 << Shift;
-    private const int SmallestPage = 128;
-
-    private readonly List<int[]> _pages = [];
-    private int _used = PageSize;
-
-    /// <summary>Makes room for a row, which lies in one piece.</summary>
-    /// <param name="length">How long it is; less than a page.</param>
-    /// <param name="row">To be written.</param>
-    /// <returns>Where it is.</returns>
-    internal int Add(int length, out Span<int> row)
+    /// <summary>One value after the other.</summary>
+    internal struct Enumerator(Pages<T> pages)
     {
-        if (_pages.Count == 0 || _used + length > PageSize)
-        {
-            _pages.Add(_pages.Count == 0 ? new int[SmallestPage] : GC.AllocateUninitializedArray<int>(PageSize));
-            _used = 0;
-        }
+        private int _index = -1;
 
-        int page = _pages.Count - 1;
-        if (_used + length > _pages[page].Length)
-        {
-            int[] grown = _pages[page];
-            Array.Resize(ref grown, Math.Max(_used + length, grown.Length * 2)); // the first
-            _pages[page] = grown;
-        }
+        public readonly ref readonly T Current => ref pages[_index];
 
-        row = _pages[page].AsSpan(_used, length);
-        int at = (page << Shift) | _used;
-        _used += length;
-        return at;
+        public bool MoveNext() => ++_index < pages.Count;
     }
-
-    /// <summary>The row that is there.</summary>
-    internal ArraySegment<int> Row(int at, int length) => new(_pages[at >> Shift], at & (PageSize - 1), length);
 }
