@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Moirai.Ground;
 
 namespace Moirai.Execution;
 
