@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Moirai.Ground;
 
 namespace Moirai.Execution;
 
@@ -70,32 +69,50 @@ internal sealed partial class AccountCell
         return now;
     }
 
-    // On the hot path of every task whose times are kept, mostly before plain code is called, if ever: then the owner alone writes, and the word is the condition and no more.
+    // The running step is over, and the task is something else. On the hot path of every task whose times are kept, mostly before plain code is called, if ever: then the owner alone writes, and the word is the condition and no more.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private long Stop(int condition)
+    {
+        long state = Atomics.Read(ref _state);
+        if (_flows || (int)state != Running)
+        {
+            return Turn(condition, Unread);
+        }
+
+        long now = Read();
+        long since = Atomics.ReadOwn(in _since);
+        if (now > since) // one word alone needs no version: whoever reads sees it changed
+        {
+            Atomics.Write(ref _state, state + OneChange);
+            Atomics.Write(ref _busy, Atomics.ReadOwn(in _busy) + now - since);
+            Atomics.Write(ref _since, now);
+        }
+
+        Atomics.Write(ref _state, state + (2 * OneChange) + (condition - Running));
+        return now;
+    }
+
+    // The same for a task that is ready or waits.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private long Turn(int condition, long now)
     {
         long state = Atomics.Read(ref _state);
         int word = (int)state;
-        if (_flows || (uint)word >= Ended)
+        if (_flows || (uint)word > Ready)
         {
             return TurnBesideThreads(condition, now);
         }
 
-        if (now == Unread && word != condition)
+        if (now == Unread)
         {
             now = Read();
         }
 
-        // One word alone needs no version: whoever reads sees it changed.
         long since = Atomics.ReadOwn(in _since);
         if (now > since)
         {
             Atomics.Write(ref _state, state + OneChange);
-            if (word == Running)
-            {
-                Atomics.Write(ref _busy, Atomics.ReadOwn(in _busy) + now - since);
-            }
-            else if (word == Ready)
+            if (word == Ready)
             {
                 Atomics.Write(ref _ready, Atomics.ReadOwn(in _ready) + now - since);
             }

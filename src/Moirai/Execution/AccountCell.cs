@@ -132,18 +132,30 @@ internal sealed partial class AccountCell : TaskIdentity
 
     /// <summary>A thread begins to run the ready task.</summary>
     /// <param name="now">What the clock has just shown; else it is read.</param>
-    internal void Run(long now) => Turn(Running, now);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Run(long now)
+    {
+        long state = Atomics.Read(ref _state);
+        if (now == Atomics.ReadOwn(in _since) && (int)state == Ready && !_flows)
+        {
+            Atomics.Write(ref _state, state + (2 * OneChange) + (Running - Ready)); // it gave way, and its turn has come at once
+        }
+        else
+        {
+            Turn(Running, now);
+        }
+    }
 
     /// <summary>The task gives way.</summary>
     /// <returns>What the clock shows.</returns>
-    internal long GiveWay() => Turn(Ready, Unread);
+    internal long GiveWay() => Stop(Ready);
 
     /// <summary>The task begins to wait.</summary>
     /// <returns>What the clock shows.</returns>
     internal long Wait(Type what)
     {
         _lastAwait = what;
-        return Turn(Blocked, Unread);
+        return Stop(Blocked);
     }
 
     internal void End()
@@ -151,7 +163,7 @@ internal sealed partial class AccountCell : TaskIdentity
         ForgetContexts(); // no ambient values are kept
         if (IsExact)
         {
-            Turn(Ended, Unread);
+            Stop(Ended);
         }
     }
 
