@@ -76,7 +76,12 @@ public sealed class TimedWaitEdgeTests
         sender.TrySend(1);
         world.Run(ReceiveAsync(receiver, TimeSpan.Zero)).ShouldBe(1);
         world.Fails<InvalidOperationException>(ReceiveAsync(receiver, TimeSpan.Zero));
+        var mutex = new AsyncMutex("cache");
+        mutex.Dispose();
+        world.Fails<ObjectDisposedException>(LockAsync(mutex)).Message.ShouldContain("Mutex 'cache' has been disposed");
         world.ShouldBeEmpty();
+
+        static async Future LockAsync(AsyncMutex mutex) => (await mutex.LockAsync().WithTimeout(TimeSpan.Zero)).Dispose();
 
         static async Future WaitAsync(Notify notify) => await notify.WaitAsync().WithTimeout(TimeSpan.Zero);
     }
