@@ -138,7 +138,15 @@ public partial class ManagedTask
         return healed;
     }
 
-    /// <summary>What the wait that was ended by <see cref="TryHeal"/> throws.</summary>
+    /// <summary>Keeps what the await of a wait that could not begin throws.</summary>
+    internal void KeepForAwait(Exception refused)
+    {
+        Lock();
+        ExtrasLocked().Leak = refused;
+        Unlock();
+    }
+
+    /// <summary>What the wait that was ended by <see cref="TryHeal"/> throws, or one that could not begin.</summary>
     internal Exception TakeLeak()
     {
         Lock();

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Moirai.Lifecycle;
 using Moirai.Wakers;
 
@@ -34,7 +35,7 @@ internal static class Park
         frame.MarkKnown();
         if (task.Exact is { } cell)
         {
-            context.Stamp = cell.Wait(queue.GetType()); // no code of the user runs before the next step begins
+            context.Stamp = cell.Wait(queue.Kind); // no code of the user runs before the next step begins
         }
 
         task.Place = frame;
@@ -151,6 +152,16 @@ internal static class Park
         return true;
     }
 
+    /// <summary>A wait of ours cannot begin: the frame goes on at once, and its await throws. For awaiters that end with <see cref="TakeSignal()"/>.</summary>
+    /// <remarks>Not thrown from <see cref="IFrameAwaiter.Suspend"/>: the state machine counts as suspended there, and its <c>finally</c> blocks would not run.</remarks>
+    internal static void GoOnWith(Frame frame, Exception refused)
+    {
+        ManagedTask task = frame.Owner!;
+        task.KeepForAwait(refused);
+        frame.Signal = WaitSignal.Leaked;
+        task.Stepping.Next = frame;
+    }
+
     /// <summary>Called by an awaiter's <c>GetResult</c>: throws if the wait that has just ended was ended by cancellation.</summary>
     /// <exception cref="ManagedTaskCanceledException">It was.</exception>
     internal static WaitSignal TakeSignal()
@@ -177,7 +188,7 @@ internal static class Park
 
         if (signal == WaitSignal.Leaked)
         {
-            throw frame.Owner!.TakeLeak();
+            ExceptionDispatchInfo.Throw(frame.Owner!.TakeLeak()); // where it was refused stays in its trace
         }
 
         return signal;

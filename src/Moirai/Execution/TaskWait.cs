@@ -61,7 +61,8 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
     {
         if (_begun)
         {
-            throw new InvalidOperationException($"The timed wait for {Operation} is awaited already. Await it once; call WithTimeout again for another wait.");
+            Park.GoOnWith(frame, new InvalidOperationException($"The timed wait for {Operation} is awaited already. Await it once; call WithTimeout again for another wait."));
+            return;
         }
 
         _begun = true;
@@ -105,7 +106,7 @@ internal sealed class TaskWait(Task task, TimeSpan within, string operation) : I
                 else if (Park.TryTakeBack(frame.Owner!, armed))
                 {
                     Atomics.Write(ref _frame, null); // the Task keeps this object, and need not keep the frame
-                    throw;
+                    Park.GoOnWith(frame, error);
                 }
 
                 // Somebody else has ended the wait meanwhile: the frame is theirs.

@@ -134,11 +134,11 @@ public readonly struct DelayAwaitable : IEquatable<DelayAwaitable>
                 {
                     timers.Arm(frame, due, armed);
                 }
-                catch
+                catch (Exception refused)
                 {
                     if (Park.TryTakeBack(task, armed))
                     {
-                        throw;
+                        Park.GoOnWith(frame, refused);
                     }
 
                     // Canceled in the meantime: the task goes on elsewhere, and its await throws that.

@@ -74,7 +74,7 @@ internal sealed class MovableWait : IWaitQueue
         }
         else if (Park.Begin(frame, this, out int armed) && Seat(frame, armed) is { } refused && Park.TryTakeBack(frame.Owner!, armed))
         {
-            throw refused;
+            Park.GoOnWith(frame, refused);
         }
     }
 

@@ -16,6 +16,8 @@ internal interface IWatchedWait : IPrimitiveQueue, IEndedQueue, IBlocking
 
     private IBlocking Blocking => Primitive;
 
+    Type IWaitQueue.Kind => Primitive.GetType();
+
     void IWaitQueue.Remove(WaitNode node) => Blocking.Remove(node);
 
     string IWaitQueue.DescribeWait(WaitNode node) => Blocking.DescribeWait(node);

@@ -59,6 +59,7 @@ public readonly struct LeaseAwaitable<TLease>
         // What IsCompleted found, beside tickets.
         private const long MustWait = 0;
         private const long IsAbandoned = -1;
+        private const long IsClosed = -2;
 
         private readonly SynchronizationPrimitive _from;
         private readonly long _request;
@@ -91,9 +92,18 @@ public readonly struct LeaseAwaitable<TLease>
                 }
 
                 StepContext? context = StepContext.Existing;
-                if (StepContext.MayGoOn(context) && TLease.TryTake(_from, context, _request, _file, _line, out _found))
+                if (StepContext.MayGoOn(context))
                 {
-                    return true;
+                    if (TLease.TryTake(_from, context, _request, _file, _line, out _found))
+                    {
+                        return true;
+                    }
+
+                    if (_from.IsClosed)
+                    {
+                        _found = IsClosed; // told also where there is no time to wait
+                        return true;
+                    }
                 }
 
                 _seat = PrimitiveWait.Prepare(context, _from, _request, _token);
@@ -122,6 +132,11 @@ public readonly struct LeaseAwaitable<TLease>
             if (_found == IsAbandoned)
             {
                 throw PrimitiveWait.AbandonedError(_from, _token);
+            }
+
+            if (_found == IsClosed)
+            {
+                throw _from.ClosedError();
             }
 
             WaitSignal signal = PrimitiveWait.End(_seat, _from, _token, out WaitNode node);

@@ -13,6 +13,8 @@ internal interface ILosable
 /// <summary>Tells when the garbage collector has found an end lost: the end alone refers to it. Serves one end after the other.</summary>
 /// <remarks>
 /// An object with a finalizer costs the allocator a slow way and a lock, and each collection a look. So the ends themselves have none: an end that has come to its end gives its notice back to the thread it is on, and the next one takes it from there.
+/// <para>The collector tells of an object once, and some time after it has found it: meanwhile another finalizer may have made the end reachable again, which then keeps its promise, and what it would give back would tell of the next end that it serves.
+/// So none serves again that has lived through a collection with its end; few ends live that long.</para>
 /// <para>Owner by owner: of the end that has it, which gives it back once, when it is the one that has kept its promise; then of the thread on whose shelf it lies; else of the collector's thread.</para>
 /// </remarks>
 internal sealed class LossNotice
@@ -25,16 +27,12 @@ internal sealed class LossNotice
     // What is lost when this is found unreachable; null on a shelf. Written by the owner.
     private ILosable? _end;
 
-    // The next on the shelf, and how many there are from here on. Written by the owner.
+    // On a shelf: the next one, and how many there are from here on. With an end: how many collections there had been before. Written by the owner.
     private LossNotice? _next;
     private int _count;
 
-    // The collector tells of an object once: an end that another finalizer has made reachable again and that still keeps its promise gives back what can serve no more. Written by the collector's thread.
-    private bool _isSpent;
-
     ~LossNotice()
     {
-        _isSpent = true;
         if (_end is { Owes: true } end)
         {
             LostEnds.Note();
@@ -48,11 +46,12 @@ internal sealed class LossNotice
         LossNotice? notice = t_shelf;
         if (notice is null)
         {
-            return new LossNotice { _end = end };
+            return new LossNotice { _end = end, _count = GC.CollectionCount(0) };
         }
 
         t_shelf = notice._next;
         notice._next = null;
+        notice._count = GC.CollectionCount(0);
         notice._end = end;
         return notice;
     }
@@ -61,16 +60,12 @@ internal sealed class LossNotice
     internal void GiveBack()
     {
         _end = null;
-        if (_isSpent)
-        {
-            return;
-        }
-
         LossNotice? shelf = t_shelf;
+        int before = _count;
         _count = shelf is null ? 1 : shelf._count + 1;
-        if (_count > MostOnShelf)
+        if (_count > MostOnShelf || before != GC.CollectionCount(0))
         {
-#pragma warning disable CA1816 // nothing is disposed of: the shelf is full, and the collector need not look at what is dropped
+#pragma warning disable CA1816 // nothing is disposed of: the collector need not look at what is dropped
             GC.SuppressFinalize(this);
 #pragma warning restore CA1816
             return;

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Moirai.Execution;
 using Moirai.Timers;
 using Moirai.Wakers;
@@ -23,6 +24,9 @@ internal sealed class TimeWatch(SynchronizationPrimitive primitive) : WaitNode, 
     // Set by the frame's thread when the wait is over.
     private bool _ended;
 
+    // The token had been canceled when the wait began: then there is no registration that knows it. Written before the frame parks.
+    private bool _isAbandoned;
+
     public SynchronizationPrimitive Primitive => primitive;
 
     /// <summary>The task that waits for plain code.</summary>
@@ -36,7 +40,7 @@ internal sealed class TimeWatch(SynchronizationPrimitive primitive) : WaitNode, 
     /// <summary>Seats the frame. The last thing that its thread does.</summary>
     /// <param name="frame">Who waits.</param>
     /// <param name="request">What <see cref="WaitNode.Due"/> tells the primitive.</param>
-    /// <param name="within">The time allowed; none: the frame only gives way.</param>
+    /// <param name="within">The time allowed; none: it is over once the frame sits, if there is nothing for it then.</param>
     /// <param name="token">Ends the wait too.</param>
     internal void Suspend(Frame frame, long request, TimeSpan within, CancellationToken token)
     {
@@ -45,14 +49,12 @@ internal sealed class TimeWatch(SynchronizationPrimitive primitive) : WaitNode, 
         _waiter = frame;
         frame.Due = request;
         frame.Slot = 0;
-        if (within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan)
+        frame.MarkKnown(); // a timer, or a token, may have this a moment longer
+        if (!TryBegin(task.Engine.Timers, within, token, out Exception? refused))
         {
-            Park.Yield(frame);
-            return;
+            Park.GoOnWith(frame, refused);
         }
-
-        Begin(task.Engine.Timers, within, token);
-        if (task.Stepping.HasToGiveWay)
+        else if (task.Stepping.HasToGiveWay)
         {
             Park.YieldBefore(frame, this);
         }
@@ -115,14 +117,22 @@ internal sealed class TimeWatch(SynchronizationPrimitive primitive) : WaitNode, 
 
     internal override void Resume(ref WakeBatch batch) => Fire(WaitSignal.Late);
 
-    // What is thrown here is thrown at the await: nothing has begun.
-    private void Begin(TimerQueue timers, TimeSpan within, CancellationToken token)
+    // False: nothing has begun, and the await throws.
+    private bool TryBegin(TimerQueue timers, TimeSpan within, CancellationToken token, [NotNullWhen(false)] out Exception? refused)
     {
+        refused = null;
         try
         {
             if (token.CanBeCanceled)
             {
                 _registration = token.UnsafeRegister(static watch => ((TimeWatch)watch!).Fire(WaitSignal.Abandoned), this);
+                _isAbandoned = token.IsCancellationRequested;
+            }
+
+            if (within <= TimeSpan.Zero && within != Timeout.InfiniteTimeSpan)
+            {
+                Atomics.Write(ref _timer, Over);
+                return true;
             }
 
             long due = timers.DueIn(within);
@@ -132,11 +142,13 @@ internal sealed class TimeWatch(SynchronizationPrimitive primitive) : WaitNode, 
                 timers.Arm(this, due, armed: 0);
             }
         }
-        catch
+        catch (Exception error) // the queue is disposed of, or its provider failed
         {
             EndWait();
-            throw;
+            refused = error;
         }
+
+        return refused is null;
     }
 
     private void FireIfOver()
@@ -146,7 +158,7 @@ internal sealed class TimeWatch(SynchronizationPrimitive primitive) : WaitNode, 
             Fire(WaitSignal.Late);
         }
 
-        if (_registration.Token.IsCancellationRequested)
+        if (_isAbandoned || _registration.Token.IsCancellationRequested)
         {
             Fire(WaitSignal.Abandoned);
         }

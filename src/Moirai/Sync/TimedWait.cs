@@ -45,7 +45,7 @@ public readonly struct TimedWait
 
 /// <summary>A wait in a synchronization primitive that has to end in time: await it, once. Made by <see cref="PrimitiveAwaitable{T}.WithTimeout"/>.</summary>
 /// <remarks>
-/// When the time is over first, the await throws <see cref="TaskTimeoutException"/>, nothing was taken, and <see cref="TaskRuntimeOptions.OnEvent"/> is told; a wait that ends before leaves nothing in the timer queue. A time of zero or less looks once;
+/// When the time is over first, the await throws <see cref="TaskTimeoutException"/>, nothing was taken, and <see cref="TaskRuntimeOptions.OnEvent"/> is told; a wait that ends before leaves nothing in the timer queue. A time of zero or less looks once, and tells also of a primitive that is closed;
 /// <see cref="Timeout.InfiniteTimeSpan"/> never ends. Waiting allocates one small object when it has to suspend, where the wait as a future under a timeout takes two frames and a region; plain code pays a task that waits in its place.
 /// <para>A cancellation point of the waiting task.</para>
 /// </remarks>
@@ -99,7 +99,6 @@ public readonly struct TimedWait<T>
             Wait,
             There,
             Refused,
-            Late,
         }
 
         /// <summary>Takes what is waited for if it is there. Now and then false also if it is, so that a task that is always lucky gives way.</summary>
@@ -114,27 +113,16 @@ public readonly struct TimedWait<T>
                     return true;
                 }
 
-                if (StepContext.MayGoOn(context))
+                if (StepContext.MayGoOn(context) && _source.TryTake(_request, out _result))
                 {
-                    if (_source.TryTake(_request, out _result))
-                    {
-                        _answer = Answer.There;
-                        return true;
-                    }
-
-                    if (HasNoTime && context?.Frame is not null)
-                    {
-                        _answer = Answer.Late;
-                        return true;
-                    }
+                    _answer = Answer.There;
+                    return true;
                 }
 
                 _watch = new TimeWatch(Primitive);
                 return false;
             }
         }
-
-        private readonly bool HasNoTime => _within <= TimeSpan.Zero && _within != Timeout.InfiniteTimeSpan;
 
         private readonly SynchronizationPrimitive Primitive => (SynchronizationPrimitive)_source;
 
@@ -147,7 +135,6 @@ public readonly struct TimedWait<T>
         {
             Answer.There => _result,
             Answer.Refused => throw PrimitiveWait.AbandonedError(Primitive, _token),
-            Answer.Late => ThrowLate(),
             _ => EndWait(),
         };
 
@@ -175,11 +162,6 @@ public readonly struct TimedWait<T>
             }
 
             WaitSignal signal = watch.End(out WaitNode node);
-            if (HasNoTime)
-            {
-                return _source.TryTake(_request, out T result) ? result : ThrowLate(); // it has only given way
-            }
-
             return signal switch
             {
                 WaitSignal.Late => ThrowLate(),

@@ -28,6 +28,7 @@ internal sealed class TokenWatch : IWatchedWait
     {
         ManagedTask task = frame.Owner!;
         var watch = new TokenWatch(frame, primitive, token);
+        frame.MarkKnown(); // whoever cancels the token may have this a moment longer
         watch._registration = token.UnsafeRegister(static watch => ((TokenWatch)watch!).Fire(), watch);
         if (StepContext.Current.HasToGiveWay)
         {

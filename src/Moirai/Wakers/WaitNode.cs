@@ -36,6 +36,9 @@ internal interface IWaitQueue
     /// queue's lock knows the node any more. The caller has claimed the node's wait and passes it on to be resumed.</summary>
     void Remove(WaitNode node);
 
+    /// <summary>What accounts say was waited for last.</summary>
+    Type Kind => GetType();
+
     /// <summary>What a waiter here waits for, for messages: <c>a slot of pool 'requests'</c>. Calls no user code, keeps nothing alive.</summary>
     string DescribeWait(WaitNode node);
 }

@@ -20,7 +20,7 @@ public sealed class TimedWaitModels
     public void A1_a_timed_wait_that_begins_while_its_time_goes_by_ends() => Proof.Holds<AgainstBegin>(atLeast: 100);
 
     [Theory]
-    [InlineData("TimeWatch.Begin", Flaw.Forgotten)]
+    [InlineData("TimeWatch.TryBegin", Flaw.Forgotten)]
     [InlineData("TimeWatch.FireIfOver", Flaw.Blind)]
     public void A1_against_begin_twin(string site, Flaw flaw) => Proof.Catches<AgainstBegin>(site, flaw);
 
@@ -29,6 +29,14 @@ public sealed class TimedWaitModels
 
     [Fact]
     public void A1_against_cancel_twin() => Proof.Catches<AgainstCancel>("LifecycleWord.TryWake", Flaw.CheckThenStore);
+
+    [Fact]
+    public void A1_a_token_that_is_canceled_while_a_timed_wait_begins_ends_it() => Proof.Holds<AgainstToken>(atLeast: 100);
+
+    [Theory]
+    [InlineData("LifecycleWord.Peek", Flaw.Blind)]
+    [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
+    public void A1_against_token_twin(string site, Flaw flaw) => Proof.Catches<AgainstToken>(site, flaw);
 
     private abstract class OfTimedWait : Model
     {
@@ -40,13 +48,17 @@ public sealed class TimedWaitModels
 
         protected int Late { get; private set; }
 
-        protected async Future WaitTwiceAsync(OneShotReceiver<int> receiver)
+        protected async Future WaitTwiceAsync(OneShotReceiver<int> receiver, CancellationToken token = default)
         {
             try
             {
-                Received += await receiver.ReceiveAsync().WithTimeout(s_millisecond);
+                Received += await receiver.ReceiveAsync(token).WithTimeout(s_millisecond);
             }
             catch (TaskTimeoutException)
+            {
+                Late++;
+            }
+            catch (OperationCanceledException) when (token.IsCancellationRequested)
             {
                 Late++;
             }
@@ -136,6 +148,36 @@ public sealed class TimedWaitModels
             Received.ShouldBe(0);
             World.Runtime.Engine.Timers.Count.ShouldBe(0);
             World.ShouldBeEmpty();
+            GC.KeepAlive(_sender);
+        }
+    }
+
+    private sealed class AgainstToken : OfTimedWait
+    {
+        private readonly CancellationTokenSource _source = new();
+        private readonly OneShotSender<int> _sender;
+        private readonly ManagedTask _task;
+
+        public AgainstToken()
+        {
+            (_sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+            CancellationToken token = _source.Token;
+            _task = World.Spawn(async () =>
+            {
+                await Future.Yield();
+                await WaitTwiceAsync(receiver, token);
+            });
+            World.Executor.StepOne();
+            Thread("worker", World.Work);
+            Thread("canceller", () => _source.Cancel());
+        }
+
+        public override void Check()
+        {
+            World.Executor.RunReady();
+            Late.ShouldBe(1);
+            ShouldWaitForWhatIsNext(_task);
+            _source.Dispose();
             GC.KeepAlive(_sender);
         }
     }

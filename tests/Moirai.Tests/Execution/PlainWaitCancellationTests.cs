@@ -29,6 +29,7 @@ public sealed class PlainWaitCancellationTests
         Reading,
         Writing,
         Notify,
+        TimedNotify,
         Barrier,
         OneShot,
         Receive,
@@ -83,7 +84,7 @@ public sealed class PlainWaitCancellationTests
 
         task.State.ShouldBe(TaskState.Canceled);
         ManagedTaskCanceledException canceled = thrown.ShouldBeOfType<ManagedTaskCanceledException>();
-        if (wait is Wait.Future or Wait.DelayUntil or Wait.Slot or Wait.Once)
+        if (wait is Wait.Future or Wait.DelayUntil or Wait.Slot or Wait.Once or Wait.TimedNotify)
         {
             canceled.Cause.Kind.ShouldBe(CancelKind.TokenCanceled, "a task of its own waits there, and is canceled by the token of the caller");
         }
@@ -431,6 +432,9 @@ public sealed class PlainWaitCancellationTests
             case Wait.Notify:
                 await stage.Notify.WaitAsync();
                 break;
+            case Wait.TimedNotify:
+                await stage.Notify.WaitAsync().WithTimeout(2 * Hour);
+                break;
             case Wait.Barrier:
                 _ = await stage.Barrier.WaitAsync();
                 break;
@@ -551,7 +555,7 @@ public sealed class PlainWaitCancellationTests
             Wait.Mutex => Mutex.Waiting == 1,
             Wait.Semaphore => Semaphore.Waiting == 1,
             Wait.Reading or Wait.Writing => Lock.Waiting == 1,
-            Wait.Notify => Notify.Waiting == 1,
+            Wait.Notify or Wait.TimedNotify => Notify.Waiting == 1,
             Wait.Barrier => Barrier.Waiting == 1,
             Wait.OneShot => Promise.Waiting == 1,
             Wait.Receive or Wait.ForEach => Empty.Receiver.Waiting == 1,
@@ -574,7 +578,7 @@ public sealed class PlainWaitCancellationTests
                 case Wait.Mutex:
                     _lease.Dispose();
                     break;
-                case Wait.Notify:
+                case Wait.Notify or Wait.TimedNotify:
                     Notify.NotifyOne();
                     break;
                 default:

@@ -8,7 +8,7 @@ public sealed class FailingProviderTests
 {
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
 
-    public static TheoryData<string> Waits => ["delay", "timeout of a future", "timeout of a task", "timeout of what may be given up", "scope with a deadline"];
+    public static TheoryData<string> Waits => ["delay", "timeout of a future", "timeout of a task", "timeout of what may be given up", "timed wait in a primitive", "scope with a deadline"];
 
     [Theory]
     [MemberData(nameof(Waits))]
@@ -17,9 +17,11 @@ public sealed class FailingProviderTests
         var clock = new FailingProvider { Fails = true };
         var world = new World(options => options.TimeProvider = clock);
         bool ran = false;
+        var notify = new Notify("items");
         world.Fails<TimeZoneNotFoundException>(WaitAsync(wait)).Message.ShouldBe("no timers today");
         ran.ShouldBeFalse("it was to run in time, and there was no time");
         world.Census.OpenScopes.ShouldBe(0);
+        notify.Waiting.ShouldBe(0);
         world.ShouldBeEmpty();
 
         clock.Fails = false;
@@ -36,6 +38,7 @@ public sealed class FailingProviderTests
             "delay" => Future.Delay(s_second),
             "timeout of a future" => RunAsync().WithTimeout(s_second),
             "timeout of a task" => new TaskCompletionSource().Task.WithTimeout(s_second),
+            "timed wait in a primitive" => notify.WaitAsync().WithTimeout(s_second).AsFuture(),
             "timeout of what may be given up" => RunAsync().WithTimeout(s_second, s_second),
             _ => world.Runtime.RunScopeAsync("late", s_second, _ => RunAsync()),
         };
