@@ -42,13 +42,25 @@ internal interface IWatchedWait : IPrimitiveQueue, IEndedQueue, IBlocking
     /// <param name="signal">What the frame is told.</param>
     sealed void Fire(Frame frame, ref bool ended, WaitSignal signal)
     {
+        var batch = default(WakeBatch);
+        Fire(frame, ref ended, signal, ref batch);
+        batch.Flush();
+    }
+
+    /// <inheritdoc cref="Fire(Frame, ref bool, WaitSignal)"/>
+    /// <param name="frame">Who waits.</param>
+    /// <param name="ended">Set by the frame's thread when the wait is over.</param>
+    /// <param name="signal">What the frame is told.</param>
+    /// <param name="batch">Takes the frame.</param>
+    sealed void Fire(Frame frame, ref bool ended, WaitSignal signal, ref WakeBatch batch)
+    {
         ManagedTask task = frame.Owner!;
         int armed = task.Word.Peek();
         if (!Atomics.Read(ref ended) && task.Word.TryWake(armed))
         {
             Blocking.Remove(frame);
             frame.Signal = signal;
-            task.Engine.Executor.Enqueue(frame);
+            frame.Resume(ref batch);
         }
     }
 }

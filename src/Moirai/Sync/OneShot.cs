@@ -37,6 +37,7 @@ internal interface IPromise
 /// <remarks>
 /// A sender goes away without sending when it is disposed, when the task that answers for it ends (<see cref="TakeOver"/>), or when it is collected because nobody can reach it any more. In each case the
 /// receiver gets a <see cref="BrokenSynchronizationException"/> that says which of these it was, and who made the one-shot where. All members are safe from any thread.
+/// <para>From a finalizer of your own <see cref="TrySend"/> may throw: the collector may have told of the sender before.</para>
 /// </remarks>
 /// <typeparam name="T">What is sent.</typeparam>
 public sealed class OneShotSender<T> : IDisposable

@@ -115,7 +115,7 @@ internal sealed class TimeWatch(SynchronizationPrimitive primitive) : WaitNode, 
 
     internal override void GoOn() => throw new NotSupportedException("Time lets nobody go on at once.");
 
-    internal override void Resume(ref WakeBatch batch) => Fire(WaitSignal.Late);
+    internal override void Resume(ref WakeBatch batch) => ((IWatchedWait)this).Fire(Waiter, ref _ended, WaitSignal.Late, ref batch);
 
     // False: nothing has begun, and the await throws.
     private bool TryBegin(TimerQueue timers, TimeSpan within, CancellationToken token, [NotNullWhen(false)] out Exception? refused)
