@@ -38,6 +38,14 @@ public sealed class TimedWaitModels
     [InlineData("LifecycleWord.TryWake", Flaw.CheckThenStore)]
     public void A1_against_token_twin(string site, Flaw flaw) => Proof.Catches<AgainstToken>(site, flaw);
 
+    [Fact]
+    public void A1_a_wait_without_any_time_that_begins_while_something_is_sent_ends_at_once() => Proof.Holds<WithoutTime>(atLeast: 20);
+
+    [Theory]
+    [InlineData("TimeWatch.TryBegin", Flaw.Forgotten)]
+    [InlineData("TimeWatch.FireIfOver", Flaw.Blind)]
+    public void A1_without_time_twin(string site, Flaw flaw) => Proof.Catches<WithoutTime>(site, flaw);
+
     private abstract class OfTimedWait : Model
     {
         private readonly AsyncSemaphore _later = new(0, 1);
@@ -48,11 +56,11 @@ public sealed class TimedWaitModels
 
         protected int Late { get; private set; }
 
-        protected async Future WaitTwiceAsync(OneShotReceiver<int> receiver, CancellationToken token = default)
+        protected async Future WaitTwiceAsync(OneShotReceiver<int> receiver, CancellationToken token = default, TimeSpan? within = null)
         {
             try
             {
-                Received += await receiver.ReceiveAsync(token).WithTimeout(s_millisecond);
+                Received += await receiver.ReceiveAsync(token).WithTimeout(within ?? s_millisecond);
             }
             catch (TaskTimeoutException)
             {
@@ -122,6 +130,34 @@ public sealed class TimedWaitModels
             World.Time.Advance(1); // it may have begun after the first
             World.Executor.RunReady();
             Late.ShouldBe(1);
+            ShouldWaitForWhatIsNext(_task);
+            GC.KeepAlive(_sender);
+        }
+    }
+
+    private sealed class WithoutTime : OfTimedWait
+    {
+        private readonly ManagedTask _task;
+        private readonly OneShotSender<int> _sender;
+        private bool _isBegun;
+
+        public WithoutTime()
+        {
+            (_sender, OneShotReceiver<int> receiver) = OneShot.Create<int>();
+            _task = World.Spawn(async () =>
+            {
+                await Future.Yield();
+                await WaitTwiceAsync(receiver, within: TimeSpan.Zero);
+            });
+            World.Executor.StepOne();
+            Thread("worker", World.Work);
+            Thread("sender", () => _isBegun = receiver.Waiting > 0 && _sender.TrySend(1));
+        }
+
+        public override void Check()
+        {
+            World.Executor.RunReady();
+            Received.ShouldBeLessThanOrEqualTo(_isBegun ? 1 : 0);
             ShouldWaitForWhatIsNext(_task);
             GC.KeepAlive(_sender);
         }
