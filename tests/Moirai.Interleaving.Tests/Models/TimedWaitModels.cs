@@ -56,7 +56,7 @@ public sealed class TimedWaitModels
 
         protected int Late { get; private set; }
 
-        protected async Future WaitTwiceAsync(OneShotReceiver<int> receiver, CancellationToken token = default, TimeSpan? within = null)
+        protected async Future WaitTwiceAsync(OneShotReceiver<int> receiver, TimeSpan? within = null, CancellationToken token = default)
         {
             try
             {
