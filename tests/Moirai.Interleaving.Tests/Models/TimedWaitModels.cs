@@ -201,7 +201,7 @@ public sealed class TimedWaitModels
             _task = World.Spawn(async () =>
             {
                 await Future.Yield();
-                await WaitTwiceAsync(receiver, token);
+                await WaitTwiceAsync(receiver, token: token);
             });
             World.Executor.StepOne();
             Thread("worker", World.Work);
