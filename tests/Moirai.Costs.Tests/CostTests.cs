@@ -3,6 +3,9 @@ using System.Text.RegularExpressions;
 using Moirai.Costs.Counting;
 using Moirai.Ground;
 
+// One at a time: what a process shares, such as the labels of spawn sites, would be taken from each other, and made anew while somebody counts bytes.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
 namespace Moirai.Costs;
 
 /// <summary>What the operations of the hot path cost, exactly, in bytes, gates and atomic operations: no clock is asked. Issue 6, "Besides" 5.</summary>
